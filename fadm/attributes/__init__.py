@@ -1,0 +1,1 @@
+"""What the face does: expression (50) and pose (6)."""

@@ -1,0 +1,1 @@
+"""The `fadm` command: parse, check, call; one file per command."""

@@ -1,0 +1,1 @@
+"""The training-free coarse generator: the source warped by its own landmarks."""

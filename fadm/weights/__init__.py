@@ -1,0 +1,1 @@
+"""Weights as data: safetensors with their configuration, and importers of the papers' files."""
