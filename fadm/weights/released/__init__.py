@@ -1,0 +1,1 @@
+"""Renaming tables: released state-dict keys to ours, one file a released model."""
