@@ -1,0 +1,40 @@
+"""Appearance as a feature volume, warped in 3-D and decoded to a picture (Face vid2vid section 3.3)."""
+
+from torch import Tensor, nn
+
+from fadm.coarse.layers import ConvBlock, ImageEncoder, ResidualBlock
+from fadm.coarse.motion import Motion, occlude, warp
+
+
+class VolumeGenerator(nn.Module):
+    """Encode the source into a volume; warp it, fold its depth into channels, dim what is occluded, decode.
+
+    `channels` are those of the encoder's and decoder's feature map.
+    """
+
+    def __init__(
+        self,
+        encoder: ImageEncoder,
+        decoder: nn.Module,
+        channels: int,
+        volume_channels: int,
+        depth: int,
+        num_volume_blocks: int,
+    ) -> None:
+        super().__init__()
+        self.depth = depth
+        self.encoder = encoder
+        self.to_volume = nn.Conv2d(channels, volume_channels * depth, 1)
+        self.volume = nn.Sequential(*(ResidualBlock(3, volume_channels) for _ in range(num_volume_blocks)))
+        self.from_volume = ConvBlock(2, volume_channels * depth, channels, 3, activation=nn.LeakyReLU(0.01))
+        self.mix = nn.Conv2d(channels, channels, 1)
+        self.decoder = decoder
+
+    def encode(self, source: Tensor) -> Tensor:
+        """(B, 3, H, W) in 0..1 -> appearance volume (B, C, D, h, w)."""
+        return self.volume(self.to_volume(self.encoder(source)).unflatten(1, (-1, self.depth)))
+
+    def forward(self, volume: Tensor, motion: Motion) -> Tensor:
+        """The source's volume (B or 1, C, D, h, w) and the motion of B frames -> (B, 3, H, W) in 0..1."""
+        planes = warp(volume, motion.deformation).flatten(1, 2)  # (B, C * D, h, w)
+        return self.decoder(occlude(self.mix(self.from_volume(planes)), motion.occlusion_map))
