@@ -1,0 +1,66 @@
+"""An animated GIF, WebP, PNG or AVIF to RGB frames with their own durations, by Pillow."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from fadm.errors import InputError
+from fadm.media.frames import Decoded, FrameSource, TimeRange
+from fadm.media.image import flatten_picture, open_picture
+
+_MILLISECOND = Fraction(1, 1000)
+_SHORTEST = 10  # browsers show a frame of up to this many milliseconds ...
+_DEFAULT = 100  # ... for so long
+
+
+def open_animation(path: Path, kept: TimeRange) -> FrameSource:
+    """Open an animated picture; every frame is visited once to learn the durations.
+
+    Raises InputError for a damaged file and for a range without a frame.
+    """
+    times = []
+    with open_picture(path) as picture:
+        width, height = picture.size
+        for pts, duration in _visit_frames(picture):
+            if pts * _MILLISECOND in kept:
+                times.append((pts, duration))
+    if not times:
+        raise InputError(f"'{path}' has no frame from {float(kept.start):g} s on; choose a range within it")
+    total = sum(duration for _, duration in times)
+    return FrameSource(
+        path=path,
+        width=width,
+        height=height,
+        rate=len(times) / (total * _MILLISECOND),
+        time_base=_MILLISECOND,
+        num_frames=len(times),
+        audio=None,
+        decode=partial(decode_animation, path, kept),
+    )
+
+
+def decode_animation(path: Path, kept: TimeRange) -> Iterator[Decoded]:
+    """Yield the kept frames as (milliseconds, uint8 (H, W, 3))."""
+    with open_picture(path) as picture:
+        for pts, _ in _visit_frames(picture):
+            time = pts * _MILLISECOND
+            if kept.end is not None and time >= kept.end:
+                return
+            if time in kept:
+                yield pts, flatten_picture(picture)
+
+
+def _visit_frames(picture: Image.Image) -> Iterator[tuple[int, int]]:
+    """Make each frame the picture's current one; yield its time and duration in milliseconds."""
+    pts = Fraction(0)
+    for index in range(getattr(picture, "n_frames", 1)):
+        picture.seek(index)
+        picture.load()
+        duration = Fraction(picture.info.get("duration", 0)).limit_denominator(1000)
+        if duration <= _SHORTEST:
+            duration = Fraction(_DEFAULT)
+        start, pts = round(pts), pts + duration
+        yield start, round(pts) - start

@@ -1,0 +1,49 @@
+"""Put a rendered square back into its picture, and pictures beside each other."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fadm.media.crop import Square, resize_pixels
+
+Pixels = NDArray[np.uint8]
+
+FEATHER = 0.06  # width of the soft border of a pasted square, in lengths of its side
+
+
+def feather_mask(size: int) -> Tensor:
+    """Mask (1, 1, size, size): 1 inside, falling smoothly to 0 at the border of the square."""
+    distance = torch.minimum(torch.arange(size) + 0.5, size - torch.arange(size) - 0.5) / (FEATHER * size)
+    ramp = distance.clamp(0, 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    return (ramp[:, None] * ramp)[None, None]
+
+
+def paste_square(picture: Pixels, square: Square, rendered: Tensor, mask: Tensor) -> Pixels:
+    """Blend a rendered window (1, 3, S, S) into a copy of the picture (H, W, 3) by a mask (1, 1, S, S).
+
+    S is the square's side; parts of the square beyond the picture are left out.
+    """
+    height, width = picture.shape[:2]
+    top, bottom = max(square.top, 0), min(square.top + square.side, height)
+    left, right = max(square.left, 0), min(square.left + square.side, width)
+    rows, columns = (
+        slice(top - square.top, bottom - square.top),
+        slice(left - square.left, right - square.left),
+    )
+    result = picture.copy()
+    old = torch.from_numpy(result[top:bottom, left:right]).permute(2, 0, 1).float()
+    new = torch.lerp(old, 255 * rendered[0, :, rows, columns].clamp(0, 1), mask[0, :, rows, columns])
+    result[top:bottom, left:right] = new.round().byte().permute(1, 2, 0).numpy()
+    return result
+
+
+def place_beside(pictures: list[Pixels], height: int) -> Pixels:
+    """Scale pictures (H, W, 3) to one height and put them side by side, each of an even width."""
+    scaled = []
+    for pixels in pictures:
+        width = max(2, 2 * round(pixels.shape[1] * height / pixels.shape[0] / 2))
+        is_fitting = pixels.shape[:2] == (height, width)
+        scaled.append(pixels if is_fitting else resize_pixels(pixels, width, height))
+    return np.concatenate(scaled, axis=1)

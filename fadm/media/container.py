@@ -1,0 +1,64 @@
+"""A video or sound file opened with PyAV, and the streams in it that count."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from fadm.errors import InputError
+
+_TEXT_FORMAT = "tty"  # FFmpeg's reader that draws any text file as a video
+
+
+@contextmanager
+def open_container(path: Path) -> Iterator[InputContainer]:
+    """Open a media file for reading. Raises InputError if it is missing, empty, damaged or no media file."""
+    try:
+        # An absolute path cannot be taken for a protocol ("a:b.mp4"), and a playlist reaches no network.
+        container = av.open(
+            str(path.absolute()), container_options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        )
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(
+            f"'{path}' cannot be read as a video ({error.strerror}): it is none, or cut off, or damaged; "
+            "give a video, a GIF, a picture or a folder of pictures"
+        ) from error
+    with container:
+        if container.format.name == _TEXT_FORMAT:
+            raise InputError(f"'{path}' is a text file; give a video, a GIF, a picture or a folder of pictures")
+        yield container
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first video stream, cover pictures left out. Raises InputError if none can be decoded."""
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise InputError(f"'{path}' holds no video stream; give a video, a GIF, a picture or a folder of pictures")
+    for stream in streams:
+        if stream.codec_context is not None:
+            return stream
+    raise InputError(f"'{path}' holds video in a codec that is not known here; convert it to H.264 first")
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """The first audio stream of a known codec."""
+    return next((s for s in container.streams.audio if s.codec_context is not None), None)
+
+
+def read_packets(container: InputContainer, stream: Stream) -> Iterator[Packet]:
+    """The packets of a stream, up to the end of the file or to where it is damaged."""
+    with suppress(av.error.FFmpegError):
+        yield from container.demux(stream)
+
+
+def packet_time(packet: Packet) -> Fraction:
+    """When a packet is shown or heard, in seconds."""
+    assert packet.pts is not None
+    return packet.pts * packet.time_base

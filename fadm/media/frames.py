@@ -1,0 +1,84 @@
+"""The frames of a driver, whatever file they come from: a source that can be read again and again."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from fadm.errors import OptionError
+from fadm.media.audio import AudioTrack
+
+# Its time in units of the source's time base and uint8 (H, W, 3) pixels; None for a damaged frame.
+Decoded = tuple[int, np.ndarray] | None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: pixels uint8 (H, W, 3) RGB, pts in units of the source's time base, time in seconds.
+
+    The first frame of the kept range has pts 0 and time 0.
+    """
+
+    pixels: np.ndarray
+    pts: int
+    time: Fraction
+
+
+@dataclass(frozen=True)
+class TimeRange:
+    """The kept part of a driver in seconds from its first frame, the end exclusive (None: the driver's)."""
+
+    start: Fraction
+    end: Fraction | None
+
+    def __contains__(self, time: Fraction) -> bool:
+        return self.start <= time and (self.end is None or time < self.end)
+
+
+def make_range(start: Fraction | float | None, end: Fraction | float | None) -> TimeRange:
+    """Check a range in seconds. Raises OptionError for a negative start or an end not after the start."""
+    first = _exact(start) if start is not None else Fraction(0)
+    last = _exact(end) if end is not None else None
+    if first < 0:
+        raise OptionError(f"the start is {float(first):g} s; it must be 0 or later")
+    if last is not None and last <= first:
+        raise OptionError(f"the end ({float(last):g} s) must come after the start ({float(first):g} s)")
+    return TimeRange(first, last)
+
+
+def _exact(seconds: Fraction | float) -> Fraction:
+    # A float such as 1.2 means the decimal number that was typed, not its nearest binary fraction.
+    return Fraction(seconds).limit_denominator(1_000_000) if isinstance(seconds, float) else Fraction(seconds)
+
+
+@dataclass
+class FrameSource:
+    """A driver's frames; each iteration reads the file anew, one frame at a time.
+
+    width, height in pixels as shown (turned upright, pixels square); rate in frames per second, the average;
+    time_base in seconds; num_frames an estimate, None if unknown; num_damaged how many frames the latest
+    iteration left out because they could not be decoded.
+    """
+
+    path: Path
+    width: int
+    height: int
+    rate: Fraction
+    time_base: Fraction
+    num_frames: int | None
+    audio: AudioTrack | None
+    decode: Callable[[], Iterator[Decoded]]
+    num_damaged: int = 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.num_damaged = 0
+        origin = None
+        for decoded in self.decode():
+            if decoded is None:
+                self.num_damaged += 1
+                continue
+            pts, pixels = decoded
+            origin = pts if origin is None else origin
+            yield Frame(pixels, pts - origin, (pts - origin) * self.time_base)

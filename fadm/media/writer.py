@@ -1,0 +1,189 @@
+"""Frames to a video, a GIF, one picture or a folder of pictures, by the name's ending."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from fadm.errors import OutputError
+from fadm.media.audio import AudioTrack
+from fadm.media.encoder import CONTAINERS, VideoEncoder, holds_audio
+from fadm.media.gif import GifEncoder
+from fadm.media.image import PICTURE_ENDINGS, save_picture
+from fadm.media.output import check_folder, explain_failure, place_of, replace_file
+
+_FOLDER = ""
+_ENDINGS = (*CONTAINERS, ".gif", *PICTURE_ENDINGS)
+
+
+class Encoder(Protocol):
+    """What turns frames into one file or folder."""
+
+    def write(self, pixels: np.ndarray, pts: int) -> None:
+        """Add one frame, uint8 (H, W, 3), pts in units of the time base."""
+
+    def close(self) -> None:
+        """Finish what was written."""
+
+    def abort(self) -> None:
+        """Let go of what is open."""
+
+
+class PictureEncoder:
+    """Writes the only frame as a picture."""
+
+    def __init__(self, path: Path, ending: str, label: str | None) -> None:
+        self._path, self._ending, self._label = path, ending, label
+        self._num_frames = 0
+
+    def write(self, pixels: np.ndarray, pts: int) -> None:
+        """Save the frame; a second one is an OutputError."""
+        if self._num_frames:
+            raise OutputError(
+                f"a {self._ending} file holds one frame and there are more; "
+                "choose a video's name (.mp4) or a folder (a name that ends in /)"
+            )
+        save_picture(self._path, pixels, self._ending, self._label)
+        self._num_frames += 1
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    abort = close
+
+
+class FolderEncoder:
+    """Writes each frame as a numbered PNG: 000000.png, 000001.png, ..."""
+
+    def __init__(self, path: Path, label: str | None) -> None:
+        path.mkdir()
+        self._path, self._label = path, label
+        self._num_frames = 0
+
+    def write(self, pixels: np.ndarray, pts: int) -> None:
+        """Save the frame."""
+        save_picture(self._path / f"{self._num_frames:06d}.png", pixels, ".png", self._label)
+        self._num_frames += 1
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    abort = close
+
+
+class FrameWriter:
+    """The open output: frames of one size, in the order of their times."""
+
+    def __init__(self, path: str | Path, size: tuple[int, int], encoder: Encoder) -> None:
+        self._path = path
+        self._shape = (size[1], size[0], 3)
+        self._encoder = encoder
+        self._last_pts: int | None = None
+
+    def write(self, pixels: np.ndarray, pts: int) -> None:
+        """Add a frame: uint8 (H, W, 3), pts in units of the time base, later than the last.
+
+        Raises OutputError when the disk is full or the output cannot hold another frame.
+        """
+        assert pixels.shape == self._shape and pixels.dtype == np.uint8, (
+            pixels.shape,
+            pixels.dtype,
+            self._shape,
+        )
+        assert self._last_pts is None or pts > self._last_pts, (pts, self._last_pts)
+        self._last_pts = pts
+        with explain_failure(self._path):
+            self._encoder.write(pixels, pts)
+
+    def finish(self) -> None:
+        """Complete the output. Raises OutputError if no frame came or the rest cannot be written."""
+        if self._last_pts is None:
+            raise OutputError(f"'{self._path}' is not written: there was no frame to write")
+        with explain_failure(self._path):
+            self._encoder.close()
+
+
+def check_output(path: str | Path, audio: AudioTrack | None = None) -> None:
+    """Raise OutputError unless `path` can be written and its container can hold the sound.
+
+    Made to be called before any work. A GIF, a picture and a folder hold no sound; that is no error.
+    """
+    ending = _ending_of(path)
+    with explain_failure(path):
+        _check_place(path, ending)
+    if audio is not None and ending in CONTAINERS and not holds_audio(CONTAINERS[ending], audio):
+        able = [other for other, container in CONTAINERS.items() if holds_audio(container, audio)]
+        others = f"a name that ends in {' or '.join(able)}, or " if able else ""
+        raise OutputError(f"a {ending} file cannot hold {audio.codec} sound; choose {others}--no-audio")
+
+
+def _check_place(path: str | Path, ending: str) -> None:
+    check_folder(path)
+    place = place_of(path)
+    if ending == _FOLDER:
+        if place.exists() and not place.is_dir():
+            raise OutputError(f"'{path}' is a file, but a name without ending is a folder; choose another name")
+        if place.is_dir() and any(place.iterdir()):
+            raise OutputError(f"the folder '{path}' is not empty; empty it or choose another name")
+    elif place.is_dir():
+        raise OutputError(f"'{path}' is a folder; choose another name, or end it in / for a folder of pictures")
+
+
+def _ending_of(path: str | Path) -> str:
+    """The known ending in lower case, empty for a folder."""
+    if str(path).endswith(("/", os.sep)):
+        return _FOLDER
+    ending = Path(path).suffix.lower()
+    if ending not in (_FOLDER, *_ENDINGS):
+        raise OutputError(
+            f"'{path}' ends in {ending}, which is not known; end the name in {', '.join(_ENDINGS)}, "
+            "or in / for a folder of pictures"
+        )
+    return ending
+
+
+@contextmanager
+def open_writer(
+    path: str | Path,
+    *,
+    width: int,
+    height: int,
+    rate: Fraction,
+    time_base: Fraction,
+    audio: AudioTrack | None = None,
+    label: str | None = None,
+) -> Iterator[FrameWriter]:
+    """Open an output of frames (height, width, 3) by the name's ending; it appears whole or not at all.
+
+    rate: average frames per second; time_base: seconds per unit of pts; audio: copied into videos; label:
+    written as the metadata's comment. Times are exact in MP4 and MOV, milliseconds in Matroska and WebM,
+    hundredths of a second in GIF. Without an ending, or with / at the end, a folder of PNGs is written.
+    On any exception, KeyboardInterrupt included, nothing is left and an older file stays. Raises
+    OutputError as check_output does, for a size below 2x2, for no frames and for a full disk.
+    """
+    check_output(path, audio)
+    ending = _ending_of(path)
+    if ending in CONTAINERS and min(width, height) < 2:
+        raise OutputError(f"a video needs at least 2x2 pixels, not {width}x{height}; choose a picture's ending")
+    with replace_file(place_of(path)) as temporary:
+        encoder: Encoder
+        with explain_failure(path):
+            if ending in CONTAINERS:
+                encoder = VideoEncoder(temporary, CONTAINERS[ending], (width, height), rate, time_base, audio, label)
+            elif ending == ".gif":
+                encoder = GifEncoder(temporary, (width, height), rate, time_base, label)
+            elif ending == _FOLDER:
+                encoder = FolderEncoder(temporary, label)
+            else:
+                encoder = PictureEncoder(temporary, ending, label)
+        try:
+            writer = FrameWriter(path, (width, height), encoder)
+            yield writer
+            writer.finish()
+        except BaseException:
+            encoder.abort()
+            raise
