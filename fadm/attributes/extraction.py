@@ -1,0 +1,156 @@
+"""From a driver's frames to its motion: tracking, smoothing, scene cuts and the model's fit, frame by frame."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
+from fadm.attributes.landmark_model import LandmarkModel
+from fadm.attributes.motion import Motion
+from fadm.errors import FaceError
+from fadm.face.cuts import CutDetector
+from fadm.face.selection import FaceIdentities, choose_face
+from fadm.face.smoothing import OneEuroFilter
+from fadm.face.tracker import LandmarkTracker
+from fadm.media.frames import Frame, FrameSource
+
+FloatArray = NDArray[np.float32]
+
+CHUNK = 32  # frames fitted at once; the first of a shot tell whose face it is
+PATIENCE = 15  # frames to wait for a face that is out of sight before another one is chosen
+
+
+@dataclass
+class FaceFollower:
+    """Follows one face through a video: `follow` gives its landmarks in each frame, or None."""
+
+    tracker: LandmarkTracker
+    choice: str
+    smoothing: OneEuroFilter
+    where: str
+    num_crashes: int = 0
+    num_shots: int = 0
+    _identities: FaceIdentities = field(default_factory=FaceIdentities)
+    _cuts: CutDetector = field(default_factory=CutDetector)
+    _followed: int | None = None
+    _absent: int = 0
+
+    def follow(self, frame: Frame) -> FloatArray | None:
+        """Landmarks (478, 3) of the followed face. Raises FaceError if the first choice is not possible."""
+        if self._cuts.is_cut(frame.pixels) or not self.num_shots:
+            self.num_shots += 1
+            self._followed = None
+            self.tracker.reset()
+            self._identities.reset()
+            self.smoothing.reset()
+        faces = self._track(frame.pixels)
+        ids = self._identities.assign(faces)
+        if self._followed not in ids:
+            self._absent += 1
+            self.smoothing.reset()
+            if not faces or (self._followed is not None and self._absent <= PATIENCE):
+                return None
+            chosen = self._choose(faces)
+            if chosen is None:
+                return None
+            self._followed = ids[chosen]
+        self._absent = 0
+        return self.smoothing(faces[ids.index(self._followed)], float(frame.time))
+
+    def _track(self, pixels: NDArray[np.uint8]) -> list[FloatArray]:
+        """A frame on which the tracker fails counts as one without a face."""
+        try:
+            faces = self.tracker.track(pixels)
+        except (RuntimeError, ValueError):
+            self.num_crashes += 1
+            self.tracker.reset()
+            return []
+        return [face for face in faces if np.isfinite(face).all()]
+
+    def _choose(self, faces: list[FloatArray]) -> int | None:
+        try:
+            return choose_face(faces, self.choice, self.where)
+        except FaceError:
+            if self.num_shots == 1:
+                raise
+            return None  # a later shot without that face is a gap
+
+
+def extract_motion(
+    frames: FrameSource,
+    follower: FaceFollower,
+    model: LandmarkModel,
+    on_frame: Callable[[], None] = lambda: None,
+) -> Motion:
+    """Track and fit every frame of a driver; only numbers are kept.
+
+    Raises FaceError when no frame shows the face that is asked for.
+    """
+    fitter = _ShotFitter(model)
+    pts: list[int] = []
+    shots: list[int] = []
+    for frame in frames:
+        landmarks = follower.follow(frame)
+        if shots and follower.num_shots - 1 != shots[-1]:
+            fitter.end_shot()
+        fitter.add(landmarks)
+        pts.append(frame.pts)
+        shots.append(follower.num_shots - 1)
+        on_frame()
+    fitter.end_shot()
+    attributes, is_tracked, identity = fitter.result()
+    if not is_tracked.any():
+        choose_face([], follower.choice, f"{follower.where} ({len(pts)} frames)")
+    return Motion(
+        attributes,
+        is_tracked,
+        torch.tensor(shots),
+        identity,
+        torch.tensor(pts),
+        frames.time_base,
+        frames.rate,
+    )
+
+
+class _ShotFitter:
+    """Fits frames in chunks; the first chunk of a shot also gives the person's identity."""
+
+    def __init__(self, model: LandmarkModel):
+        self._model = model
+        self._identity: Tensor | None = None
+        self._pending: list[FloatArray | None] = []
+        self._fitted: list[FaceAttributes] = []
+        self._is_tracked: list[bool] = []
+        self._identities: list[Tensor] = []
+
+    def add(self, landmarks: FloatArray | None) -> None:
+        self._pending.append(landmarks)
+        if len(self._pending) >= CHUNK:
+            self._fit()
+
+    def end_shot(self) -> None:
+        self._fit()
+        no_one = torch.zeros(1, self._model.config.num_identity)
+        self._identities.append(no_one if self._identity is None else self._identity)
+        self._identity = None
+
+    def result(self) -> tuple[FaceAttributes, Tensor, Tensor]:
+        rows = [torch.cat([getattr(a, f.name) for a in self._fitted]) for f in fields(FaceAttributes)]
+        return FaceAttributes(*rows), torch.tensor(self._is_tracked), torch.cat(self._identities)
+
+    def _fit(self) -> None:
+        is_tracked = torch.tensor([face is not None for face in self._pending], dtype=torch.bool)
+        count = len(self._pending)
+        rows = [torch.zeros(count, width) for width in (NUM_EXPRESSION, 6, 3, 4)]
+        if is_tracked.any():
+            faces = torch.from_numpy(np.stack([face for face in self._pending if face is not None]))
+            fitted, self._identity = self._model.fit(faces, self._identity)
+            for row, f in zip(rows, fields(FaceAttributes), strict=True):
+                row[is_tracked] = getattr(fitted, f.name)
+        self._fitted.append(FaceAttributes(*rows))
+        self._is_tracked += is_tracked.tolist()
+        self._pending.clear()

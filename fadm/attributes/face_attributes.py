@@ -1,0 +1,48 @@
+"""What a face does in a frame, in numbers: the interface between trackers and everything that is driven."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from torch import Tensor
+
+NUM_EXPRESSION = 50
+
+
+@dataclass(frozen=True)
+class FaceAttributes:
+    """The released attributes (expression, pose) and what a picture needs beside them.
+
+    expression (B, 50): coefficients of the expression basis, in standard deviations.
+    pose (B, 6): head rotation, then jaw rotation relative to the head, each axis-angle in radians.
+    camera (B, 3): scale in pixels per model unit, then x and y of the model's origin in pixels.
+    gaze (B, 4): shift of the right, then the left iris from its place between the corners of the eye
+        (x, y each), in model units.
+    """
+
+    expression: Tensor
+    pose: Tensor
+    camera: Tensor
+    gaze: Tensor
+
+    @property
+    def head(self) -> Tensor:
+        """Head rotation (B, 3), axis-angle in radians."""
+        return self.pose[:, :3]
+
+    @property
+    def jaw(self) -> Tensor:
+        """Jaw rotation (B, 3) relative to the head, axis-angle in radians."""
+        return self.pose[:, 3:]
+
+    @property
+    def vector(self) -> Tensor:
+        """Expression then pose (B, 56), as the renderer is conditioned on (paper, section 3.2)."""
+        return torch.cat([self.expression, self.pose], dim=1)
+
+    def __len__(self) -> int:
+        return len(self.expression)
+
+    def __getitem__(self, index: slice | Tensor | list[int]) -> Self:
+        """Select rows; the batch dimension stays."""
+        return type(self)(*(getattr(self, f.name)[index] for f in fields(self)))

@@ -1,0 +1,165 @@
+"""The geometric coarse generator: prepare a source once, then drive it by moved landmarks."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fadm.coarse.geometric.flow import MeshFlow, flow_of_mesh, sample, upsample, view_grid
+from fadm.coarse.geometric.interior import MouthInterior, paint_mouth_interior
+from fadm.coarse.geometric.mesh import SourceMesh, build_source_mesh
+from fadm.face import topology
+from fadm.media.crop import Square
+
+FloatArray = NDArray[np.float32]
+
+FIRST_EYE_TRIANGLE, FIRST_MOUTH_TRIANGLE = 852, 880  # in topology.surface_triangles
+MOUTH_FRAME = (
+    78,
+    308,
+    13,
+    0,
+    2,
+    164,
+    61,
+    291,
+)  # upper lip and what is above it: moves least against the skull
+
+
+@dataclass(frozen=True)
+class GeometricSource:
+    """A source made ready: its picture (1, 3, H, W), landmarks (478, 3) in its pixels, mesh, mouth and view."""
+
+    picture: Tensor
+    landmarks: FloatArray
+    mesh: SourceMesh
+    mouth: MouthInterior
+    view: Square
+    size: int
+    grid: int
+
+
+@dataclass(frozen=True)
+class CoarseFrame:
+    """frame (1, 3, S, S); flow (1, S, S, 2) source pixel of each pixel; confidence (1, 1, S, S) in 0..1."""
+
+    frame: Tensor
+    flow: Tensor
+    confidence: Tensor
+
+
+def prepare_source(
+    picture: Tensor, landmarks: FloatArray, person: FloatArray, region: Square, view: Square, size: int
+) -> GeometricSource:
+    """Build what all frames share.
+
+    picture (1, 3, H, W); landmarks (478, 3) in its pixels; region: the window that may move; person (S, S)
+    probability of person over the region; view: the window to be rendered, size x size pixels.
+    """
+    mesh = build_source_mesh(landmarks, person, region)
+    mouth = paint_mouth_interior(picture, landmarks)
+    return GeometricSource(picture, landmarks, mesh, mouth, view, size, grid=int(np.clip(size // 2, 128, 384)))
+
+
+def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) -> CoarseFrame:
+    """Warp the source to new landmarks (478, 3), given those carried by the head's motion alone (478, 3)."""
+    mesh = source.mesh
+    moved = mesh.move(landmarks, carried).numpy()
+    field = flow_of_mesh(mesh.vertices.numpy(), moved, mesh.triangles, source.view, source.grid)
+    displacement = _turn_eyeballs(source, field, landmarks.numpy(), carried.numpy())
+    is_open = _is_between(field, FIRST_MOUTH_TRIANGLE, len(topology.mouth_triangles()))
+    confidence = measure_confidence(displacement, source.view.side / source.grid)
+    fields = upsample(np.dstack([displacement, is_open, confidence * (1 - 0.9 * is_open)]), source.size)
+    flow = torch.from_numpy(view_grid(source.view, source.size))[None] + fields[:, :2].permute(0, 2, 3, 1)
+    frame = sample(source.picture, flow)
+    if is_open.any():
+        _show_mouth(source, frame, fields[:, 2:3], is_open, carried.numpy())
+    return CoarseFrame(frame, flow, fields[:, 3:])
+
+
+def _is_between(field: MeshFlow, first: int, count: int) -> NDArray[np.bool_]:
+    return (field.triangle_index >= first) & (field.triangle_index < first + count)
+
+
+def _affine(points: FloatArray, target: FloatArray) -> FloatArray:
+    """Least-squares (3, 2) with target (N, 2) ~ [points (N, 2), 1] @ matrix."""
+    ones = np.ones((len(points), 1), np.float32)
+    return np.linalg.lstsq(np.concatenate([points[:, :2], ones], 1), target[:, :2], rcond=None)[0]
+
+
+def _apply_affine(points: FloatArray, matrix: FloatArray) -> FloatArray:
+    return (points @ matrix[:2] + matrix[2]).astype(np.float32)
+
+
+def _turn_eyeballs(source: GeometricSource, field: MeshFlow, landmarks: FloatArray, carried: FloatArray) -> FloatArray:
+    """Between the lids show the eyeball, carried by the skull and turned by the gaze, instead of stretching it."""
+    displacement = field.displacement.copy()
+    grid = view_grid(source.view, source.grid)
+    per_eye = len(topology.eye_triangles()) // 2
+    for i, (upper, lower, iris) in enumerate(topology.EYES):
+        rows, columns = np.nonzero(_is_between(field, FIRST_EYE_TRIANGLE + i * per_eye, per_eye))
+        if not len(rows):
+            continue
+        ring = list(upper + lower)
+        back = _affine(carried[ring], source.landmarks[ring])
+        center, own = carried[iris[0], :2], source.landmarks[iris[0], :2]
+        radius = np.linalg.norm(source.landmarks[list(iris[1:]), :2] - own, axis=1).mean()
+        points = grid[rows, columns]
+        turned = (landmarks[iris[0], :2] - center) @ back[:2]
+        place = _apply_affine(points, back)
+        away = np.linalg.norm(place - turned - own, axis=1) / (2.2 * radius)
+        place = place - turned * np.clip(1.5 - away, 0, 1)[:, None]
+        within = _inside_opening(source.landmarks, upper, lower, place)[:, None]
+        displacement[rows, columns] += within * (place - points - displacement[rows, columns])
+    return displacement
+
+
+def _inside_opening(
+    landmarks: FloatArray, upper: tuple[int, ...], lower: tuple[int, ...], points: FloatArray
+) -> FloatArray:
+    """How far points (N, 2) lie inside an eye's opening: 0 outside, 1 well inside."""
+    start, end = landmarks[upper[0], :2], landmarks[upper[-1], :2]
+    width = np.linalg.norm(end - start)
+    across = (end - start) / width
+    down = np.array([-across[1], across[0]])
+    if (landmarks[lower[4], :2] - landmarks[upper[4], :2]) @ down < 0:
+        down = -down
+    u, v = (points - start) @ across, (points - start) @ down
+    top, bottom = ((landmarks[list(lid), :2] - start) for lid in (upper, lower))
+    above = v - np.interp(u, top @ across, top @ down)
+    below = np.interp(u, bottom @ across, bottom @ down) - v
+    return np.clip(np.minimum(above, below) / (0.03 * width), 0, 1).astype(np.float32)
+
+
+def _show_mouth(
+    source: GeometricSource, frame: Tensor, opening: Tensor, is_open: NDArray[np.bool_], carried: FloatArray
+) -> None:
+    """Blend what lies behind the lips into the frame, in place, by the soft mask of their opening (1, 1, S, S)."""
+    cell = source.size / source.grid
+    rows, columns = (np.nonzero(is_open.any(axis))[0] for axis in (1, 0))
+    top, left = (max(0, math.floor((first - 1) * cell)) for first in (rows[0], columns[0]))
+    bottom, right = (math.ceil((last + 2) * cell) for last in (rows[-1], columns[-1]))
+    back = _affine(carried[list(MOUTH_FRAME)], source.landmarks[list(MOUTH_FRAME)])
+    place = _apply_affine(view_grid(source.view, source.size)[top:bottom, left:right], back)
+    mouth = source.mouth
+    corner = np.array([mouth.window.left, mouth.window.top], np.float32)
+    scale = mouth.picture.shape[-1] / mouth.window.side
+    behind = sample(mouth.picture, torch.from_numpy((place - corner + 0.5) * np.float32(scale) - 0.5)[None])
+    part = frame[..., top:bottom, left:right]
+    part.lerp_(behind, opening[..., top:bottom, left:right].to(part.device))
+
+
+def measure_confidence(displacement: FloatArray, cell: float) -> FloatArray:
+    """How far each pixel can be trusted (G, G): 1 where the flow is rigid, 0 where it folds or magnifies by 3.
+
+    The smaller singular value of the backward flow's Jacobian is the inverse of the largest magnification.
+    """
+    dy, dx = np.gradient(displacement, cell, axis=(0, 1))
+    a, b, c, d = 1 + dx[..., 0], dy[..., 0], dx[..., 1], 1 + dy[..., 1]
+    half_sum = np.hypot(a + d, c - b) / 2
+    half_difference = np.hypot(a - d, c + b) / 2
+    smallest = half_sum - half_difference  # signed: negative where the flow folds
+    return np.clip((smallest - 1 / 3) / (0.8 - 1 / 3), 0, 1).astype(np.float32)

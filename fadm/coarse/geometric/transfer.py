@@ -1,0 +1,130 @@
+"""Carry the driver's change of pose and expression over to the source's own landmarks."""
+
+import torch
+from torch import Tensor
+
+from fadm.attributes.face_attributes import FaceAttributes
+from fadm.attributes.landmark_model import FittedFace, LandmarkModel, pose_landmarks
+from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
+from fadm.coarse.geometric.gains import Gains
+from fadm.face import topology
+
+LARGEST_SHIFT = 0.7  # of the distance between the head's outline and where nothing moves
+SIZE_RANGE = (0.75, 1.3)  # change of the head's size in the picture
+
+
+class MotionTransfer:
+    """Moves one source's landmarks by drivers' attributes; everything that depends on the source alone is kept."""
+
+    def __init__(self, model: LandmarkModel, source: FittedFace, gains: Gains, driver_identity: Tensor, reach: float):
+        """driver_identity (1, I); reach: pixels between the head's outline and where nothing moves."""
+        self.model, self.source, self.gains, self.reach = model, source, gains, reach
+        self.driver_neutral = model.shape(driver_identity)
+        self.source_neutral = model.shape(source.identity)
+        self.mouth_scale = (_mouth_width(self.source_neutral) / _mouth_width(self.driver_neutral)).clamp(0.6, 1.6)
+        self.mouth_share, self.brow_share = region_shares(model.mean)
+
+    def move(self, driving: FaceAttributes, anchor: FaceAttributes | None) -> tuple[Tensor, Tensor]:
+        """Driver's attributes (B) and its anchor's (1), or no anchor for absolute motion.
+
+        -> new landmarks (B, 478, 3) in the source's pixels, and where the head's motion alone would carry them.
+        """
+        source, gains = self.source, self.gains
+        reference = source.attributes if anchor is None else anchor
+        rest = self.model.displacement(reference.expression, reference.jaw)
+        motion = self.model.displacement(driving.expression, driving.jaw) - rest
+        share = (
+            1 + (gains.mouth_gain * self.mouth_scale - 1) * self.mouth_share + (gains.brows_gain - 1) * self.brow_share
+        )
+        shape = source.canonical + share[:, None] * motion
+        rest_face = source.canonical if anchor is None else self.driver_neutral + rest
+        shape = self._open_lids(shape, self.driver_neutral + rest + motion, rest_face, anchor is None)
+        shape = _part_lips(shape)
+        gaze = gains.gaze_gain * (driving.gaze - reference.gaze)
+        shape = torch.cat([shape[:, : topology.NUM_SURFACE], self._turn_irises(gaze)], 1)
+
+        head, camera = self._move_head(driving, reference, anchor is None)
+        posed = FaceAttributes(driving.expression, torch.cat([head, driving.jaw], 1), camera, driving.gaze)
+        return pose_landmarks(shape, posed), pose_landmarks(source.canonical, posed)
+
+    def _move_head(
+        self, driving: FaceAttributes, reference: FaceAttributes, is_absolute: bool
+    ) -> tuple[Tensor, Tensor]:
+        """-> the source's new head rotation (B, 3) and camera (B, 3).
+
+        The driver's turn from its anchor is made in the head's own frame: R_source (R_anchor^T R_driving).
+        """
+        own = self.source.attributes
+        turn = axis_angle_to_matrix(reference.head).transpose(1, 2) @ axis_angle_to_matrix(driving.head)
+        turn = axis_angle_to_matrix(self.gains.rotation_gain * matrix_to_axis_angle(turn))
+        head = matrix_to_axis_angle(axis_angle_to_matrix(own.head) @ turn)
+        if is_absolute:  # places and sizes mean something in a shared picture only: the head stays where it is
+            return head, own.camera.expand(len(driving), -1)
+        gain = self.gains.translation_gain
+        size = ((driving.camera[:, :1] / reference.camera[:, :1]) ** gain).clamp(*SIZE_RANGE)
+        shift = gain * (driving.camera[:, 1:] - reference.camera[:, 1:]) / reference.camera[:, :1]
+        shift = _limit_length(shift * own.camera[:, :1], LARGEST_SHIFT * self.reach)
+        return head, torch.cat([own.camera[:, :1] * size, own.camera[:, 1:] + shift], 1)
+
+    def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor, is_absolute: bool) -> Tensor:
+        """Open each eye by the share by which the driver's opens, so that a blink closes it whatever its size."""
+        shape = shape.clone()
+        for upper, lower, _ in topology.EYES:
+            inner_upper, inner_lower = list(upper[1:-1]), list(lower[1:-1])
+            opening = _opening(driver, inner_upper, inner_lower)
+            usual = _opening(self.driver_neutral, inner_upper, inner_lower)
+            own = _opening(self.source.canonical, inner_upper, inner_lower)
+            if is_absolute:
+                rest = usual * own / _opening(self.source_neutral, inner_upper, inner_lower)
+            else:
+                rest = _opening(driver_rest, inner_upper, inner_lower)
+            rest = torch.maximum(rest, 0.5 * usual)
+            share = (1 + self.gains.eyes_gain * (opening / rest - 1)).clamp(0, 2)[:, None, None]
+            middle = (shape[:, inner_upper] + shape[:, inner_lower]) / 2
+            half = (self.source.canonical[:, inner_upper] - self.source.canonical[:, inner_lower]) / 2 * share
+            shape[:, inner_upper], shape[:, inner_lower] = middle + half, middle - half
+        return shape
+
+    def _turn_irises(self, gaze: Tensor) -> Tensor:
+        """Gaze (B, 4) -> both irises (B, 10, 3) in the source's canonical frame."""
+        shift = torch.nn.functional.pad(gaze.unflatten(1, (2, 2)), (0, 1))  # (B, 2, 3)
+        return self.source.canonical[:, topology.NUM_SURFACE :] + shift.repeat_interleave(5, dim=1)
+
+
+def region_shares(mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Which share of each landmark's motion belongs to the mouth with the jaw, and to the brows: (478,) each."""
+    mouth_centre = mean[list(topology.MOUTH_CORNERS)].mean(0)
+    nose_to_mouth = mouth_centre[1] - mean[topology.NOSE_TIP, 1]
+    mouth = torch.sigmoid(8 * (mean[:, 1] - mean[topology.NOSE_TIP, 1] - 0.4 * nose_to_mouth) / nose_to_mouth)
+    eye_line = mean[[topology.UPPER_LID_RIGHT[0], topology.UPPER_LID_LEFT[0]], 1].mean()
+    brow_line = mean[list(topology.BROW_RIGHT + topology.BROW_LEFT), 1].mean()
+    height = eye_line - brow_line
+    brows = torch.sigmoid(8 * (eye_line - 0.6 * height - mean[:, 1]) / height)
+    return mouth, brows
+
+
+def _limit_length(vectors: Tensor, limit: float) -> Tensor:
+    """Shorten vectors (B, 2) smoothly to a limit; up to half of it they are left alone."""
+    length = vectors.norm(dim=1, keepdim=True).clamp(min=1e-8)
+    half = limit / 2
+    shortened = half + half * torch.tanh((length - half) / half)
+    return vectors * torch.where(length > half, shortened / length, 1.0)
+
+
+def _mouth_width(shape: Tensor) -> Tensor:
+    return (shape[:, topology.MOUTH_CORNERS[0]] - shape[:, topology.MOUTH_CORNERS[1]]).norm(dim=-1)
+
+
+def _opening(shape: Tensor, upper: list[int], lower: list[int]) -> Tensor:
+    """Mean height of an eye's opening (B,), never negative."""
+    return (shape[:, lower, 1] - shape[:, upper, 1]).mean(1).clamp(min=1e-4)
+
+
+def _part_lips(shape: Tensor) -> Tensor:
+    """Where the inner lips would cross, let them meet in the middle."""
+    upper, lower = list(topology.INNER_UPPER_LIP[1:-1]), list(topology.INNER_LOWER_LIP[1:-1])
+    overlap = (shape[:, upper, 1] - shape[:, lower, 1]).clamp(min=0) / 2
+    shape = shape.clone()
+    shape[:, upper, 1] -= overlap
+    shape[:, lower, 1] += overlap
+    return shape

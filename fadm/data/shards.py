@@ -1,0 +1,53 @@
+"""Clips in webdataset shards: tar files in which the files of one sample share a key and stand together."""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadm.errors import InputError
+
+
+@dataclass(frozen=True)
+class TrackedClip:
+    """Landmarks of one shot: (T, 478, 3) in fractions of the crop's side, and the sample's description."""
+
+    key: str
+    landmarks: NDArray[np.float32]
+    info: dict[str, Any]
+
+
+def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
+    """Yield the landmarks of every shot in the shards, without reading their pictures.
+
+    Raises InputError for a file that is no shard, or a sample without its landmarks or description.
+    """
+    for shard in shards:
+        landmarks: dict[str, NDArray[np.float32]] = {}
+        info: dict[str, dict[str, Any]] = {}
+        try:
+            with tarfile.open(shard) as tar:
+                for member in tar:
+                    key, _, extension = member.name.partition(".")
+                    content = tar.extractfile(member)
+                    if content is None:
+                        continue
+                    if extension == "landmarks.npy":
+                        array = np.load(io.BytesIO(content.read()), allow_pickle=False)
+                        landmarks[key] = array.astype(np.float32)
+                    elif extension == "json":
+                        info[key] = json.load(content)
+        except (OSError, tarfile.TarError, ValueError) as error:
+            raise InputError(f"{shard}: not a readable webdataset shard ({error})") from error
+        if landmarks.keys() != info.keys():
+            unpaired = sorted(landmarks.keys() ^ info.keys())
+            raise InputError(
+                f"{shard}: samples need landmarks.npy and json both; missing one: {unpaired[:3]}"
+            )
+        yield from (TrackedClip(key, landmarks[key], info[key]) for key in landmarks)

@@ -1,0 +1,93 @@
+"""Which face: choosing among several by the user's word, and keeping to it from frame to frame."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadm.errors import FaceError, OptionError
+from fadm.face.tracker import face_box
+
+FloatArray = NDArray[np.float32]
+
+SMALLEST_FACE = 24  # pixels of the oval's longer side below which landmarks mean little
+FARTHEST_STEP = 0.8  # a face moves less than this share of its width between frames
+MEMORY = 30  # frames after which a face that is out of sight is forgotten
+
+
+def check_choice(choice: str) -> str:
+    """Return a valid choice of face or raise OptionError."""
+    if choice in ("largest", "left", "only") or (choice.isdecimal() and int(choice) >= 1):
+        return choice
+    raise OptionError(f"--face {choice!r}: give largest, left, only, or a number counted from the left, from 1")
+
+
+def choose_face(faces: Sequence[FloatArray], choice: str, where: str) -> int:
+    """Index of the face that is meant.
+
+    choice: `largest`, `left`, `only` (there must not be another), or a number counted from the left.
+    Raises FaceError, with all faces listed, when that face is not there or too small.
+    """
+    check_choice(choice)
+    if not faces:
+        raise FaceError(
+            f"{where}: no face found; a face must be seen from the front, at least {SMALLEST_FACE} pixels high"
+        )
+    boxes = [face_box(face) for face in faces]
+    from_left = sorted(range(len(faces)), key=lambda i: boxes[i][0] + boxes[i][2])
+    sizes = [max(right - left, bottom - top) for left, top, right, bottom in boxes]
+    listing = "; ".join(f"{n}: {_describe(boxes[i])}" for n, i in enumerate(from_left, 1))
+    if choice == "only" and len(faces) > 1:
+        raise FaceError(f"{where}: {len(faces)} faces, choose one with --face: {listing}")
+    if choice.isdecimal() and int(choice) > len(faces):
+        raise FaceError(f"{where}: face {choice} asked for, {len(faces)} found: {listing}")
+    if choice.isdecimal():
+        chosen = from_left[int(choice) - 1]
+    else:
+        chosen = from_left[0] if choice in ("left", "only") else int(np.argmax(sizes))
+    if sizes[chosen] < SMALLEST_FACE:
+        raise FaceError(
+            f"{where}: the face is {sizes[chosen]:.0f} pixels high, at least {SMALLEST_FACE} are needed; "
+            f"give a larger picture (faces: {listing})"
+        )
+    return chosen
+
+
+class FaceIdentities:
+    """Gives each face a number that stays with it while it can be followed from frame to frame."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[FloatArray, float, int]] = {}  # id -> centre, width, frame last seen
+        self._frame = 0
+        self._next_id = 0
+
+    def reset(self) -> None:
+        """Forget all faces: a new shot begins."""
+        self._last.clear()
+
+    def assign(self, faces: Sequence[FloatArray]) -> list[int]:
+        """Ids of the faces of the next frame, the nearest pairs of old and new faces first."""
+        self._frame += 1
+        self._last = {i: seen for i, seen in self._last.items() if self._frame - seen[2] <= MEMORY}
+        centers = [face[:, :2].mean(0) for face in faces]
+        pairs = sorted(
+            (float(np.linalg.norm(center - last)) / width, old, new)
+            for new, center in enumerate(centers)
+            for old, (last, width, _) in self._last.items()
+        )
+        ids: dict[int, int] = {}
+        for distance, old, new in pairs:
+            if distance < FARTHEST_STEP and old not in ids.values() and new not in ids:
+                ids[new] = old
+        for new, face in enumerate(faces):
+            if new not in ids:
+                ids[new] = self._next_id
+                self._next_id += 1
+            left, _, right, _ = face_box(face)
+            self._last[ids[new]] = (centers[new], right - left, self._frame)
+        return [ids[new] for new in range(len(faces))]
+
+
+def _describe(box: tuple[float, float, float, float]) -> str:
+    left, top, right, bottom = (round(v) for v in box)
+    return f"{right - left}x{bottom - top} pixels at x {left}, y {top}"

@@ -1,0 +1,155 @@
+"""Landmarks of all faces in a frame, by MediaPipe's face mesh (its models are inside the wheel)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadm.face.topology import FACE_OVAL, NUM_LANDMARKS
+from fadm.media.crop import Square, copy_square
+
+Pixels = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
+
+MAX_FACES = 4
+DETECTION_SIDE = 1280  # a larger picture is searched at this length of its longer side
+CLOSE_UP = 2.0  # window around a detected face, in lengths of the detection's longer side
+SAME_FACE = 0.5  # two faces are one if their centres are nearer than this share of their width
+
+
+class LandmarkTracker(Protocol):
+    """Whatever finds the 478 landmarks; hand another one to `Animator` to replace MediaPipe."""
+
+    def track(self, pixels: Pixels) -> list[FloatArray]:
+        """Frame (H, W, 3) -> landmarks (478, 3) of each face: x, y, depth in pixels, pixel centres whole."""
+
+    def reset(self) -> None:
+        """Forget the frames before: a new shot begins."""
+
+    def close(self) -> None:
+        """Give back what the tracker holds."""
+
+
+class MediaPipeTracker:
+    """Tracks from frame to frame, or searches each picture anew and thoroughly (`is_video=False`)."""
+
+    def __init__(self, *, is_video: bool = True, max_faces: int = MAX_FACES):
+        self._is_video = is_video
+        self._max_faces = max_faces
+        self._models: dict[str, Any] = {}
+
+    def track(self, pixels: Pixels) -> list[FloatArray]:
+        """See `LandmarkTracker`. Faces too small for the tracking model are found in close-ups."""
+        faces = [] if not self._is_video else self._mesh("tracking", pixels)
+        if not faces:
+            for window in self._detect(pixels):
+                scale = 256 / window.side
+                close_up = copy_square(pixels, window, 256)
+                offset = np.array([window.left, window.top, 0], np.float32)
+                centred = np.array([0.5, 0.5, 0], np.float32)
+                faces += [(f + centred) / scale - centred + offset for f in self._mesh("close-up", close_up)]
+        if not self._is_video:
+            faces += self._mesh("close-up", _shrink(pixels))
+        return _without_repeats(faces)
+
+    def reset(self) -> None:
+        """See `LandmarkTracker`."""
+        self._close_model("tracking")
+
+    def close(self) -> None:
+        """See `LandmarkTracker`."""
+        for name in list(self._models):
+            self._close_model(name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _close_model(self, name: str) -> None:
+        model = self._models.pop(name, None)
+        if model is not None:
+            model.close()
+
+    def _mesh(self, name: str, pixels: Pixels) -> list[FloatArray]:
+        """Landmarks of the faces by the mesh model of that name, in the pixels of the frame given."""
+        found = self._process(name, pixels).multi_face_landmarks or []
+        height, width = pixels.shape[:2]
+        size, half = np.array([width, height, width], np.float32), np.array([0.5, 0.5, 0], np.float32)
+        return [
+            np.array([(p.x, p.y, p.z) for p in face.landmark], np.float32).reshape(NUM_LANDMARKS, 3) * size - half
+            for face in found
+        ]
+
+    def _detect(self, pixels: Pixels) -> list[Square]:
+        """Close-up windows around the faces that the detector of distant faces sees."""
+        height, width = pixels.shape[:2]
+        windows = []
+        for detection in self._process("detector", _shrink(pixels)).detections or []:
+            box = detection.location_data.relative_bounding_box
+            side = max(2, round(max(box.width * width, box.height * height) * CLOSE_UP))
+            x, y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
+            windows.append(Square(round(x - side / 2), round(y - side / 2), side))
+        return windows
+
+    def _process(self, name: str, pixels: Pixels) -> Any:
+        if name in self._models:
+            return self._models[name].process(pixels)
+        with silent_native_log():
+            self._models[name] = self._build(name)
+            return self._models[name].process(pixels)
+
+    def _build(self, name: str) -> Any:
+        from mediapipe.python.solutions import face_detection, face_mesh
+
+        if name == "detector":
+            return face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.4)
+        return face_mesh.FaceMesh(
+            static_image_mode=name == "close-up",
+            max_num_faces=self._max_faces,
+            refine_landmarks=True,
+            min_detection_confidence=0.5,
+        )
+
+
+def face_box(landmarks: FloatArray) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of the face's oval, pixels."""
+    oval = landmarks[list(FACE_OVAL), :2]
+    (left, top), (right, bottom) = oval.min(0), oval.max(0)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def _without_repeats(faces: list[FloatArray]) -> list[FloatArray]:
+    kept: list[FloatArray] = []
+    for face in faces:
+        left, _, right, _ = face_box(face)
+        center = face[:, :2].mean(0)
+        if all(np.linalg.norm(center - other[:, :2].mean(0)) > SAME_FACE * (right - left) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _shrink(pixels: Pixels) -> Pixels:
+    """Take every n-th pixel of a large picture: enough for finding faces."""
+    step = max(1, round(max(pixels.shape[:2]) / DETECTION_SIDE))
+    return np.ascontiguousarray(pixels[::step, ::step])
+
+
+@contextmanager
+def silent_native_log() -> Iterator[None]:
+    """MediaPipe's C++ parts write notices straight to the error stream while a model starts; keep them off."""
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)

@@ -1,0 +1,1 @@
+"""Loops that learn from data, each read from top to bottom."""
