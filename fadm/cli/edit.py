@@ -1,0 +1,27 @@
+"""`fadm edit`: change a portrait's expression and pose by name."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fadm.attributes.controls import FaceControls
+from fadm.cli.animate import Device
+from fadm.cli.parameters import collect, takes_options
+from fadm.options import SourceOptions
+
+
+@takes_options(FaceControls, SourceOptions)
+def edit(
+    source: Annotated[Path, typer.Argument(help="Portrait: a picture of any common format.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Result: .png, .jpg or .webp.")],
+    given: dict[str, Any],
+    device: Device = "auto",
+) -> None:
+    """Make the face in SOURCE smile, blink, turn and more, without a driver."""
+    controls, options = collect(FaceControls, given), collect(SourceOptions, given)
+
+    from fadm.pipeline import Animator
+    from fadm.production import edit_file
+
+    edit_file(Animator(device=device), source, output, controls, options)

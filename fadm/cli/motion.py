@@ -1,0 +1,38 @@
+"""`fadm motion`: a driver's motion as a file of numbers."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fadm.cli.animate import Json, Quiet
+from fadm.cli.parameters import collect, takes_options
+from fadm.cli.progress import show_progress
+from fadm.options import MotionOptions
+
+app = typer.Typer(no_args_is_help=True, help="Keep a driver's motion as a file of numbers.")
+
+
+@app.callback()
+def _group() -> None:
+    """Make `extract` a command of its own although it is the only one."""
+
+
+@app.command()
+@takes_options(MotionOptions)
+def extract(
+    driving: Annotated[Path, typer.Argument(help="Driver: a video, a GIF or WebP, a folder of pictures or a picture.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Motion file: .json or .npz.")],
+    given: dict[str, Any],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Track the face in DRIVING and keep its motion; the file holds no picture."""
+    options = collect(MotionOptions, given)
+    with show_progress(quiet, as_json) as progress:
+        from fadm.pipeline import Animator
+        from fadm.production import extract_file
+
+        motion = extract_file(Animator(device="cpu"), driving, output, options, progress)
+        report = {"output": str(output), "frames": len(motion), "shots": len(motion.identity)}
+        progress.finish(report, f"{output}: {len(motion)} frames, {len(motion.identity)} shot(s)")

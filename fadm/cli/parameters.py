@@ -1,0 +1,65 @@
+"""Command-line parameters made from the option dataclasses, so that each option has one home."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from fractions import Fraction
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+import typer
+
+from fadm.errors import OptionError
+
+Options = TypeVar("Options")
+
+# The name of an option's opposite, where it is not --no-NAME.
+OPPOSITES = {"crop": "full", "relative": "absolute"}
+
+
+def takes_options(*classes: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one parameter for each field of the dataclasses, collected in a dict named `given`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "given"]
+        hints = get_type_hints(command, include_extras=True)
+        own = [p.replace(annotation=hints[p.name]) for p in own]
+        added = {name: parameter for cls in classes for name, parameter in _parameters(cls).items()}
+
+        def run(**values: Any) -> None:
+            given = {name: values.pop(name) for name in added}
+            command(**values, given=given)
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        vars(run)["__signature__"] = inspect.Signature([*own, *added.values()])
+        run.__annotations__ = {p.name: p.annotation for p in [*own, *added.values()]}
+        return run
+
+    return decorate
+
+
+def collect(cls: type[Options], given: dict[str, Any]) -> Options:
+    """Build the options from the values given on the command line. Raises OptionError."""
+    names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    return cls(**{name: value for name, value in given.items() if name in names})
+
+
+def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
+    hints = get_type_hints(cls)
+    parameters = {}
+    for f in fields(cls):
+        flag, hint = f.name.replace("_", "-"), hints[f.name]
+        kinds = {kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)}
+        spelled = f"--{flag}/--{OPPOSITES.get(f.name, f'no-{flag}')}" if kinds == {bool} else f"--{flag}"
+        parser = _parse_rate if kinds == {Fraction} else None
+        info = typer.Option(spelled, help=f.metadata["help"], parser=parser)
+        parameters[f.name] = inspect.Parameter(
+            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=Annotated[hint, info]
+        )
+    return parameters
+
+
+def _parse_rate(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise OptionError(f"--rate {text!r}: give a number such as 25, 29.97 or 30000/1001") from error

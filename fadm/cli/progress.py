@@ -1,0 +1,125 @@
+"""How the work is shown: a bar with frames per second and time left, JSON lines, or nothing."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from fadm.progress import Progress
+
+REPORT_EVERY = 0.5  # seconds between JSON lines
+
+
+class CommandProgress(Progress, Protocol):
+    """Progress that also says what came of it."""
+
+    def finish(self, report: Mapping[str, Any], sentence: str) -> None:
+        """All is done: the report as data and in words."""
+
+
+@contextmanager
+def show_progress(quiet: bool, as_json: bool) -> Iterator[CommandProgress]:
+    """The progress that the options ask for."""
+    if quiet:
+        yield SilentProgress()
+    elif as_json:
+        yield JsonProgress()
+    else:
+        columns = (
+            TextColumn("{task.description:>9}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Speed(),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=Console(stderr=True)) as bars:
+            yield BarProgress(bars)
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} frames/s")
+
+
+class SilentProgress:
+    """Says nothing."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """See `Progress`."""
+
+    def advance(self) -> None:
+        """See `Progress`."""
+
+    def finish(self, report: Mapping[str, Any], sentence: str) -> None:
+        """See `CommandProgress`."""
+
+
+class BarProgress:
+    """A bar for each stage, on the error stream."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+        self._done = 0
+
+    def stage(self, name: str, total: int | None) -> None:
+        """See `Progress`."""
+        self._close_task()
+        self._task, self._done = self._bars.add_task(name, total=total), 0
+
+    def advance(self) -> None:
+        """See `Progress`."""
+        assert self._task is not None
+        self._done += 1
+        self._bars.advance(self._task)
+
+    def finish(self, report: Mapping[str, Any], sentence: str) -> None:
+        """See `CommandProgress`."""
+        self._close_task()
+        self._bars.console.print(sentence, soft_wrap=True)
+
+    def _close_task(self) -> None:
+        """An estimated number of frames is now known."""
+        if self._task is not None:
+            self._bars.update(self._task, total=self._done)
+
+
+class JsonProgress:
+    """One JSON object a line on standard output: {"stage": ..., "done": ..., "total": ...}, then the report."""
+
+    def __init__(self) -> None:
+        self._stage, self._done = "", 0
+        self._total: int | None = None
+        self._reported = 0.0
+
+    def stage(self, name: str, total: int | None) -> None:
+        """See `Progress`."""
+        self._stage, self._total, self._done = name, total, 0
+        self._report()
+
+    def advance(self) -> None:
+        """See `Progress`."""
+        self._done += 1
+        if self._done == self._total or time.monotonic() - self._reported > REPORT_EVERY:
+            self._report()
+
+    def finish(self, report: Mapping[str, Any], sentence: str) -> None:
+        """See `CommandProgress`."""
+        _write_line(report)
+
+    def _report(self) -> None:
+        self._reported = time.monotonic()
+        _write_line({"stage": self._stage, "done": self._done, "total": self._total})
+
+
+def _write_line(content: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()

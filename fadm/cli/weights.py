@@ -1,0 +1,86 @@
+"""`fadm weights`: import the papers' released files, list, show and verify what is there."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Import, list, show and verify weights.")
+
+
+@app.command("import")
+def import_files(
+    files: Annotated[list[Path], typer.Argument(help="Released files: .pth, .tar, .pkl or .npy.")],
+    name: Annotated[str | None, typer.Option(help="Name to keep it under; its kind by default.")] = None,
+) -> None:
+    """Convert released files of FADM, FOMM, Face vid2vid, DECA and FLAME; nothing in them is run."""
+    from rich.console import Console
+
+    from fadm.errors import OptionError
+    from fadm.weights.importer import import_weights
+
+    if name is not None and len(files) > 1:
+        raise OptionError(f"--name {name} is for one file, {len(files)} were given: import them one by one")
+    console = Console()
+    for file in files:
+        imported = import_weights(file, name)
+        console.print(
+            f"{file}: {imported.kind}, {imported.num_tensors} tensors, {imported.num_values:,} values "
+            f"-> {imported.path}",
+            soft_wrap=True,
+        )
+        if imported.left_out:
+            console.print(f"  left out: {', '.join(imported.left_out)}", soft_wrap=True)
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the weights that can be used by name."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fadm.weights.registry import list_weights
+
+    table = Table("name", "kind", "size", "licence", "file")
+    for weights in list_weights():
+        size = f"{weights.path.stat().st_size / 1e6:.1f} MB"
+        kind, licence = (weights.metadata.get(key, "") for key in ("kind", "licence"))
+        place = "(with the package)" if weights.is_embedded else str(weights.path)
+        table.add_row(weights.name, kind, size, licence, place)
+    Console().print(table)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Name or file of the weights.")]) -> None:
+    """Show what a weights file says of itself, its configuration included."""
+    from rich.console import Console
+
+    from fadm.weights.registry import find_weights
+    from fadm.weights.store import read_metadata
+
+    path = find_weights(name)
+    console = Console()
+    console.print_json(data={"file": str(path), **read_metadata(path)})
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Names or files; all by default.")] = None,
+) -> None:
+    """Compare tensors with the hash written when the file was made."""
+    from rich.console import Console
+
+    from fadm.errors import WeightsError
+    from fadm.weights.registry import find_weights, named_files
+    from fadm.weights.store import verify_weights
+
+    paths = [find_weights(name) for name in names] if names else list(named_files().values())
+    console, num_damaged = Console(), 0
+    for path in paths:
+        try:
+            console.print(f"{path}: intact, sha256 {verify_weights(path)['sha256']}", soft_wrap=True)
+        except WeightsError as error:
+            num_damaged += 1
+            console.print(str(error), style="red", soft_wrap=True)
+    if num_damaged:
+        raise WeightsError(f"{num_damaged} of {len(paths)} weights files are damaged: import them again")

@@ -1,0 +1,169 @@
+"""From files to a file: open the driver, animate, write, and say what was made."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadm.attributes.controls import FaceControls
+from fadm.attributes.motion import MOTION_ENDINGS, Motion, load_motion, save_motion
+from fadm.errors import OutputError
+from fadm.media.compose import place_beside
+from fadm.media.crop import copy_square
+from fadm.media.frames import FrameSource
+from fadm.media.image import PICTURE_ENDINGS, write_image
+from fadm.media.reader import open_frames
+from fadm.media.writer import check_output, open_writer
+from fadm.options import AnimateOptions, MotionOptions, SourceOptions
+from fadm.pipeline import Animator, PreparedSource
+from fadm.progress import NO_PROGRESS, Progress
+
+Pixels = NDArray[np.uint8]
+
+LABEL = "Synthetic media: a face animated with fadm"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was made, and of what quality its driver was."""
+
+    output: str
+    frames: int
+    width: int
+    height: int
+    frames_per_second: str  # of the video, an exact fraction
+    sound: str
+    shots: int
+    anchors: list[int]
+    frames_without_face: int
+    tracker_failures: int
+    damaged_frames: int
+    seconds: float
+
+    def sentence(self) -> str:
+        """The same in a line or two."""
+        rate = float(Fraction(self.frames_per_second))
+        said = f"{self.output}: {self.frames} frames of {self.width}x{self.height} at {rate:.3f} frames/s, "
+        said += f"sound {self.sound}, made in {self.seconds:.1f} s"
+        problems = {
+            "without a face": self.frames_without_face,
+            "on which the tracker failed": self.tracker_failures,
+            "damaged and left out": self.damaged_frames,
+        }
+        noted = [f"{count} {what}" for what, count in problems.items() if count]
+        return said + (f"\ndriver's frames: {', '.join(noted)}" if noted else "")
+
+
+def animate_file(
+    animator: Animator,
+    source: str | Path,
+    driving: str | Path,
+    output: str | Path,
+    options: AnimateOptions,
+    progress: Progress = NO_PROGRESS,
+) -> Summary:
+    """Animate a portrait by a video, an animation, a folder of pictures, a picture or a motion file.
+
+    The output appears whole or not at all, by its name's ending (see `open_writer`). Raises FadmError for
+    whatever of the inputs, the output or the options is not usable; the output is checked before any work.
+    """
+    began = time.perf_counter()
+    driver = None if is_motion_file(driving) else open_driver(driving, options)
+    audio = driver.audio if driver is not None and options.audio else None
+    check_output(output, audio)
+    prepared = animator.prepare(source, options)
+    failures = 0
+    if driver is None:
+        motion = load_motion(driving).between(options.start, options.end)
+    else:
+        progress.stage("tracking", driver.num_frames)
+        motion, follower = animator.read_motion(driver, options, progress.advance)
+        failures = follower.num_crashes
+    anchored = animator.anchor(prepared, motion, options)
+
+    progress.stage("rendering", len(anchored.motion))
+    frames = animator.render(prepared, anchored, options)
+    if options.side_by_side:
+        frames = _show_side_by_side(frames, prepared, driver)
+    first = next(frames)
+    height, width = first.shape[:2]
+    with open_writer(
+        output,
+        width=width,
+        height=height,
+        rate=motion.rate,
+        time_base=motion.time_base,
+        audio=audio,
+        label=LABEL if options.label else None,
+    ) as writer:
+        for pixels, pts in zip(chain([first], frames), anchored.motion.pts.tolist(), strict=True):
+            writer.write(pixels, pts)
+            progress.advance()
+    return Summary(
+        output=str(output),
+        frames=len(anchored.motion),
+        width=width,
+        height=height,
+        frames_per_second=str(motion.rate),
+        sound="none" if audio is None else f"{audio.codec}, copied",
+        shots=len(motion.identity),
+        anchors=list(anchored.anchors.values()),
+        frames_without_face=int((~motion.is_tracked).sum()),
+        tracker_failures=failures,
+        damaged_frames=0 if driver is None else driver.num_damaged,
+        seconds=round(time.perf_counter() - began, 2),
+    )
+
+
+def edit_file(
+    animator: Animator, source: str | Path, output: str | Path, controls: FaceControls, options: SourceOptions
+) -> None:
+    """Change a portrait's expression and pose by name and write the picture. Raises FadmError."""
+    if Path(output).suffix.lower() not in PICTURE_ENDINGS:
+        raise OutputError(f"'{output}': an edited portrait is a picture; end the name in {', '.join(PICTURE_ENDINGS)}")
+    check_output(output)
+    write_image(output, animator.edit(source, controls, options), LABEL if options.label else None)
+
+
+def extract_file(
+    animator: Animator,
+    driving: str | Path,
+    output: str | Path,
+    options: MotionOptions,
+    progress: Progress = NO_PROGRESS,
+) -> Motion:
+    """Write a driver's motion to a motion file, .json or .npz. Raises FadmError."""
+    if not is_motion_file(output):
+        raise OutputError(f"'{output}': a motion file's name ends in {' or '.join(MOTION_ENDINGS)}")
+    driver = open_driver(driving, options)
+    progress.stage("tracking", driver.num_frames)
+    motion, _ = animator.read_motion(driver, options, progress.advance)
+    save_motion(motion, output)
+    return motion
+
+
+def is_motion_file(path: str | Path) -> bool:
+    """Whether a name is a motion file's, by its ending."""
+    return Path(path).suffix.lower() in MOTION_ENDINGS
+
+
+def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:
+    """Open a driver in the range and at the rate of the options. Raises FadmError."""
+    return open_frames(driving, start=options.start, end=options.end, rate=options.rate)
+
+
+def _show_side_by_side(
+    frames: Iterator[Pixels], prepared: PreparedSource, driver: FrameSource | None
+) -> Iterator[Pixels]:
+    """Source, driver and result at one height; a motion file has no picture to show."""
+    source = copy_square(prepared.picture, prepared.view, prepared.state.size) if prepared.is_crop else prepared.picture
+    if driver is None:
+        yield from (place_beside([source, pixels], len(pixels)) for pixels in frames)
+    else:
+        for pixels, driving in zip(frames, driver, strict=False):  # a gap may have ended the frames before
+            yield place_beside([source, driving.pixels, pixels], len(pixels))
