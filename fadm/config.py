@@ -1,0 +1,175 @@
+"""Configurations: frozen dataclasses read from TOML or JSON, changed by dotted overrides, written as JSON.
+
+Every key is checked. An error names the key, the file it stands in and the keys that look like it.
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import json
+import os
+import tomllib
+import types
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from fadm.errors import ConfigError, OutputError
+
+Config = TypeVar("Config")
+
+
+def read_config(cls: type[Config], path: Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a recipe (.toml or .json) and apply overrides such as `model.channels=32`.
+
+    Raises ConfigError for a file that cannot be read and for every key or value that does not fit.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be parsed: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold a table of keys, not a {type(values).__name__}")
+    return config_from_dict(cls, apply_overrides(values, overrides), source=str(path))
+
+
+def write_config(config: Any, path: Path) -> None:
+    """Write a configuration as JSON; the file appears whole or not at all. Raises OutputError."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_text(json.dumps(config_to_dict(config), indent=2) + "\n", encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as error:
+        raise OutputError(f"cannot write the configuration {path}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def config_to_dict(config: Any) -> dict[str, Any]:
+    """Turn a configuration into a dict of the values that JSON knows; tuples stay tuples until written."""
+    return dataclasses.asdict(config)
+
+
+def config_from_dict(cls: type[Config], values: Mapping[str, Any], *, source: str) -> Config:
+    """Build a configuration from a dict; absent keys keep their defaults. `source` is named in errors.
+
+    Raises ConfigError for unknown and missing keys and for values of another type.
+    """
+    return _build(cls, values, key="", source=source)
+
+
+def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Set dotted keys: `model.channels=32`, values in TOML's notation, bare words are text, `none` is None.
+
+    Raises ConfigError for an override without `=` or with a key below something that is not a table.
+    """
+    changed = dict(values)
+    for override in overrides:
+        dotted, equals, text = override.partition("=")
+        if not equals:
+            raise ConfigError(f"override {override!r} has no '=': write it as key=value")
+        *tables, last = dotted.strip().split(".")
+        table = changed
+        for name in tables:
+            inner = table.get(name, {})
+            if not isinstance(inner, Mapping):
+                raise ConfigError(f"override {override!r}: {name!r} is a value, it has no keys of its own")
+            table[name] = dict(inner)
+            table = table[name]
+        table[last] = _parse_override(text.strip())
+    return changed
+
+
+def _parse_override(text: str) -> Any:
+    if text == "none":
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _build(cls: type[Config], values: Any, *, key: str, source: str) -> Config:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{source}: {key!r} must be a table of keys, got {values!r}")
+    hints = get_type_hints(cls)
+    fields = [field for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+    names = [field.name for field in fields]
+    for name in values:
+        if name not in names:
+            raise ConfigError(f"{source}: unknown key {_join(key, name)!r}{_suggest(name, names)}")
+    for field in fields:
+        has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if field.name not in values and not has_default:
+            raise ConfigError(f"{source}: missing key {_join(key, field.name)!r}")
+    return cls(
+        **{name: _convert(hints[name], value, key=_join(key, name), source=source) for name, value in values.items()}
+    )
+
+
+def _convert(hint: Any, value: Any, *, key: str, source: str) -> Any:
+    """Check a value against a type hint; whole numbers become floats and lists become tuples where asked."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, key=key, source=source)  # type: ignore[arg-type]
+    if origin in (Union, types.UnionType):
+        return _convert_union(hint, value, key=key, source=source)
+    if origin is tuple:
+        return _convert_tuple(hint, value, key=key, source=source)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        choices = ", ".join(repr(choice) for choice in arguments)
+        near = _suggest(str(value), [str(choice) for choice in arguments])
+        raise ConfigError(f"{source}: {key!r} must be one of {choices}; got {value!r}{near}")
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is hint or (hint is type(None) and value is None):
+        return value
+    raise ConfigError(f"{source}: {key!r} must be {_spell(hint)}, got {value!r}")
+
+
+def _convert_union(hint: Any, value: Any, *, key: str, source: str) -> Any:
+    if value is None and type(None) in get_args(hint):
+        return None
+    choices = [choice for choice in get_args(hint) if choice is not type(None)]
+    if len(choices) == 1:
+        return _convert(choices[0], value, key=key, source=source)
+    for choice in choices:
+        with contextlib.suppress(ConfigError):
+            return _convert(choice, value, key=key, source=source)
+    raise ConfigError(f"{source}: {key!r} must be {_spell(hint)}, got {value!r}")
+
+
+def _convert_tuple(hint: Any, value: Any, *, key: str, source: str) -> tuple[Any, ...]:
+    items = get_args(hint)
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{source}: {key!r} must be a list, got {value!r}")
+    if len(items) == 2 and items[1] is Ellipsis:
+        items = (items[0],) * len(value)
+    if len(items) != len(value):
+        raise ConfigError(f"{source}: {key!r} must hold {len(items)} values, got {len(value)}: {value!r}")
+    pairs = enumerate(zip(items, value, strict=True))
+    return tuple(_convert(item, entry, key=f"{key}[{i}]", source=source) for i, (item, entry) in pairs)
+
+
+def _spell(hint: Any) -> str:
+    if get_args(hint):
+        return " or ".join(_spell(choice) for choice in get_args(hint))
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
+    return words.get(hint, getattr(hint, "__name__", str(hint)))
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _suggest(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=3)
+    if near:
+        return f"; did you mean {' or '.join(repr(n) for n in near)}?"
+    return f"; known are {', '.join(sorted(names))}"

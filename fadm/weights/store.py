@@ -1,0 +1,114 @@
+"""Weights files: safetensors with the configuration and the hash of the tensors in their metadata."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from fadm.errors import OutputError, WeightsError
+from fadm.weights.renaming import describe_differences, shapes_of
+
+
+def hash_tensors(state_dict: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the tensors in the order of their names.
+
+    Each counts with the line `["name", "dtype", [shape]]` as JSON and then its values, row by row in the
+    machine's (little-endian) bytes.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state_dict):
+        tensor = state_dict[name].detach().cpu().contiguous()
+        title = [name, str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
+        digest.update(json.dumps(title).encode() + b"\n")
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def save_weights(
+    path: Path,
+    state_dict: Mapping[str, Tensor],
+    *,
+    config: Mapping[str, Any],
+    metadata: Mapping[str, str],
+) -> None:
+    """Write tensors as they are, with their configuration, hash and further metadata (text to text).
+
+    The file appears whole or not at all. Raises OutputError when the place cannot be written.
+    """
+    tensors = {name: _own_memory(tensor.detach().cpu()) for name, tensor in state_dict.items()}
+    header = {**metadata, "config": json.dumps(config), "sha256": hash_tensors(tensors)}
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, beside, metadata=header)
+        os.replace(beside, path)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"cannot write the weights {path}: {error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def _own_memory(tensor: Tensor) -> Tensor:
+    """A contiguous tensor that shares no memory, which safetensors cannot store."""
+    is_part = tensor.untyped_storage().nbytes() != tensor.nbytes
+    return tensor.clone(memory_format=torch.contiguous_format) if is_part else tensor.contiguous()
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Read a weights file's metadata without its tensors: text, except `config`, a dict.
+
+    Raises WeightsError for a file that is not one of ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, Any] = dict(file.metadata() or {})
+        metadata["config"] = json.loads(metadata["config"])
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path}: {error}") from error
+    except (SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path} is not a weights file or is damaged ({error})") from error
+    except KeyError as error:
+        raise WeightsError(f"{path} has no {error} in its metadata: it was not written by fadm") from error
+    return metadata
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a weights file: tensors, half precision made float32, and metadata as `read_metadata` gives it.
+
+    Raises WeightsError for a file that is not one of ours.
+    """
+    metadata = read_metadata(path)
+    tensors = load_file(path)
+    return {key: _single_precision(tensor) for key, tensor in tensors.items()}, metadata
+
+
+def _single_precision(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def verify_weights(path: Path) -> dict[str, Any]:
+    """Compare the tensors with the hash in the metadata, which is returned. Raises WeightsError."""
+    metadata = read_metadata(path)
+    found = hash_tensors(load_file(path))
+    if found != metadata.get("sha256"):
+        raise WeightsError(
+            f"{path} is damaged: its tensors have SHA-256 {found}, its metadata says {metadata.get('sha256')}"
+        )
+    return metadata
+
+
+def load_into(module: nn.Module, state_dict: Mapping[str, Tensor], *, source: str) -> None:
+    """Load tensors into a module that wants exactly these. Raises WeightsError that lists all differences."""
+    differences = describe_differences(shapes_of(state_dict), shapes_of(module.state_dict()))
+    if differences:
+        raise WeightsError(f"{source} does not fit {type(module).__name__}: {differences}")
+    module.load_state_dict(state_dict)

@@ -1,0 +1,57 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from fadm.cli.weights import app
+from fadm.errors import OptionError, WeightsError
+from tests.weights.released_files import flame_table, write_flame_pickle
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def imported(tmp_path, monkeypatch):
+    monkeypatch.setenv("FADM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    write_flame_pickle(tmp_path / "generic_model.pkl", flame_table())
+    return runner.invoke(app, ["import", str(tmp_path / "generic_model.pkl")], catch_exceptions=False)
+
+
+def test_import_says_what_it_made(imported):
+    assert imported.exit_code == 0
+    assert "generic_model.pkl: flame, 7 tensors, 34,540 values" in imported.stdout
+    assert "left out: J" in imported.stdout
+
+
+def test_list_shows_kind_and_licence():
+    listed = runner.invoke(app, ["list"], catch_exceptions=False).stdout
+    assert "flame" in listed and "non-commercial" in listed
+
+
+def test_show_prints_the_configuration():
+    shown = json.loads(runner.invoke(app, ["show", "flame"], catch_exceptions=False).stdout)
+    assert shown["config"]["num_expression"] == 50 and shown["source"] == "generic_model.pkl"
+
+
+def test_verify_passes_intact_files_and_fails_damaged_ones(tmp_path):
+    verified = runner.invoke(app, ["verify", "flame"], catch_exceptions=False)
+    assert "intact, sha256 " in verified.stdout
+    path = tmp_path / "home" / "weights" / "flame.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="1 of 1 weights files are damaged"):
+        runner.invoke(app, ["verify", "flame"], catch_exceptions=False)
+
+
+def test_one_name_for_several_files(tmp_path):
+    with pytest.raises(OptionError, match="--name x is for one file, 2 were given"):
+        runner.invoke(app, ["import", "a", "b", "--name", "x"], catch_exceptions=False)
+
+
+def test_command_loads_torch_only_when_it_runs():
+    code = "import sys, fadm.cli.weights; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
