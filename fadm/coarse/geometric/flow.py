@@ -13,6 +13,8 @@ from fadm.media.crop import Square
 
 FloatArray = NDArray[np.float32]
 
+TEAR = 1.5  # grid steps by which neighbouring source places must differ beyond a rigid motion
+
 
 @dataclass(frozen=True)
 class MeshFlow:
@@ -53,3 +55,34 @@ def sample(picture: Tensor, coordinates: Tensor) -> Tensor:
     size = coordinates.new_tensor([width, height])
     unit = (2 * coordinates + 1) / size - 1
     return F.grid_sample(picture, unit.to(picture.device), mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def find_tears(displacement: FloatArray, cell: float) -> NDArray[np.bool_]:
+    """Blocks of 2x2 grid points (G-1, G-1) between which the flow jumps: one part of the face hides another.
+
+    displacement (G, G, 2) in pixels; cell: pixels between grid points.
+    """
+    corners = np.stack([displacement[y : y - 1 or None, x : x - 1 or None] for y in (0, 1) for x in (0, 1)])
+    return (np.ptp(corners, axis=0) > TEAR * cell).any(-1)
+
+
+def mend_tears(
+    frame: Tensor, picture: Tensor, still: FloatArray, displacement: FloatArray, is_torn: NDArray[np.bool_]
+) -> None:
+    """Where the flow jumps, mix the colours that the sides of the tear see, not their coordinates; in place.
+
+    frame (1, 3, S, S); picture (1, 3, H, W); still (S, S, 2) the pixels' own place in the picture.
+    """
+    size, grid = len(still), len(displacement)
+    place = (np.arange(size) + 0.5) * grid / size - 0.5
+    block = np.clip(np.floor(place).astype(int), 0, grid - 2)
+    share = np.clip(place - block, 0, 1).astype(np.float32)
+    rows, columns = np.nonzero(is_torn[block[:, None], block])
+    colours = torch.zeros(3, len(rows), device=frame.device)
+    for down in (0, 1):
+        for right in (0, 1):
+            seen = still[rows, columns] + displacement[block[rows] + down, block[columns] + right]
+            weight = np.abs(1 - down - share[rows]) * np.abs(1 - right - share[columns])
+            seen_colours = sample(picture, torch.from_numpy(seen)[None, None])[0, :, 0]
+            colours += torch.from_numpy(weight).to(frame.device) * seen_colours
+    frame[0][:, rows, columns] = colours

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.coarse.geometric.flow import MeshFlow, flow_of_mesh, sample, upsample, view_grid
+from fadm.coarse.geometric.flow import MeshFlow, find_tears, flow_of_mesh, mend_tears, sample, upsample, view_grid
 from fadm.coarse.geometric.interior import MouthInterior, paint_mouth_interior
 from fadm.coarse.geometric.mesh import SourceMesh, build_source_mesh
 from fadm.face import topology
@@ -17,16 +17,8 @@ from fadm.media.crop import Square
 FloatArray = NDArray[np.float32]
 
 FIRST_EYE_TRIANGLE, FIRST_MOUTH_TRIANGLE = 852, 880  # in topology.surface_triangles
-MOUTH_FRAME = (
-    78,
-    308,
-    13,
-    0,
-    2,
-    164,
-    61,
-    291,
-)  # upper lip and what is above it: moves least against the skull
+MOUTH_FRAME = (78, 308, 13, 0, 2, 164, 61, 291)  # landmarks around the upper teeth
+LIP_FOLLOW = 0.4  # share of the upper lip's motion against the skull that the teeth are given too
 
 
 @dataclass(frozen=True)
@@ -71,12 +63,15 @@ def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) ->
     field = flow_of_mesh(mesh.vertices.numpy(), moved, mesh.triangles, source.view, source.grid)
     displacement = _turn_eyeballs(source, field, landmarks.numpy(), carried.numpy())
     is_open = _is_between(field, FIRST_MOUTH_TRIANGLE, len(topology.mouth_triangles()))
-    confidence = measure_confidence(displacement, source.view.side / source.grid)
+    cell = source.view.side / source.grid
+    confidence = measure_confidence(displacement, cell)
     fields = upsample(np.dstack([displacement, is_open, confidence * (1 - 0.9 * is_open)]), source.size)
-    flow = torch.from_numpy(view_grid(source.view, source.size))[None] + fields[:, :2].permute(0, 2, 3, 1)
+    still = view_grid(source.view, source.size)
+    flow = torch.from_numpy(still)[None] + fields[:, :2].permute(0, 2, 3, 1)
     frame = sample(source.picture, flow)
+    mend_tears(frame, source.picture, still, displacement, find_tears(displacement, cell))
     if is_open.any():
-        _show_mouth(source, frame, fields[:, 2:3], is_open, carried.numpy())
+        _show_mouth(source, frame, fields[:, 2:3], is_open, landmarks.numpy(), carried.numpy())
     return CoarseFrame(frame, flow, fields[:, 3:])
 
 
@@ -135,14 +130,21 @@ def _inside_opening(
 
 
 def _show_mouth(
-    source: GeometricSource, frame: Tensor, opening: Tensor, is_open: NDArray[np.bool_], carried: FloatArray
+    source: GeometricSource,
+    frame: Tensor,
+    opening: Tensor,
+    is_open: NDArray[np.bool_],
+    landmarks: FloatArray,
+    carried: FloatArray,
 ) -> None:
     """Blend what lies behind the lips into the frame, in place, by the soft mask of their opening (1, 1, S, S)."""
     cell = source.size / source.grid
     rows, columns = (np.nonzero(is_open.any(axis))[0] for axis in (1, 0))
     top, left = (max(0, math.floor((first - 1) * cell)) for first in (rows[0], columns[0]))
     bottom, right = (math.ceil((last + 2) * cell) for last in (rows[-1], columns[-1]))
-    back = _affine(carried[list(MOUTH_FRAME)], source.landmarks[list(MOUTH_FRAME)])
+    lip = list(topology.INNER_UPPER_LIP)
+    follow = LIP_FOLLOW * (landmarks[lip] - carried[lip]).mean(0)
+    back = _affine(carried[list(MOUTH_FRAME)] + follow, source.landmarks[list(MOUTH_FRAME)])
     place = _apply_affine(view_grid(source.view, source.size)[top:bottom, left:right], back)
     mouth = source.mouth
     corner = np.array([mouth.window.left, mouth.window.top], np.float32)

@@ -7,16 +7,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.coarse.geometric.flow import view_grid
+from fadm.coarse.geometric.flow import sample, view_grid
 from fadm.face import topology
-from fadm.face.raster import rasterize
-from fadm.media.crop import Square, cut_square
+from fadm.media.crop import Square
 
 FloatArray = NDArray[np.float32]
 
 MOUTH_SIZE = 160  # pixels of the mouth picture's side
-TOOTH_HEIGHT = 0.17  # visible height of the painted teeth, in widths of the mouth
+TOOTH_HEIGHT = 0.10  # of the painted teeth, in widths of the mouth
 OPEN_SHARE = 0.1  # a source mouth open by more than this share of its width shows its own interior
+LOWER_LIP = (15, 16, 86, 316)
+CHEEK = (205, 425, 50, 280)
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,43 @@ def paint_mouth_interior(picture: Tensor, landmarks: FloatArray) -> MouthInterio
     middle = (left + right) / 2
     side = max(8, round(2.4 * width))
     window = Square(round(float(middle[0]) - side / 2), round(float(middle[1]) - side / 2), side)
-    own = cut_square(picture, window, MOUTH_SIZE)
 
     grid = view_grid(window, MOUTH_SIZE)
     across = (right - left) / width
     down = np.array([-across[1], across[0]])
     u, v = (grid - middle) @ across / width, (grid - middle) @ down / width  # widths of the mouth
-    lip_tone = cut_square(picture, _lip_window(landmarks), 1)
-    skin_tone = cut_square(picture, _cheek_window(landmarks), 1)
-    cavity = lip_tone * torch.tensor([0.30, 0.17, 0.17])[:, None, None] * _field(1.15 - 1.2 * np.abs(u))
-    upper_line = float(((landmarks[[81, 13, 311], :2] - middle) @ down).mean()) / width
-    bottom = upper_line + TOOTH_HEIGHT * (1 - (u / 0.5) ** 2)
-    teeth = _step(bottom - v, 0.02) * _step(0.40 - np.abs(u), 0.05)
-    enamel = skin_tone.mean() * torch.tensor([1.18, 1.12, 1.02])[:, None, None]
-    shade = _field(0.55 + 0.45 * np.clip((v - upper_line) / 0.1, 0, 1)) * _field(1 - 1.6 * u**2)
-    painted = torch.lerp(cavity, (enamel * shade).clamp(0, 0.92), _field(teeth))
 
-    gap = float(np.linalg.norm(landmarks[13, :2] - landmarks[14, :2])) / width
-    opened = _opening_mask(landmarks, window) * float(np.clip((gap - 0.03) / (OPEN_SHARE - 0.03), 0, 1))
-    below = _field(_step(v - upper_line - max(TOOTH_HEIGHT, gap), 0.03))
-    painted = torch.lerp(painted, cavity, below) if gap > OPEN_SHARE else painted
-    return MouthInterior(torch.lerp(painted, own, opened), window)
+    def line(chain: tuple[int, ...]) -> FloatArray:
+        """Height of a lip at each u."""
+        points = landmarks[list(chain), :2] - middle
+        return np.interp(u, points @ across / width, points @ down / width)
+
+    upper, lower = line(topology.INNER_UPPER_LIP), line(topology.INNER_LOWER_LIP)
+    cavity = _tone(picture, landmarks, LOWER_LIP) * torch.tensor([0.28, 0.14, 0.14])[:, None, None]
+    tongue = 1 + 1.2 * np.clip((v - upper - 0.1) / 0.35, 0, 1)  # it is lighter than the darkness above it
+    cavity = cavity * _field((1.1 - 1.1 * np.abs(u)) * tongue)
+    if float((lower - upper).max()) < OPEN_SHARE:
+        return MouthInterior(_paint_teeth(cavity, _tone(picture, landmarks, CHEEK), u, v - upper), window)
+    # The source's own interior, its upper row of teeth continued upwards behind the lip.
+    margin = 0.15 * (lower - upper)
+    place = middle + width * (u[..., None] * across + np.clip(v, upper + margin, None)[..., None] * down)
+    own = sample(picture, torch.from_numpy(place.astype(np.float32))[None])
+    is_own = _step(lower - margin - v, 0.04) * _step(0.46 - np.abs(u), 0.04)
+    return MouthInterior(torch.lerp(cavity.to(own), own, _field(is_own).to(own)), window)
+
+
+def _paint_teeth(cavity: Tensor, skin: Tensor, u: FloatArray, below_lip: FloatArray) -> Tensor:
+    """An upper row of teeth in a dark cavity; u, below_lip: place along and below the upper lip, mouth widths."""
+    bottom = TOOTH_HEIGHT * (1 - (u / 0.5) ** 2)
+    teeth = _step(bottom - below_lip, 0.03) * _step(0.42 - np.abs(u), 0.08)
+    shade = (0.45 + 0.55 * np.clip(below_lip / TOOTH_HEIGHT, 0, 1)) * (1 - 2.2 * u**2)
+    enamel = skin.mean().clamp(0.25, 0.75) * torch.tensor([1.15, 1.0, 0.82])[:, None, None] * _field(shade)
+    return torch.lerp(cavity, enamel.to(cavity), _field(teeth).to(cavity))
+
+
+def _tone(picture: Tensor, landmarks: FloatArray, points: tuple[int, ...]) -> Tensor:
+    """Mean colour (1, 3, 1, 1) of the picture at some landmarks."""
+    return sample(picture, torch.from_numpy(landmarks[list(points), :2])[None, None]).mean(3, keepdim=True)
 
 
 def _field(values: FloatArray) -> Tensor:
@@ -66,24 +83,3 @@ def _field(values: FloatArray) -> Tensor:
 
 def _step(values: FloatArray, softness: float) -> FloatArray:
     return np.clip(values / softness + 0.5, 0, 1)
-
-
-def _lip_window(landmarks: FloatArray) -> Square:
-    x, y = (landmarks[14, :2] + landmarks[17, :2]) / 2
-    side = max(2, round(float(np.linalg.norm(landmarks[14, :2] - landmarks[17, :2])) * 0.6))
-    return Square(round(float(x) - side / 2), round(float(y) - side / 2), side)
-
-
-def _cheek_window(landmarks: FloatArray) -> Square:
-    x, y = landmarks[205, :2]
-    side = max(2, round(float(np.linalg.norm(landmarks[78, :2] - landmarks[308, :2])) * 0.3))
-    return Square(round(float(x) - side / 2), round(float(y) - side / 2), side)
-
-
-def _opening_mask(landmarks: FloatArray, window: Square) -> Tensor:
-    """Soft mask (1, 1, S, S) of the source's own opening between the lips."""
-    scale = MOUTH_SIZE / window.side
-    corner = np.array([window.left, window.top, 0], np.float32)
-    index, _ = rasterize((landmarks - corner + 0.5) * scale - 0.5, topology.mouth_triangles(), MOUTH_SIZE, MOUTH_SIZE)
-    mask = torch.from_numpy((index >= 0).astype(np.float32))[None, None]
-    return torch.nn.functional.avg_pool2d(mask, 5, stride=1, padding=2, count_include_pad=False)

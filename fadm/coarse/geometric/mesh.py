@@ -18,8 +18,12 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 HEAD_RINGS = (0.34, 0.67, 1.0)  # from the oval (0) to the head's outline (1)
-FALLOFF_RINGS = (0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)  # from the outline (0) to where nothing moves (1)
+FALLOFF_RINGS = (0.08, 0.16, 0.25, 0.36, 0.5, 0.7, 1.0)  # from the outline (0) to the border of the region (1)
+RIGID_SHARE = 0.75  # of the way from the oval to the outline, which moves wholly with the head
+BAND_ABOVE, BAND_BELOW = 0.18, 0.35  # over which the motion ends: around the head, down the neck; heights of the face
+BAND_STRETCH = 1.5  # the band is at least so many times as long as the head's shift: nothing folds
 HAIR_REACH = 0.75  # highest outline above the oval, in heights of the face
+DEPTH_REACH = 0.5  # how far outside the oval the head has receded to the plane of the ears, in heights of the face
 EXPRESSION_REACH = 0.35  # how far outside the oval an expression is still felt, in heights of the face
 
 
@@ -28,17 +32,21 @@ class SourceMesh:
     """Vertices: 468 landmarks of the surface, then R on the rings, one a ray.
 
     vertices (468 + R, 3) in picture pixels; triangles (F, 3). For the ring vertices: extend (R, 468) carries the
-    head's motion on to them; rigidity (R,) is the share of it that they make; oval (R,) the landmark at which
-    their ray starts, and felt (R,) the share of its expression that they feel. reach: pixels between the head's
-    outline and where nothing moves.
+    head's motion on to them; beyond (R,) pixels outside of what moves wholly with the head, band (R,) and room
+    (R,) the fewest and the most over which that motion may end; oval (R,) the landmark at which their ray starts,
+    and felt (R,) the share of its expression that they feel; behind (R,) how much further away than the head
+    they are drawn. reach: the shortest room.
     """
 
     vertices: Tensor
     triangles: IntArray
     extend: Tensor
-    rigidity: Tensor
+    beyond: Tensor
+    band: Tensor
+    room: Tensor
     oval: IntArray
     felt: Tensor
+    behind: Tensor
     reach: float
 
     def move(self, landmarks: Tensor, carried: Tensor) -> Tensor:
@@ -46,8 +54,14 @@ class SourceMesh:
         surface = topology.NUM_SURFACE
         rings = self.vertices[surface:]
         rigid = self.extend @ carried[:surface]
+        shift = (carried[:surface, :2] - self.vertices[:surface, :2]).mean(0).norm()
+        band = torch.minimum(torch.maximum(self.band, BAND_STRETCH * shift), self.room)
+        share = 1 - (self.beyond / band).clamp(0, 1)
+        rigidity = share * share * (3 - 2 * share)
         expression = (landmarks - carried)[self.oval] * self.felt[:, None]
-        return torch.cat([landmarks[:surface], rings + self.rigidity[:, None] * (rigid - rings + expression)])
+        moved = rings + rigidity[:, None] * (rigid - rings + expression)
+        moved[:, 2] += self.behind
+        return torch.cat([landmarks[:surface], moved])
 
 
 def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square) -> SourceMesh:
@@ -62,17 +76,21 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
     radius = np.linalg.norm(rays, axis=1)
     rays /= radius[:, None]
     face_height = float(np.ptp(oval[:, 1]))
-    outline = _head_outline(center, rays, radius, face_height, _up(landmarks), person, region)
+    hair = _hair_depth(center + rays * radius[:, None], rays, face_height, person, region)
+    outline = radius + hair * _above(rays, landmarks) + 0.04 * face_height
     border = np.maximum(region.side / 2, outline * 1.15)
 
     distances = [radius + t * (outline - radius) for t in HEAD_RINGS]
     distances += [outline + t * (border - outline) for t in FALLOFF_RINGS]
-    follow = [1.0] * len(HEAD_RINGS) + [1 - t * t * (3 - 2 * t) for t in FALLOFF_RINGS]
-    # The outline of the head lies in the plane of the ears, what is behind it further away still.
-    ear_depth = float(landmarks[[topology.EAR_RIGHT, topology.EAR_LEFT], 2].mean())
-    back = np.maximum(oval[:, 2], ear_depth)
-    depths = [oval[:, 2] + t * (back - oval[:, 2]) for t in HEAD_RINGS]
-    depths += [back + t * face_height for t in FALLOFF_RINGS]
+    rigid = radius + RIGID_SHARE * (outline - radius)
+    band = face_height * (BAND_BELOW + _above(rays, landmarks) * (BAND_ABOVE - BAND_BELOW))
+    # Depth falls off to the plane of the ears; the head's outline lies in it, and so it hardly turns.
+    right, left = landmarks[topology.EAR_RIGHT], landmarks[topology.EAR_LEFT]
+    ears = right[2] + (oval[:, 0] - right[0]) / (left[0] - right[0]) * (left[2] - right[2])
+    back = np.maximum(oval[:, 2], ears)
+    behind = [0.0] * len(HEAD_RINGS) + [t * face_height for t in FALLOFF_RINGS]
+    receded = [np.clip((distance - radius) / (DEPTH_REACH * face_height), 0, 1) for distance in distances]
+    depths = [oval[:, 2] + share * (back - oval[:, 2]) for share in receded]
 
     rings = [
         np.concatenate([center + rays * distance[:, None], depth[:, None]], 1)
@@ -80,46 +98,41 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
     ]
     felt = [np.clip(1 - (distance - radius) / (EXPRESSION_REACH * face_height), 0, 1) for distance in distances]
     vertices = np.concatenate([landmarks[: topology.NUM_SURFACE], *rings]).astype(np.float32)
+
+    def per_ring(values: list[FloatArray] | FloatArray) -> Tensor:
+        return torch.from_numpy(np.broadcast_to(values, (len(rings), len(oval))).flatten().astype(np.float32))
+
     return SourceMesh(
         vertices=torch.from_numpy(vertices),
         triangles=np.concatenate([topology.surface_triangles(), _ring_triangles(len(rings))]),
         extend=torch.from_numpy(_extend_affinely(vertices[: topology.NUM_SURFACE], vertices[topology.NUM_SURFACE :])),
-        rigidity=torch.from_numpy(np.repeat(follow, len(oval)).astype(np.float32)),
+        beyond=per_ring([np.maximum(distance - rigid, 0) for distance in distances]),
+        band=per_ring(band),
+        room=per_ring(border - rigid),
         oval=np.tile(np.array(topology.FACE_OVAL), len(rings)),
-        felt=torch.from_numpy(np.concatenate(felt).astype(np.float32)),
-        reach=float((border - outline).min()),
+        felt=per_ring(felt),
+        behind=per_ring([np.full(len(oval), depth) for depth in behind]),
+        reach=float((border - rigid).min()),
     )
 
 
-def _up(landmarks: FloatArray) -> FloatArray:
-    """Unit vector (2,) in the picture from the chin to the forehead."""
-    axis = landmarks[topology.FOREHEAD_TOP, :2] - landmarks[topology.CHIN, :2]
-    return axis / np.linalg.norm(axis)
+def _above(rays: FloatArray, landmarks: FloatArray) -> FloatArray:
+    """For each ray (36, 2) whether it leads to the neck (0) or above the ears (1)."""
+    up = landmarks[topology.FOREHEAD_TOP, :2] - landmarks[topology.CHIN, :2]
+    return np.clip((rays @ up) / np.linalg.norm(up) / 0.6 + 0.5, 0, 1)
 
 
-def _head_outline(
-    center: FloatArray,
-    rays: FloatArray,
-    radius: FloatArray,
-    face_height: float,
-    up: FloatArray,
-    person: FloatArray,
-    region: Square,
+def _hair_depth(
+    starts: FloatArray, rays: FloatArray, face_height: float, person: FloatArray, region: Square
 ) -> FloatArray:
-    """Distance (36,) from the centre at which each ray leaves the head.
-
-    Above the ears that is where the person ends; below them, where neck and shoulders begin, the oval itself.
-    """
+    """Pixels (36,) along rays from points of the oval (36, 2) to where the person ends, smoothed around the head."""
     steps = np.linspace(0, HAIR_REACH * face_height, 48)
-    points = center + rays[:, None] * (radius[:, None, None] + steps[:, None])  # (36, 48, 2)
+    points = starts[:, None] + rays[:, None] * steps[:, None]  # (36, 48, 2)
     cell = (points - [region.left, region.top]) * len(person) / region.side
     x, y = np.clip(cell, 0, len(person) - 1).astype(int).transpose(2, 0, 1)
     is_outside = person[y, x] < 0.5
     first = np.where(is_outside.any(1), is_outside.argmax(1), len(steps) - 1)
-    above = np.clip((rays @ up) / 0.6 + 0.5, 0, 1)  # 0 towards the neck, 1 above the ears
-    hair = steps[first] * above
-    around = np.stack([np.roll(hair, shift) for shift in (-2, -1, 0, 1, 2)])
-    return radius + np.median(around, axis=0) + 0.04 * face_height
+    return np.median([np.roll(steps[first], shift) for shift in (-2, -1, 0, 1, 2)], axis=0)
 
 
 def _ring_triangles(num_rings: int) -> IntArray:

@@ -80,9 +80,8 @@ class MotionTransfer:
                 rest = _opening(driver_rest, inner_upper, inner_lower)
             rest = torch.maximum(rest, 0.5 * usual)
             share = (1 + self.gains.eyes_gain * (opening / rest - 1)).clamp(0, 2)[:, None, None]
-            middle = (shape[:, inner_upper] + shape[:, inner_lower]) / 2
-            half = (self.source.canonical[:, inner_upper] - self.source.canonical[:, inner_lower]) / 2 * share
-            shape[:, inner_upper], shape[:, inner_lower] = middle + half, middle - half
+            own_lids = self.source.canonical[:, inner_upper] - self.source.canonical[:, inner_lower]
+            shape[:, inner_upper] = shape[:, inner_lower] + own_lids * share
         return shape
 
     def _turn_irises(self, gaze: Tensor) -> Tensor:
