@@ -1,0 +1,110 @@
+"""The noise schedule and the forward process (paper, section 3.2; DDPM, Ho et al. 2020).
+
+A schedule is one tensor: alphas_cumprod (T,) float64, all other coefficients follow from it.
+"""
+
+import math
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from fadm.errors import OptionError
+
+ScheduleName = Literal["linear", "linear_unscaled", "cosine"]
+Prediction = Literal["eps", "x0", "v"]
+
+
+def linear_schedule(num_steps: int, *, scaled: bool = True) -> Tensor:
+    """alphas_cumprod (num_steps,) of betas that rise linearly from 1e-4 to 0.02 (DDPM, section 4).
+
+    With `scaled` both ends are multiplied by 1000 / num_steps, as in the released code, so that a short
+    schedule destroys as much of the picture as DDPM's 1000 steps.
+    """
+    scale = 1000 / num_steps if scaled else 1.0
+    if scale * 0.02 >= 1:
+        raise OptionError(f"a scaled linear schedule needs more than 20 timesteps, {num_steps} were given")
+    betas = torch.linspace(scale * 1e-4, scale * 0.02, num_steps, dtype=torch.float64)
+    return torch.cumprod(1 - betas, dim=0)
+
+
+def cosine_schedule(num_steps: int) -> Tensor:
+    """alphas_cumprod (num_steps,) of the cosine schedule, betas at most 0.999 (Nichol & Dhariwal 2021, eq. 17)."""
+    s = 0.008
+    u = torch.arange(num_steps + 1, dtype=torch.float64) / num_steps
+    f = torch.cos((u + s) / (1 + s) * math.pi / 2) ** 2
+    betas = (1 - f[1:] / f[:-1]).clamp(max=0.999)
+    return torch.cumprod(1 - betas, dim=0)
+
+
+def make_schedule(name: str, num_steps: int) -> Tensor:
+    """The schedule called `linear`, `linear_unscaled` or `cosine`; raises OptionError for another name."""
+    if num_steps < 1:
+        raise OptionError(f"a schedule needs at least 1 timestep, {num_steps} were given")
+    if name == "linear":
+        return linear_schedule(num_steps)
+    if name == "linear_unscaled":
+        return linear_schedule(num_steps, scaled=False)
+    if name == "cosine":
+        return cosine_schedule(num_steps)
+    raise OptionError(f"schedule {name!r} is unknown; choose linear, linear_unscaled or cosine")
+
+
+def alpha_sigma(schedule: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """sqrt(alphas_cumprod) and sqrt(1 - alphas_cumprod) at t (B,) int64, each (B, 1, 1, 1) float32."""
+    alphas_cumprod = schedule[t.to(schedule.device)]
+    alpha, sigma = alphas_cumprod.sqrt(), (1 - alphas_cumprod).sqrt()
+    return alpha.float().view(-1, 1, 1, 1).to(t.device), sigma.float().view(-1, 1, 1, 1).to(t.device)
+
+
+def q_sample(x0: Tensor, t: Tensor, eps: Tensor, schedule: Tensor) -> Tensor:
+    """x_t (B, C, H, W) of x0 (B, C, H, W), t (B,) int64 and noise eps (B, C, H, W) (DDPM eq. 4)."""
+    alpha, sigma = alpha_sigma(schedule, t)
+    return alpha * x0 + sigma * eps
+
+
+def posterior(x0: Tensor, x_t: Tensor, t: int, t_previous: int, schedule: Tensor) -> tuple[Tensor, float]:
+    """Mean (B, C, H, W) and variance of q(x_{t_previous} | x_t, x0) (DDPM eqs. 6 and 7).
+
+    `t_previous` is any earlier step, or -1 for the clean picture. For steps that are not neighbours, the
+    alpha_t and beta_t of the equations are those of the whole stride.
+    """
+    alpha_bar, alpha_bar_previous = alphas_cumprod_at(schedule, t), alphas_cumprod_at(schedule, t_previous)
+    alpha = alpha_bar / alpha_bar_previous
+    beta = 1 - alpha
+    from_x0 = math.sqrt(alpha_bar_previous) * beta / (1 - alpha_bar)
+    from_x_t = math.sqrt(alpha) * (1 - alpha_bar_previous) / (1 - alpha_bar)
+    variance = beta * (1 - alpha_bar_previous) / (1 - alpha_bar)
+    return from_x0 * x0 + from_x_t * x_t, variance
+
+
+def alphas_cumprod_at(schedule: Tensor, t: int) -> float:
+    """alphas_cumprod at one step; -1 stands for the clean picture, where it is 1."""
+    return 1.0 if t < 0 else float(schedule[t])
+
+
+def prediction_target(x0: Tensor, eps: Tensor, t: Tensor, schedule: Tensor, prediction: str) -> Tensor:
+    """What a network with this prediction has to answer, (B, C, H, W).
+
+    `eps` as in the paper's loss, `x0`, or `v` (Salimans & Ho 2022, section 4); OptionError for another.
+    """
+    if prediction == "eps":
+        return eps
+    if prediction == "x0":
+        return x0
+    if prediction == "v":
+        alpha, sigma = alpha_sigma(schedule, t)
+        return alpha * eps - sigma * x0
+    raise OptionError(f"prediction {prediction!r} is unknown; choose {', '.join(get_args(Prediction))}")
+
+
+def x0_from_output(output: Tensor, x_t: Tensor, t: Tensor, schedule: Tensor, prediction: str) -> Tensor:
+    """The x0 (B, C, H, W) that a network's answer to x_t at t (B,) implies; the inverse of the target."""
+    alpha, sigma = alpha_sigma(schedule, t)
+    if prediction == "eps":
+        return (x_t - sigma * output) / alpha
+    if prediction == "x0":
+        return output
+    if prediction == "v":
+        return alpha * x_t - sigma * output
+    raise OptionError(f"prediction {prediction!r} is unknown; choose {', '.join(get_args(Prediction))}")

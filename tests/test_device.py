@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from fadm.device import autocast, choose_device, choose_dtype, seeded_generator
+from fadm.errors import OptionError
+
+
+def test_named_device_and_dtype_are_taken():
+    device = choose_device("cpu")
+    assert device.type == "cpu"
+    assert choose_dtype(device, "bfloat16") == torch.bfloat16
+    assert choose_dtype(device) in (torch.float32, torch.bfloat16)
+
+
+@pytest.mark.parametrize("name", ["tpu", "cpu:zero"])
+def test_absent_device_is_named(name):
+    with pytest.raises(OptionError, match=name):
+        choose_device(name)
+
+
+def test_unknown_dtype_is_named():
+    with pytest.raises(OptionError, match="float8"):
+        choose_dtype(torch.device("cpu"), "float8")
+
+
+def test_autocast_computes_products_in_dtype():
+    x = torch.ones(2, 2)
+    with autocast(x.device, torch.bfloat16):
+        assert (x @ x).dtype == torch.bfloat16
+    with autocast(x.device, torch.float32):
+        assert (x @ x).dtype == torch.float32
+
+
+def test_seeds_make_reproducible_and_different_numbers():
+    first, again, other = (torch.randn(4, generator=seeded_generator(*s)) for s in [(1, 2), (1, 2), (2, 1)])
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_negative_seed_is_named():
+    with pytest.raises(OptionError, match="seed -1 is negative"):
+        seeded_generator(-1, 2)

@@ -1,0 +1,148 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fadm.conditioning.agcn import ConditionerConfig
+from fadm.conditioning.conditions import Conditions, inference_conditions
+from fadm.config import config_from_dict
+from fadm.diffusion.unet import UNetConfig
+from fadm.errors import ConfigError, OptionError
+from fadm.presets import get_preset
+from fadm.renderer import DiffusionRenderer, LossOptions, RendererConfig, RenderOptions
+from fadm.weights.released import fadm as table
+from fadm.weights.renaming import rename, shapes_of
+from tests.reference import load_case, normal, relative_error, uniform
+
+SMALL = RendererConfig(
+    unet=UNetConfig(channels=16, multipliers=(1, 2), residual_blocks=1, attention_levels=(1,), norm_groups=8),
+    conditioner=ConditionerConfig(time_channels=16),
+    timesteps=30,
+)
+
+
+def build_released(case):
+    released = case.state_dict()
+    sizes = table.config_from_state_dict(shapes_of(released))
+    config = config_from_dict(RendererConfig, {**sizes, "timesteps": case.config["timesteps"]}, source=case.name)
+    renderer = DiffusionRenderer(config)
+    renderer.load_state_dict(rename(released, table.RULES, table.IGNORED))
+    return renderer.eval()
+
+
+def build_small(config=SMALL):
+    torch.manual_seed(0)
+    return DiffusionRenderer(config).eval()
+
+
+def training_conditions(name, shape):
+    difference = normal(f"{name}/attribute", (shape[0], 56))
+    return Conditions(
+        coarse=uniform(f"{name}/coarse", shape),
+        appearance=uniform(f"{name}/driving", shape),
+        attributes_source=difference,
+        attributes_driving=torch.zeros_like(difference),
+    )
+
+
+def frames(first, last):
+    """Inference conditions of some frames of a made-up video."""
+    pictures, attributes = uniform("pictures", (4, 3, 16, 24)), normal("attributes", (4, 56))
+    return inference_conditions(pictures[first:last], 0 * attributes[first:last], attributes[first:last])
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    case = load_case("fadm_tiny")
+    return case, build_released(case)
+
+
+@torch.no_grad()
+def test_one_pass_is_the_released_one(tiny):
+    case, renderer = tiny
+    shape = (2, 3, 64, 64)
+    eps = renderer(normal("fadm_tiny/x_t", shape), case.expected["t"], training_conditions("fadm_tiny", shape))
+    assert relative_error(eps, case.expected["eps"]) < 1e-3
+    assert relative_error(renderer.time_embedding(case.expected["t"]), case.expected["time_embedding"]) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("expected", "options"),
+    [
+        ("sample_ddim_eta1", replace(get_preset("released").render, num_steps=50, precision="float32")),
+        ("sample_ddpm", RenderOptions(sampler="ddpm", num_steps=50, clip=(-1.0, 1.0), precision="float32")),
+    ],
+)
+def test_samples_are_the_released_ones(tiny, expected, options):
+    case, renderer = tiny
+    shape = (2, 3, 64, 64)
+    known = training_conditions("fadm_tiny", shape)
+    conditions = inference_conditions(known.coarse, known.attributes_source, known.attributes_driving)
+    x0 = renderer.sample(
+        conditions,
+        options,
+        lambda t: normal("fadm_tiny/x_T" if t == 50 else f"fadm_tiny/step_noise/{t}", shape),
+    )
+    assert relative_error(x0, case.expected[expected]) < 1e-2
+
+
+@torch.no_grad()
+def test_full_size_pass_is_the_released_one():
+    case, shape = load_case("fadm_256"), (1, 3, 256, 256)
+    renderer, conditions = build_released(case), training_conditions("fadm_256", shape)
+    eps = renderer(normal("fadm_256/x_t", shape), case.expected["t"], conditions)
+    assert relative_error(eps[:, :, ::16, ::16], case.expected["eps_sub"]) < 1e-3
+    assert float(eps.mean()) == pytest.approx(float(case.expected["eps_mean"]), abs=1e-4)
+    assert float(eps.std()) == pytest.approx(float(case.expected["eps_std"]), rel=1e-4)
+
+
+@torch.no_grad()
+def test_losses_are_those_of_paper_and_release():
+    renderer, conditions = build_small(), training_conditions("small", (2, 3, 16, 16))
+    x0, eps = uniform("x0", (2, 3, 16, 16)), normal("eps", (2, 3, 16, 16))
+    t = torch.tensor([0, 29])
+    paper = renderer.loss(x0, t, eps, conditions, LossOptions())
+    released = renderer.loss(x0, t, eps, conditions, get_preset("released").loss)
+    alpha_bar = renderer.schedule[t].float().view(2, 1, 1, 1)
+    answer = renderer(alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps, t, conditions)
+    assert torch.allclose(paper.denoising, (answer - eps).square().mean())
+    assert torch.allclose(released.denoising, (answer - eps).abs().sum())
+    assert torch.equal(paper.total, paper.denoising + paper.color)
+
+
+@pytest.mark.parametrize("name", ["paper", "released", "default"])
+def test_same_seed_gives_the_same_video_in_any_batches(name):
+    options = replace(get_preset(name).render, num_steps=6, clip=(0.0, 1.0), precision="float32")
+    renderer = build_small()
+    whole = renderer.render(frames(0, 4), options)
+    parts = [renderer.render(frames(0, 3), options), renderer.render(frames(3, 4), options, first_frame=3)]
+    assert whole.shape == (4, 3, 16, 24) and whole.min() >= 0 and whole.max() <= 1
+    assert torch.allclose(whole, torch.cat(parts), atol=1e-4)
+    assert not torch.allclose(whole, renderer.render(frames(0, 4), replace(options, seed=1)), atol=1e-2)
+
+
+def test_little_strength_stays_near_the_coarse_frame():
+    renderer = build_small(replace(SMALL, prediction="v", schedule="cosine"))
+    options = replace(get_preset("default").render, num_steps=30, precision="float32")
+    distances = [
+        float((renderer.render(frames(0, 1), replace(options, strength=strength)) - frames(0, 1).coarse).abs().mean())
+        for strength in (0.04, 0.3, 1.0)
+    ]
+    assert distances == sorted(distances) and distances[0] < 0.5 * distances[2]
+
+
+def test_bfloat16_is_close_to_float32():
+    renderer, options = build_small(), replace(get_preset("default").render, num_steps=6)
+    exact = renderer.render(frames(0, 2), replace(options, precision="float32"))
+    rounded = renderer.render(frames(0, 2), replace(options, precision="bfloat16"))
+    assert rounded.dtype == torch.float32
+    assert float((exact - rounded).abs().mean()) < 0.02
+
+
+def test_contradictions_are_named():
+    with pytest.raises(ConfigError, match=r"time_channels 32 must equal unet\.channels 16"):
+        DiffusionRenderer(replace(SMALL, conditioner=ConditionerConfig(time_channels=32)))
+    with pytest.raises(ConfigError, match=r"unet\.in_channels 5"):
+        DiffusionRenderer(replace(SMALL, unet=replace(SMALL.unet, in_channels=5)))
+    with pytest.raises(OptionError, match="'euler' is unknown"):
+        build_small().render(frames(0, 1), replace(RenderOptions(), num_steps=1, sampler="euler"))
