@@ -1,12 +1,19 @@
 """Where and how precisely the networks compute, and where every random number comes from."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from fadm.errors import OptionError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -62,12 +69,18 @@ def seeded_generator(*seeds: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state[0]) >> 1)  # manual_seed takes 63 bits
 
 
-@contextmanager
-def limit_threads(count: int) -> Iterator[None]:
-    """Compute with that many CPU threads: work in small pieces loses more at their barriers than it gains."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """`map` that computes the next few results in threads of their own, in order, whatever the length of items.
+
+    Each thread computes with one CPU thread: work in small pieces loses more at PyTorch's barriers than it gains.
+    """
+    rest = iter(items)
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        pending = deque(pool.submit(work, item) for item in islice(rest, 2 * workers))
+        try:
+            while pending:
+                result = pending.popleft().result()
+                pending.extend(pool.submit(work, item) for item in islice(rest, 1))
+                yield result
+        finally:
+            pool.shutdown(cancel_futures=True)

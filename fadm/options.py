@@ -24,9 +24,7 @@ def option(default: Any, description: str) -> Any:
 class SourceOptions:
     """Which face of the source picture is rendered, and how large."""
 
-    face: str = option(
-        "largest", "Face in the source: largest, left, only, or a number from the left, from 1."
-    )
+    face: str = option("largest", "Face in the source: largest, left, only, or a number from the left, from 1.")
     crop: bool = option(False, "Write the square crop around the face, or (--full) the whole source picture.")
     size: int | None = option(
         None,
@@ -37,8 +35,7 @@ class SourceOptions:
     label: bool = option(True, "Say in the file's metadata that it is synthetic.")
 
     def __post_init__(self) -> None:
-        if self.size is not None and not SIZE_RANGE[0] <= self.size <= SIZE_RANGE[1]:
-            raise OptionError(f"--size {self.size}: give a number from {SIZE_RANGE[0]} to {SIZE_RANGE[1]}")
+        _check_range("--size", self.size, *SIZE_RANGE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +49,44 @@ class MotionOptions:
     rate: Fraction | None = option(None, "Frames per second of a folder of pictures, 25 unless told.")
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smoothing <= 30:
-            raise OptionError(f"--smoothing {self.smoothing:g}: give a number from 0 to 30")
+        _check_range("--smoothing", self.smoothing, 0, 30)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnimateOptions(SourceOptions, MotionOptions, Gains):
+class RefineOptions:
+    """Whether and how a diffusion model renders the coarse frames again; what is not given is the preset's."""
+
+    renderer: str = option("none", "Renderer by name or weights file, or none; fadm weights list shows the names.")
+    attributes: str = option(
+        "auto", "Where the renderer's attributes come from: auto (as it was trained), deca, landmarks."
+    )
+    preset: str = option("default", "Choices of sampler and attributes: paper, released or default.")
+    sampler: str | None = option(None, "Sampler: ddpm, ddim or dpm_solver.")
+    steps: int | None = option(None, "Sampling steps.")
+    eta: float | None = option(None, "Noise of the ddim sampler, from 0 to 1.")
+    strength: float | None = option(None, "Share of noise to start from, above 0 to 1; 1 forgets the coarse frame.")
+    seed: int = option(0, "Seed of all randomness; the same seed gives the same video.")
+
+    def __post_init__(self) -> None:
+        _check_choice("--attributes", self.attributes, ("auto", "deca", "landmarks"))
+        _check_choice("--preset", self.preset, ("paper", "released", "default"))
+        _check_choice("--sampler", self.sampler or "ddpm", ("ddpm", "ddim", "dpm_solver"))
+        _check_range("--steps", self.steps, 1, 1000)
+        _check_range("--eta", self.eta, 0, 1)
+        _check_range("--strength", self.strength, 0.01, 1)
+        _check_range("--seed", self.seed, 0, 2**63 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
     """How a source follows a driver."""
+
+    coarse: str = option(
+        "geometric", "Coarse generator: geometric, fomm, face_vid2vid, or a weights file of the latter."
+    )
+    yaw: float | None = option(None, "Face vid2vid's free view: turn of the head, in degrees.")
+    pitch: float | None = option(None, "Face vid2vid's free view: nod of the head, in degrees.")
+    roll: float | None = option(None, "Face vid2vid's free view: tilt of the head, in degrees.")
 
     relative: bool | None = option(
         None,
@@ -71,13 +99,32 @@ class AnimateOptions(SourceOptions, MotionOptions, Gains):
     gap: str = option("hold", "Frames without a face: hold, interpolate, source (show it at rest) or stop.")
     side_by_side: bool = option(False, "Show source and driver beside the result.")
     audio: bool = option(True, "Copy the driver's sound.")
-    seed: int = option(0, "Seed of all randomness; the same seed gives the same video.")
 
     def __post_init__(self) -> None:
-        SourceOptions.__post_init__(self)
-        MotionOptions.__post_init__(self)
-        Gains.__post_init__(self)
-        if self.gap not in ("hold", "interpolate", "source", "stop"):
-            raise OptionError(f"--gap {self.gap}: give hold, interpolate, source or stop")
+        for part in (SourceOptions, MotionOptions, RefineOptions, Gains):
+            part.__post_init__(self)
+        _check_choice("--gap", self.gap, ("hold", "interpolate", "source", "stop"))
         if not (self.anchor in ("auto", "first") or self.anchor.isdecimal()):
             raise OptionError(f"--anchor {self.anchor}: give auto, first, or the number of a frame from 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhanceOptions(MotionOptions, RefineOptions):
+    """How an animation made by any tool is rendered again."""
+
+    audio: bool = option(True, "Copy the video's sound.")
+    label: bool = option(True, "Say in the file's metadata that it is synthetic.")
+
+    def __post_init__(self) -> None:
+        for part in (MotionOptions, RefineOptions):
+            part.__post_init__(self)
+
+
+def _check_choice(flag: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise OptionError(f"{flag} {value}: give {', '.join(known[:-1])} or {known[-1]}")
+
+
+def _check_range(flag: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise OptionError(f"{flag} {value:g}: give a number from {low:g} to {high:g}")

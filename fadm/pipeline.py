@@ -1,77 +1,54 @@
 """A portrait and a driver become a video: the stages joined, one frame at a time. Start reading here.
 
-source picture -> face -> fitted face -> prepared source -------+
-driving video  -> face -> motion, in numbers -> moved landmarks -+-> coarse frame -> composed frame
+source picture -> face -> fitted face -> prepared source ----------+
+driving video  -> face -> motion, in numbers -> anchored motion ----+-> coarse frames -> rendered frames -> video
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from itertools import islice, repeat, starmap
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from fadm.assembly import build_generator, build_refiner, check_choices, check_refinement, sees_driver
 from fadm.attributes.controls import FaceControls
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.extraction import FaceFollower, extract_motion
-from fadm.attributes.landmark_model import FittedFace, fit_face, load_landmark_model
-from fadm.attributes.motion import Motion, fill_gaps, find_anchors
+from fadm.attributes.landmark_model import fit_face, load_landmark_model
+from fadm.attributes.motion import Motion, fill_gaps, find_anchors, make_still_motion
 from fadm.coarse.geometric.gains import Gains
-from fadm.coarse.geometric.generator import GeometricSource, drive_source, prepare_source
-from fadm.coarse.geometric.transfer import MotionTransfer
-from fadm.device import choose_device
-from fadm.face.segmentation import segment_person
+from fadm.device import choose_device, map_ahead
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
 from fadm.face.topology import FACE_OVAL
 from fadm.face.tracker import LandmarkTracker, MediaPipeTracker
+from fadm.generators import (
+    CROP_SCALE,
+    AnchoredMotion,
+    DrawnFrame,
+    GeometricAnimation,
+    PreparedSource,
+    cut_face,
+    driver_windows,
+)
 from fadm.media.compose import feather_mask, paste_square
-from fadm.media.crop import Square, copy_square, resize_pixels, square_around, to_pixels, to_tensor
+from fadm.media.crop import Square, cut_square, resize_pixels, square_around, to_pixels, to_tensor
 from fadm.media.frames import FrameSource
 from fadm.media.image import read_image
-from fadm.options import DEFAULT_CROP_SIZE, LARGEST_CROP_SIZE, AnimateOptions, MotionOptions, SourceOptions
+from fadm.options import (
+    DEFAULT_CROP_SIZE,
+    LARGEST_CROP_SIZE,
+    AnimateOptions,
+    EnhanceOptions,
+    MotionOptions,
+    SourceOptions,
+)
 
 Pixels = NDArray[np.uint8]
-
-CROP_SCALE = 1.75  # side of the crop in heights of the face, as in the field's VoxCeleb crops
-REGION_SCALE = 2.8  # side of the region that may move
-PERSON_SIZE = 256  # pixels at which the person is told from the background
-BATCH = 64  # frames whose landmarks are moved at once
-
-
-@dataclass(frozen=True)
-class PreparedSource:
-    """A source made ready to be driven, in the resolution of the result.
-
-    picture (H, W, 3); face: its fit, in the picture's pixels; view: the window that is rendered; state: the
-    coarse generator's; is_crop: the result is the view alone.
-    """
-
-    picture: Pixels
-    face: FittedFace
-    view: Square
-    state: GeometricSource
-    is_crop: bool
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the result in pixels."""
-        height, width = self.picture.shape[:2]
-        return (self.state.size, self.state.size) if self.is_crop else (width, height)
-
-
-@dataclass(frozen=True)
-class AnchoredMotion:
-    """A motion without gaps, and for each of its shots the frame from which it is measured.
-
-    anchors: row of attributes (1) by shot; empty where pose and expression are taken as they are.
-    """
-
-    motion: Motion
-    anchors: dict[int, int]
 
 
 class Animator:
@@ -90,11 +67,15 @@ class Animator:
     def animate(
         self, source: str | Path | Pixels, driver: FrameSource, options: AnimateOptions | None = None
     ) -> Iterator[Pixels]:
-        """Yield the source's frames (H, W, 3) as it moves like the driver, at the driver's times."""
+        """Yield the source's frames (H, W, 3) as it moves like the driver, at the driver's times.
+
+        Raises InputError, FaceError, OptionError or WeightsError before the first frame.
+        """
         options = options or AnimateOptions()
+        check_choices(options, has_pictures=True)
         prepared = self.prepare(source, options)
         motion, _ = self.read_motion(driver, options)
-        yield from self.render(prepared, self.anchor(prepared, motion, options), options)
+        yield from self.render(prepared, self.anchor(prepared, motion, options), options, driver)
 
     def prepare(self, source: str | Path | Pixels, options: SourceOptions) -> PreparedSource:
         """Find and fit the source's face, once for all drivers.
@@ -113,13 +94,8 @@ class Animator:
             height, width = picture.shape[:2]
             picture = resize_pixels(picture, round(width * factor), round(height * factor))
             landmarks = (landmarks + 0.5) * np.float32(factor) - 0.5
-        region = square_around(landmarks[list(FACE_OVAL)], REGION_SCALE)
-        view = square_around(landmarks[list(FACE_OVAL)], CROP_SCALE) if options.crop else region
-        size = (options.size or DEFAULT_CROP_SIZE) if options.crop else region.side
-        person = segment_person(copy_square(picture, region, PERSON_SIZE))
-        state = prepare_source(to_tensor(picture).to(self.device), landmarks, person, region, view, size)
         face = fit_face(self.model, torch.from_numpy(landmarks))
-        return PreparedSource(picture, face, view, state, options.crop)
+        return PreparedSource(picture, face, options.crop, options.size or DEFAULT_CROP_SIZE)
 
     def read_motion(
         self, driver: FrameSource, options: MotionOptions, on_frame: Callable[[], None] = lambda: None
@@ -138,36 +114,86 @@ class Animator:
         relative = len(motion) > 1 if options.relative is None else options.relative
         anchors = find_anchors(motion, self.model, prepared.face.attributes, options.anchor)
         filled = fill_gaps(motion, options.gap, anchors)
-        return AnchoredMotion(
-            filled, {s: a for s, a in enumerate(anchors) if a is not None} if relative else {}
-        )
+        return AnchoredMotion(filled, {s: a for s, a in enumerate(anchors) if a is not None} if relative else {})
 
-    def render(self, prepared: PreparedSource, anchored: AnchoredMotion, gains: Gains) -> Iterator[Pixels]:
-        """Yield one frame (H, W, 3) of the source for each frame of the motion."""
-        motion, anchors = anchored.motion, anchored.anchors
-        transfers: dict[int, MotionTransfer] = {}
-        for first in range(0, len(motion), BATCH):
-            batch = motion[first : first + BATCH]
-            for shot in batch.shot.unique_consecutive().tolist():
-                if shot not in transfers:
-                    reach, identity = prepared.state.mesh.reach, motion.identity[shot : shot + 1]
-                    transfers[shot] = MotionTransfer(self.model, prepared.face, gains, identity, reach)
-            for i, shot in enumerate(batch.shot.tolist()):
-                anchor = motion.attributes[[anchors[shot]]] if anchors else None
-                landmarks, carried = transfers[shot].move(batch.attributes[[i]], anchor)
-                yield self._draw(prepared, landmarks[0], carried[0])
+    def render(
+        self,
+        prepared: PreparedSource,
+        anchored: AnchoredMotion,
+        options: AnimateOptions,
+        driver: FrameSource | None = None,
+    ) -> Iterator[Pixels]:
+        """Yield one frame (H, W, 3) of the source for each frame of the motion.
+
+        driver: what the motion was read from, for choices that look at it again (`sees_driver`).
+        """
+        motion, windows = anchored.motion, driver_windows(self.model, anchored.motion)
+        generator = build_generator(self.model, prepared, anchored, options, driver, windows, self.device)
+        crop = cut_face(prepared.picture, prepared.crop)
+        refiner = build_refiner(self.model, prepared.face, crop, motion, options, self.device, is_animation=True)
+        shown = driver if driver is not None and sees_driver(options) else repeat(None)
+        jobs = (
+            (index, None if frame is None else cut_face(frame.pixels, windows[shot]))
+            for index, (shot, frame) in enumerate(zip(motion.shot.tolist(), shown, strict=False))
+        )
+        if generator.workers > 1:
+            frames = map_ahead(lambda job: generator.draw(*job), jobs, generator.workers)
+        else:
+            frames = starmap(generator.draw, jobs)
+        for drawn in frames if refiner is None else refiner.refine(frames):
+            yield _compose(prepared, drawn)
 
     def edit(self, source: str | Path | Pixels, controls: FaceControls, options: SourceOptions) -> Pixels:
         """Change the expression and pose of a portrait by name -> (H, W, 3)."""
         prepared = self.prepare(source, options)
         face = prepared.face
         changed = change_attributes(self.model, face.attributes, face.canonical, controls)
-        transfer = MotionTransfer(self.model, face, Gains(), face.identity, prepared.state.mesh.reach)
-        landmarks, carried = transfer.move(changed, face.attributes)
-        return self._draw(prepared, landmarks[0], carried[0])
+        motion = make_still_motion([face.attributes, changed], face.identity)
+        generator = GeometricAnimation(self.model, prepared, AnchoredMotion(motion, {0: 0}), Gains(), self.device)
+        return _compose(prepared, generator.draw(1, None))
 
-    def _draw(self, prepared: PreparedSource, landmarks: Tensor, carried: Tensor) -> Pixels:
-        frame = drive_source(prepared.state, landmarks, carried).frame
-        if prepared.is_crop:
-            return to_pixels(frame)
-        return paste_square(prepared.picture, prepared.view, frame, feather_mask(prepared.state.size))
+    def enhance(
+        self, video: FrameSource, motion: Motion, options: EnhanceOptions, source: str | Path | Pixels | None = None
+    ) -> Iterator[Pixels]:
+        """Yield the frames (H, W, 3) of an animation made by any tool, rendered again (paper, section 1).
+
+        motion: what `read_motion` says of the video; source: the portrait it was made from, the first frame
+        with a face unless given. Frames without a face are left as they are.
+        """
+        check_refinement(options, is_needed=True)
+        windows = driver_windows(self.model, motion)
+        if source is None:
+            source = _first_face(video, motion)
+        portrait = self.prepare(source, SourceOptions(crop=True))
+        crop = cut_face(portrait.picture, portrait.crop)
+        refiner = build_refiner(self.model, portrait.face, crop, motion, options, self.device, is_animation=False)
+        assert refiner is not None  # check_refinement asks for a renderer
+        pictures: deque[Pixels] = deque()  # of the frames that are being rendered
+
+        def drawn_frames() -> Iterator[DrawnFrame]:
+            for index, frame in enumerate(video):
+                pictures.append(frame.pixels)
+                window = windows.get(int(motion.shot[index]), Square(0, 0, 1))
+                crop = window if motion.is_tracked[index] else None
+                yield DrawnFrame(index, cut_square(to_tensor(frame.pixels), window), window, crop)
+
+        for drawn in refiner.refine(drawn_frames()):
+            pixels = pictures.popleft()
+            is_rendered = drawn.crop is not None
+            yield (
+                paste_square(pixels, drawn.window, drawn.view, feather_mask(drawn.window.side))
+                if is_rendered
+                else pixels
+            )
+
+
+def _compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:
+    """The crop alone, or the whole picture with the drawn window in it."""
+    if prepared.is_crop:
+        return to_pixels(drawn.view)
+    return paste_square(prepared.picture, drawn.window, drawn.view.cpu(), feather_mask(drawn.view.shape[-1]))
+
+
+def _first_face(video: FrameSource, motion: Motion) -> Pixels:
+    first = int(motion.is_tracked.nonzero()[0, 0])
+    return next(islice(iter(video), first, None)).pixels

@@ -9,18 +9,23 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from fadm.assembly import check_choices, check_refinement
 from fadm.attributes.controls import FaceControls
+from fadm.attributes.extraction import FaceFollower
 from fadm.attributes.motion import MOTION_ENDINGS, Motion, load_motion, save_motion
 from fadm.errors import OutputError
+from fadm.generators import PreparedSource
+from fadm.media.audio import AudioTrack
 from fadm.media.compose import place_beside
 from fadm.media.crop import copy_square
 from fadm.media.frames import FrameSource
 from fadm.media.image import PICTURE_ENDINGS, write_image
 from fadm.media.reader import open_frames
 from fadm.media.writer import check_output, open_writer
-from fadm.options import AnimateOptions, MotionOptions, SourceOptions
-from fadm.pipeline import Animator, PreparedSource
+from fadm.options import AnimateOptions, EnhanceOptions, MotionOptions, SourceOptions
+from fadm.pipeline import Animator
 from fadm.progress import NO_PROGRESS, Progress
 
 Pixels = NDArray[np.uint8]
@@ -39,7 +44,6 @@ class Summary:
     frames_per_second: str  # of the video, an exact fraction
     sound: str
     shots: int
-    anchors: list[int]
     frames_without_face: int
     tracker_failures: int
     damaged_frames: int
@@ -70,54 +74,47 @@ def animate_file(
     """Animate a portrait by a video, an animation, a folder of pictures, a picture or a motion file.
 
     The output appears whole or not at all, by its name's ending (see `open_writer`). Raises FadmError for
-    whatever of the inputs, the output or the options is not usable; the output is checked before any work.
+    whatever of the inputs, the output or the options is not usable; output and options are checked before any
+    work.
     """
     began = time.perf_counter()
     driver = None if is_motion_file(driving) else open_driver(driving, options)
     audio = driver.audio if driver is not None and options.audio else None
     check_output(output, audio)
+    check_choices(options, has_pictures=driver is not None)
     prepared = animator.prepare(source, options)
-    failures = 0
     if driver is None:
-        motion = load_motion(driving).between(options.start, options.end)
+        motion, follower = load_motion(driving).between(options.start, options.end), None
     else:
         progress.stage("tracking", driver.num_frames)
         motion, follower = animator.read_motion(driver, options, progress.advance)
-        failures = follower.num_crashes
     anchored = animator.anchor(prepared, motion, options)
-
-    progress.stage("rendering", len(anchored.motion))
-    frames = animator.render(prepared, anchored, options)
+    frames = animator.render(prepared, anchored, options, driver)
     if options.side_by_side:
         frames = _show_side_by_side(frames, prepared, driver)
-    first = next(frames)
-    height, width = first.shape[:2]
-    with open_writer(
-        output,
-        width=width,
-        height=height,
-        rate=motion.rate,
-        time_base=motion.time_base,
-        audio=audio,
-        label=LABEL if options.label else None,
-    ) as writer:
-        for pixels, pts in zip(chain([first], frames), anchored.motion.pts.tolist(), strict=True):
-            writer.write(pixels, pts)
-            progress.advance()
-    return Summary(
-        output=str(output),
-        frames=len(anchored.motion),
-        width=width,
-        height=height,
-        frames_per_second=str(motion.rate),
-        sound="none" if audio is None else f"{audio.codec}, copied",
-        shots=len(motion.identity),
-        anchors=list(anchored.anchors.values()),
-        frames_without_face=int((~motion.is_tracked).sum()),
-        tracker_failures=failures,
-        damaged_frames=0 if driver is None else driver.num_damaged,
-        seconds=round(time.perf_counter() - began, 2),
-    )
+    size = _write(output, frames, anchored.motion, audio, options.label, progress)
+    return _summarize(output, anchored.motion, size, audio, driver, follower, motion.is_tracked, began)
+
+
+def enhance_file(
+    animator: Animator,
+    video: str | Path,
+    output: str | Path,
+    options: EnhanceOptions,
+    source: str | Path | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> Summary:
+    """Render an animation made by any tool again; source: the portrait it was made from. Raises FadmError."""
+    began = time.perf_counter()
+    frames = open_driver(video, options)
+    audio = frames.audio if options.audio else None
+    check_output(output, audio)
+    check_refinement(options, is_needed=True)
+    progress.stage("tracking", frames.num_frames)
+    motion, follower = animator.read_motion(frames, options, progress.advance)
+    enhanced = animator.enhance(frames, motion, options, source)
+    size = _write(output, enhanced, motion, audio, options.label, progress)
+    return _summarize(output, motion, size, audio, frames, follower, motion.is_tracked, began)
 
 
 def edit_file(
@@ -157,11 +154,66 @@ def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:
     return open_frames(driving, start=options.start, end=options.end, rate=options.rate)
 
 
+def _write(
+    output: str | Path,
+    frames: Iterator[Pixels],
+    motion: Motion,
+    audio: AudioTrack | None,
+    has_label: bool,
+    progress: Progress,
+) -> tuple[int, int]:
+    """Write the frames of a motion at its times -> their width and height."""
+    progress.stage("rendering", len(motion))
+    first = next(frames)
+    height, width = first.shape[:2]
+    label = LABEL if has_label else None
+    with open_writer(
+        output,
+        width=width,
+        height=height,
+        rate=motion.rate,
+        time_base=motion.time_base,
+        audio=audio,
+        label=label,
+    ) as writer:
+        for pixels, pts in zip(chain([first], frames), motion.pts.tolist(), strict=True):
+            writer.write(pixels, pts)
+            progress.advance()
+    return width, height
+
+
+def _summarize(
+    output: str | Path,
+    motion: Motion,
+    size: tuple[int, int],
+    audio: AudioTrack | None,
+    frames: FrameSource | None,
+    follower: FaceFollower | None,
+    is_tracked: Tensor,
+    began: float,
+) -> Summary:
+    return Summary(
+        output=str(output),
+        frames=len(motion),
+        width=size[0],
+        height=size[1],
+        frames_per_second=str(motion.rate),
+        sound="none" if audio is None else f"{audio.codec}, copied",
+        shots=len(motion.identity),
+        frames_without_face=int((~is_tracked).sum()),
+        tracker_failures=0 if follower is None else follower.num_crashes,
+        damaged_frames=0 if frames is None else frames.num_damaged,
+        seconds=round(time.perf_counter() - began, 2),
+    )
+
+
 def _show_side_by_side(
     frames: Iterator[Pixels], prepared: PreparedSource, driver: FrameSource | None
 ) -> Iterator[Pixels]:
     """Source, driver and result at one height; a motion file has no picture to show."""
-    source = copy_square(prepared.picture, prepared.view, prepared.state.size) if prepared.is_crop else prepared.picture
+    source = prepared.picture
+    if prepared.is_crop:
+        source = copy_square(source, prepared.crop, prepared.size)
     if driver is None:
         yield from (place_beside([source, pixels], len(pixels)) for pixels in frames)
     else:

@@ -15,7 +15,7 @@ class FaceControls:
 
     yaw: float = _control(45, "Turn the head to its left, in degrees")
     pitch: float = _control(45, "Lower the head, in degrees")
-    roll: float = _control(45, "Tilt the head to its right, in degrees")
+    roll: float = _control(45, "Tilt the head to its left, in degrees")
     smile: float = _control(2, "Smile; negative: mouth corners down")
     mouth_open: float = _control(2, "Open the mouth; negative: close it")
     pucker: float = _control(2, "Pucker the lips; negative: widen them")

@@ -17,10 +17,11 @@ from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from fadm.face import topology
 
 # Change of the measure, in model units (distance of the outer eye corners), that a control of 1 asks for.
-FULL_SMILE = 0.10  # each mouth corner outwards and up
+FULL_SMILE = 0.10  # each mouth corner along the diagonal; its way outwards is the pucker's, so it goes up
 FULL_PUCKER = 0.13  # narrowing of the mouth
 FULL_BROWS = 0.07
 FULL_GAZE = 0.06
+WIDEST_EYE = 0.4  # opened further than in the source, in heights of its opening
 FULL_JAW = 0.22  # radians of the jaw
 STEADINESS = 1e-6  # ridge on the measures, square units
 
@@ -38,14 +39,10 @@ def measure_gradients(model: LandmarkModel) -> dict[str, Tensor]:
     upper, lower = topology.INNER_UPPER_LIP[4:7], topology.INNER_LOWER_LIP[4:7]
     diagonal = math.sqrt(0.5)
     return {
-        "smile": weigh(
-            ((right,), 0, -diagonal / 2), ((left,), 0, diagonal / 2), ((right, left), 1, -diagonal)
-        ),
+        "smile": weigh(((right,), 0, -diagonal / 2), ((left,), 0, diagonal / 2), ((right, left), 1, -diagonal)),
         "pucker": weigh(((right,), 0, 1.0), ((left,), 0, -1.0)),
         "lips_apart": weigh((lower, 1, 1.0), (upper, 1, -1.0)),
-        "blink_right": weigh(
-            (topology.UPPER_LID_RIGHT[2:7], 1, 1.0), (topology.LOWER_LID_RIGHT[2:7], 1, -1.0)
-        ),
+        "blink_right": weigh((topology.UPPER_LID_RIGHT[2:7], 1, 1.0), (topology.LOWER_LID_RIGHT[2:7], 1, -1.0)),
         "blink_left": weigh((topology.UPPER_LID_LEFT[2:7], 1, 1.0), (topology.LOWER_LID_LEFT[2:7], 1, -1.0)),
         "brows_up": weigh((topology.BROW_RIGHT + topology.BROW_LEFT, 1, -1.0)),
     }
@@ -67,7 +64,8 @@ def change_attributes(
     openings = {}
     for name, (upper, lower, _) in zip(("blink_right", "blink_left"), topology.EYES, strict=True):
         height = float((shape[0, list(lower[2:7]), 1] - shape[0, list(upper[2:7]), 1]).mean())
-        openings[name] = getattr(controls, name) * height
+        closing = getattr(controls, name)
+        openings[name] = closing * height * (1 if closing > 0 else WIDEST_EYE)
     expression = find_expression(
         model,
         {

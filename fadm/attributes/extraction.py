@@ -75,9 +75,9 @@ class FaceFollower:
         try:
             return choose_face(faces, self.choice, self.where)
         except FaceError:
-            if self.num_shots == 1:
+            if self.num_shots == 1 and self._followed is None:
                 raise
-            return None  # a later shot without that face is a gap
+            return None  # later, or in another shot, that face is in a gap
 
 
 def extract_motion(

@@ -96,13 +96,9 @@ class LandmarkModel(nn.Module):
         Pose comes from the landmarks that move with the skull.
         """
         batch = len(landmarks)
-        neutral = self.shape(
-            landmarks.new_zeros(1, self.config.num_identity) if identity is None else identity
-        )
+        neutral = self.shape(landmarks.new_zeros(1, self.config.num_identity) if identity is None else identity)
         stable = list(topology.STABLE)
-        scale, rotation, translation = fit_similarity(
-            neutral[:, stable].expand(batch, -1, -1), landmarks[:, stable]
-        )
+        scale, rotation, translation = fit_similarity(neutral[:, stable].expand(batch, -1, -1), landmarks[:, stable])
         unposed = (landmarks - translation[:, None]) @ rotation / scale[:, None, None]
         camera = torch.cat([scale[:, None], translation[:, :2]], 1)
         return unposed - neutral, matrix_to_axis_angle(rotation), camera
@@ -151,9 +147,7 @@ class FittedFace:
 def fit_face(model: LandmarkModel, landmarks: Tensor) -> FittedFace:
     """Fit a single tracked face (478, 3) in pixels."""
     attributes, identity = model.fit(landmarks[None])
-    return FittedFace(
-        landmarks[None].float(), model.canonical(landmarks[None], identity), attributes, identity
-    )
+    return FittedFace(landmarks[None].float(), model.canonical(landmarks[None], identity), attributes, identity)
 
 
 def save_landmark_model(model: LandmarkModel, path: Path, metadata: Mapping[str, str]) -> None:

@@ -1,6 +1,9 @@
 """A driver's motion as numbers over time: what is read from a video once, and can be kept in a file."""
 
 import json
+import math
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
@@ -12,13 +15,16 @@ import torch
 from torch import Tensor
 
 from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
-from fadm.attributes.landmark_model import LandmarkModel
+from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig
 from fadm.attributes.rotation import axis_angle_to_matrix
 from fadm.errors import FaceError, InputError, OptionError
+from fadm.media.frames import make_range
 from fadm.media.output import explain_failure, place_of, replace_file
 
 FORMAT = "fadm motion 1"
 MOTION_ENDINGS = (".json", ".npz")
+# What json and numpy raise for content that is not theirs or is damaged; an array alone is no archive (TypeError).
+DAMAGED = (ValueError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 _CHUNK = 512  # frames compared at a time: memory stays constant
 
 
@@ -53,19 +59,41 @@ class Motion:
         )
 
     def between(self, start: float | None, end: float | None) -> Self:
-        """The frames from start to before end, in seconds; the first of them is at time 0."""
-        times = self.pts.double() * float(self.time_base)
-        kept = (times >= (start or 0.0)) & (times < (float("inf") if end is None else end))
-        rows = torch.nonzero(kept)[:, 0]
+        """The frames from start to before end, in seconds; the first of them is at time 0.
+
+        Raises OptionError for a range that makes no sense, InputError for one without a frame.
+        """
+        kept = make_range(start, end)
+        is_kept = self.pts >= math.ceil(kept.start / self.time_base)
+        if kept.end is not None:
+            is_kept &= self.pts < math.ceil(kept.end / self.time_base)
+        rows = torch.nonzero(is_kept)[:, 0]
         if not len(rows):
-            raise InputError(f"the motion lasts {float(times[-1]):.2f} s; no frame lies between {start} and {end} s")
+            last = float(int(self.pts[-1]) * self.time_base)
+            raise InputError(
+                f"the motion has no frame from {float(kept.start):g} s on, its last one is at {last:g} s; "
+                "choose a range within it"
+            )
         part = self[slice(int(rows[0]), int(rows[-1]) + 1)]
         return replace(part, pts=part.pts - part.pts[0])
 
 
-def find_anchors(
-    motion: Motion, model: LandmarkModel, source: FaceAttributes, choice: str
-) -> list[int | None]:
+def make_still_motion(faces: Sequence[FaceAttributes], identity: Tensor) -> Motion:
+    """A motion of one shot that takes faces (1 each) of one person, identity (1, I), in turn."""
+    rows = [torch.cat([getattr(face, f.name) for face in faces]) for f in fields(FaceAttributes)]
+    count = len(faces)
+    return Motion(
+        attributes=FaceAttributes(*rows),
+        is_tracked=torch.ones(count, dtype=torch.bool),
+        shot=torch.zeros(count, dtype=torch.int64),
+        identity=identity,
+        pts=torch.arange(count),
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+    )
+
+
+def find_anchors(motion: Motion, model: LandmarkModel, source: FaceAttributes, choice: str) -> list[int | None]:
     """For each shot the frame from which its motion is measured, None for a shot without a face.
 
     choice: `auto`, the frame whose pose and expression are nearest to the source's; `first`; or a frame's number
@@ -84,9 +112,7 @@ def find_anchors(
         elif choice == "first":
             anchors.append(int(frames[0]))
         else:
-            distances = [
-                _pose_distance(model, motion.attributes[part], source) for part in frames.split(_CHUNK)
-            ]
+            distances = [_pose_distance(model, motion.attributes[part], source) for part in frames.split(_CHUNK)]
             anchors.append(int(frames[torch.cat(distances).argmin()]))
     return anchors
 
@@ -116,10 +142,8 @@ def fill_gaps(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Mot
     if policy == "stop":
         return motion[: int(torch.nonzero(~motion.is_tracked)[0, 0])]
     frames = torch.arange(len(motion))
-    following = torch.searchsorted(tracked, frames).clamp(max=len(tracked) - 1)
-    after = tracked[following]
-    before = torch.where(after == frames, after, tracked[(following - 1).clamp(min=0)])
-    before = torch.where(before > frames, after, before)
+    after = tracked[torch.searchsorted(tracked, frames).clamp(max=len(tracked) - 1)]
+    before = tracked[(torch.searchsorted(tracked, frames, right=True) - 1).clamp(min=0)]
     if policy == "source":
         anchor_of = torch.tensor([-1 if a is None else a for a in anchors])[motion.shot[before]]
         before = after = torch.where(motion.is_tracked, frames, anchor_of)
@@ -129,9 +153,7 @@ def fill_gaps(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Mot
     span = (motion.pts[after] - motion.pts[before]).clamp(min=1)
     share = torch.where(is_within, (motion.pts - motion.pts[before]) / span, 0.0)[:, None]
     rows = [
-        torch.lerp(
-            getattr(motion.attributes, f.name)[before], getattr(motion.attributes, f.name)[after], share
-        )
+        torch.lerp(getattr(motion.attributes, f.name)[before], getattr(motion.attributes, f.name)[after], share)
         for f in fields(FaceAttributes)
     ]
     return replace(
@@ -165,10 +187,8 @@ def load_motion(path: str | Path) -> Motion:
             content = json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}; check the name") from error
-    except (ValueError, EOFError) as error:
-        raise InputError(
-            f"'{path}' is no motion file ({error}); make one with fadm motion extract"
-        ) from error
+    except DAMAGED as error:
+        raise InputError(f"'{path}' is no motion file ({error}); make one with fadm motion extract") from error
     if not isinstance(content, dict) or str(content.get("format")) != FORMAT:
         raise InputError(f"'{path}' is no motion file of this version; make one with fadm motion extract")
     return _check_motion(content, path)
@@ -195,21 +215,17 @@ def _check_motion(content: dict[str, Any], path: Path) -> Motion:
         integers = {n: torch.tensor(np.asarray(content[n], np.int64)) for n in ("shot", "pts")}
         is_tracked = torch.tensor(np.asarray(content["is_tracked"], bool))
         time_base, rate = Fraction(str(content["time_base"])), Fraction(str(content["rate"]))
-    except (KeyError, ValueError, TypeError, ZeroDivisionError) as error:
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         raise InputError(f"'{path}': a value is missing or malformed ({error})") from error
     frames = len(integers["pts"])
     wrong = [n for n, width in widths.items() if floats[n].shape != (frames, width)]
     wrong += [n for n, t in (("shot", integers["shot"]), ("is_tracked", is_tracked)) if t.shape != (frames,)]
-    if wrong or not frames or floats["identity"].ndim != 2:
-        raise InputError(
-            f"'{path}': {', '.join(wrong) or 'pts or identity'} has not the shape for {frames} frames"
-        )
+    if wrong or not frames or floats["identity"].shape[1:] != (LandmarkModelConfig.num_identity,):
+        raise InputError(f"'{path}': {', '.join(wrong) or 'pts or identity'} has not the shape for {frames} frames")
     bad = [n for n in floats if not floats[n].isfinite().all()]
     shots = len(floats["identity"])
     if bad or not ((integers["shot"] >= 0) & (integers["shot"] < shots)).all():
-        raise InputError(
-            f"'{path}': {', '.join(bad) or 'shot'} holds values that are not finite or out of range"
-        )
+        raise InputError(f"'{path}': {', '.join(bad) or 'shot'} holds values that are not finite or out of range")
     if (
         (integers["pts"].diff() <= 0).any()
         or time_base <= 0
@@ -218,6 +234,4 @@ def _check_motion(content: dict[str, Any], path: Path) -> Motion:
     ):
         raise InputError(f"'{path}': times must grow, rate and scale of the camera must be above 0")
     attributes = FaceAttributes(**{n: floats[n] for n in widths})
-    return Motion(
-        attributes, is_tracked, integers["shot"], floats["identity"], integers["pts"], time_base, rate
-    )
+    return Motion(attributes, is_tracked, integers["shot"], floats["identity"], integers["pts"], time_base, rate)

@@ -5,7 +5,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from fadm.cli import animate, edit, face_model, motion, weights
+from fadm.cli import animate, edit, enhance, face_model, motion, weights
 from fadm.errors import FadmError
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Animate a portrait by a video, a picture or by name.",
 )
 app.command("animate")(animate.animate)
+app.command("enhance")(enhance.enhance)
 app.command("edit")(edit.edit)
 app.add_typer(motion.app, name="motion")
 app.command("learn-face-model")(face_model.learn_face_model)
@@ -26,12 +27,12 @@ app.add_typer(weights.app, name="weights")
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 for success, 2 for a user's mistake, said in one line."""
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, standalone_mode=False)  # an interrupt comes back as its exit status
     except (FadmError, TyperException) as error:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
-        sys.stderr.write(f"fadm: {' '.join(message.split())}\n")
+        if message:  # empty where the help was shown instead
+            sys.stderr.write(f"fadm: {' '.join(message.split())}\n")
         sys.exit(MISTAKE)
-    except (KeyboardInterrupt, typer.Abort):
+    if result == INTERRUPTED:
         sys.stderr.write("fadm: interrupted; nothing was written\n")
-        sys.exit(INTERRUPTED)
     sys.exit(result if isinstance(result, int) else 0)

@@ -25,3 +25,4 @@ def edit(
     from fadm.production import edit_file
 
     edit_file(Animator(device=device), source, output, controls, options)
+    typer.echo(f"{output}: written")

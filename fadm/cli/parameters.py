@@ -15,6 +15,8 @@ Options = TypeVar("Options")
 # The name of an option's opposite, where it is not --no-NAME.
 OPPOSITES = {"crop": "full", "relative": "absolute"}
 
+NUMBERS = {int: "a whole number", float: "a number", Fraction: "a number such as 25, 29.97 or 30000/1001"}
+
 
 def takes_options(*classes: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one parameter for each field of the dataclasses, collected in a dict named `given`."""
@@ -50,7 +52,7 @@ def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
         flag, hint = f.name.replace("_", "-"), hints[f.name]
         kinds = {kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)}
         spelled = f"--{flag}/--{OPPOSITES.get(f.name, f'no-{flag}')}" if kinds == {bool} else f"--{flag}"
-        parser = _parse_rate if kinds == {Fraction} else None
+        parser = next((_make_parser(flag, kind) for kind in kinds if kind in NUMBERS), None)
         info = typer.Option(spelled, help=f.metadata["help"], parser=parser)
         parameters[f.name] = inspect.Parameter(
             f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=Annotated[hint, info]
@@ -58,8 +60,11 @@ def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
     return parameters
 
 
-def _parse_rate(text: str) -> Fraction:
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError) as error:
-        raise OptionError(f"--rate {text!r}: give a number such as 25, 29.97 or 30000/1001") from error
+def _make_parser(flag: str, kind: type[Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return kind(text)
+        except (ValueError, ZeroDivisionError) as error:
+            raise OptionError(f"--{flag} {text!r}: give {NUMBERS[kind]}") from error
+
+    return parse

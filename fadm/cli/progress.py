@@ -32,15 +32,13 @@ def show_progress(quiet: bool, as_json: bool) -> Iterator[CommandProgress]:
     elif as_json:
         yield JsonProgress()
     else:
-        columns = (
-            TextColumn("{task.description:>9}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _Speed(),
-            TimeRemainingColumn(),
-        )
-        with Bars(*columns, console=Console(stderr=True)) as bars:
-            yield BarProgress(bars)
+        progress = BarProgress()
+        try:
+            yield progress
+        except BaseException:
+            progress.stop(erase=True)
+            raise
+        progress.stop()
 
 
 class _Speed(ProgressColumn):
@@ -65,14 +63,22 @@ class SilentProgress:
 class BarProgress:
     """A bar for each stage, on the error stream."""
 
-    def __init__(self, bars: Bars) -> None:
-        self._bars = bars
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description:>9}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Speed(),
+            TimeRemainingColumn(),
+        )
+        self._bars = Bars(*columns, console=Console(stderr=True))
         self._task: TaskID | None = None
         self._done = 0
 
     def stage(self, name: str, total: int | None) -> None:
         """See `Progress`."""
         self._close_task()
+        self._bars.start()
         self._task, self._done = self._bars.add_task(name, total=total), 0
 
     def advance(self) -> None:
@@ -85,6 +91,11 @@ class BarProgress:
         """See `CommandProgress`."""
         self._close_task()
         self._bars.console.print(sentence, soft_wrap=True)
+
+    def stop(self, *, erase: bool = False) -> None:
+        """Let go of the screen; before an error the bars are erased."""
+        self._bars.live.transient = erase
+        self._bars.live.stop()
 
     def _close_task(self) -> None:
         """An estimated number of frames is now known."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadm.errors import InputError
+from fadm.face.topology import NUM_LANDMARKS
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,26 @@ def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
                     if content is None:
                         continue
                     if extension == "landmarks.npy":
-                        array = np.load(io.BytesIO(content.read()), allow_pickle=False)
-                        landmarks[key] = array.astype(np.float32)
+                        landmarks[key] = _read_landmarks(member.name, content.read())
                     elif extension == "json":
-                        info[key] = json.load(content)
-        except (OSError, tarfile.TarError, ValueError) as error:
+                        info[key] = _read_info(member.name, content.read())
+        except (OSError, EOFError, tarfile.TarError, ValueError) as error:
             raise InputError(f"{shard}: not a readable webdataset shard ({error})") from error
         if landmarks.keys() != info.keys():
             unpaired = sorted(landmarks.keys() ^ info.keys())
-            raise InputError(
-                f"{shard}: samples need landmarks.npy and json both; missing one: {unpaired[:3]}"
-            )
+            raise InputError(f"{shard}: samples need landmarks.npy and json both; missing one: {unpaired[:3]}")
         yield from (TrackedClip(key, landmarks[key], info[key]) for key in landmarks)
+
+
+def _read_landmarks(name: str, content: bytes) -> NDArray[np.float32]:
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if array.ndim != 3 or array.shape[1:] != (NUM_LANDMARKS, 3):
+        raise ValueError(f"{name} has the shape {array.shape}, not (frames, {NUM_LANDMARKS}, 3)")
+    return array.astype(np.float32)
+
+
+def _read_info(name: str, content: bytes) -> dict[str, Any]:
+    info = json.loads(content)
+    if not isinstance(info, dict):
+        raise ValueError(f"{name} holds no JSON object")
+    return info

@@ -21,25 +21,42 @@ def rasterize(vertices: FloatArray, triangles: IntArray, height: int, width: int
     pixel = (row_y * width)[row] + x
 
     planes = _barycentric_planes(corners[..., :2])  # (F, 3, 3)
-    slope, _, _ = depth_plane = np.einsum("fkc,fk->cf", planes, corners[..., 2])
-    row_depth = depth_plane[1][row_triangle] * row_y + depth_plane[2][row_triangle]
-    depth = (slope[owner] * x + row_depth[row]).astype(np.float32)
-    far_to_near = np.argsort(-depth)
-    nearest = np.full(height * width, -1, np.int64)
-    nearest[pixel[far_to_near]] = owner[far_to_near]  # numpy keeps the last value written to a pixel
+    slope, y_slope, offset = np.einsum("fkc,fk->cf", planes, corners[..., 2])
+    row_depth = y_slope[row_triangle] * row_y + offset[row_triangle]
+    nearest = _find_nearest(pixel, slope[owner] * x + row_depth[row], height * width)
 
     covered = np.flatnonzero(nearest >= 0)
+    triangle_index = np.full(height * width, -1, np.int64)
+    triangle_index[covered] = owner[nearest[covered]]
     point = np.stack([covered % width, covered // width, np.ones_like(covered)], -1).astype(np.float64)
     barycentric = np.zeros((height * width, 3), np.float32)
-    barycentric[covered] = np.einsum("nkc,nc->nk", planes[nearest[covered]], point)
-    return nearest.reshape(height, width), barycentric.reshape(height, width, 3)
+    barycentric[covered] = np.einsum("nkc,nc->nk", planes[triangle_index[covered]], point)
+    return triangle_index.reshape(height, width), barycentric.reshape(height, width, 3)
+
+
+def _find_nearest(pixel: IntArray, depth: NDArray[np.float64], num_pixels: int) -> IntArray:
+    """For each pixel the fragment of the smallest depth, -1 for none; pixel, depth (N,) of the fragments.
+
+    One fragment of each pixel is put there; of the others those that are nearer take its place, until none is.
+    """
+    nearest = np.full(num_pixels, -1, np.int64)
+    nearest[pixel] = np.arange(len(pixel))
+    others = np.flatnonzero(nearest[pixel] != np.arange(len(pixel)))
+    while len(others):
+        others = others[depth[others] < depth[nearest[pixel[others]]]]
+        nearest[pixel[others]] = others
+    return nearest
 
 
 def interpolate(
     values: FloatArray, triangles: IntArray, triangle_index: IntArray, barycentric: FloatArray
 ) -> FloatArray:
     """Carry values (V, C) of the vertices to the pixels of a `rasterize` result -> (H, W, C), 0 outside."""
-    return np.einsum("hwk,hwkc->hwc", barycentric, values[triangles[triangle_index]])
+    covered = np.flatnonzero(triangle_index >= 0)
+    corners = values[triangles[triangle_index.ravel()[covered]]]
+    result = np.zeros((triangle_index.size, values.shape[1]), np.float32)
+    result[covered] = np.einsum("nk,nkc->nc", barycentric.reshape(-1, 3)[covered], corners)
+    return result.reshape(*triangle_index.shape, -1)
 
 
 def _expand(lengths: IntArray) -> tuple[IntArray, IntArray]:

@@ -19,7 +19,7 @@ def check_choice(choice: str) -> str:
     """Return a valid choice of face or raise OptionError."""
     if choice in ("largest", "left", "only") or (choice.isdecimal() and int(choice) >= 1):
         return choice
-    raise OptionError(f"--face {choice!r}: give largest, left, only, or a number counted from the left, from 1")
+    raise OptionError(f"face {choice!r}: give largest, left, only, or a number counted from the left, from 1")
 
 
 def choose_face(faces: Sequence[FloatArray], choice: str, where: str) -> int:
@@ -38,7 +38,7 @@ def choose_face(faces: Sequence[FloatArray], choice: str, where: str) -> int:
     sizes = [max(right - left, bottom - top) for left, top, right, bottom in boxes]
     listing = "; ".join(f"{n}: {_describe(boxes[i])}" for n, i in enumerate(from_left, 1))
     if choice == "only" and len(faces) > 1:
-        raise FaceError(f"{where}: {len(faces)} faces, choose one with --face: {listing}")
+        raise FaceError(f"{where}: {len(faces)} faces, choose one by its number: {listing}")
     if choice.isdecimal() and int(choice) > len(faces):
         raise FaceError(f"{where}: face {choice} asked for, {len(faces)} found: {listing}")
     if choice.isdecimal():

@@ -17,7 +17,9 @@ FloatArray = NDArray[np.float32]
 
 MAX_FACES = 4
 DETECTION_SIDE = 1280  # a larger picture is searched at this length of its longer side
+TILE, TILE_STRIDE = 320, 200  # in a tile of that side the detector sees faces of 24 pixels
 CLOSE_UP = 2.0  # window around a detected face, in lengths of the detection's longer side
+SETTLING = 5  # times that the tracking model sees a frame with a new face, until the landmarks rest
 SAME_FACE = 0.5  # two faces are one if their centres are nearer than this share of their width
 
 
@@ -41,12 +43,16 @@ class MediaPipeTracker:
         self._is_video = is_video
         self._max_faces = max_faces
         self._models: dict[str, Any] = {}
+        self._is_following = False
 
     def track(self, pixels: Pixels) -> list[FloatArray]:
         """See `LandmarkTracker`. Faces too small for the tracking model are found in close-ups."""
-        faces = [] if not self._is_video else self._mesh("tracking", pixels)
+        faces = [] if not self._is_video else self._follow(pixels)
         if not faces:
-            for window in self._detect(pixels):
+            windows = self._detect(pixels)
+            if not windows and not self._is_video:
+                windows = self._detect_in_tiles(pixels)
+            for window in windows:
                 scale = 256 / window.side
                 close_up = copy_square(pixels, window, 256)
                 offset = np.array([window.left, window.top, 0], np.float32)
@@ -59,6 +65,7 @@ class MediaPipeTracker:
     def reset(self) -> None:
         """See `LandmarkTracker`."""
         self._close_model("tracking")
+        self._is_following = False
 
     def close(self) -> None:
         """See `LandmarkTracker`."""
@@ -77,6 +84,15 @@ class MediaPipeTracker:
         model = self._models.pop(name, None)
         if model is not None:
             model.close()
+
+    def _follow(self, pixels: Pixels) -> list[FloatArray]:
+        """Landmarks by the tracking model, which starts each frame at the last one's landmarks."""
+        faces = self._mesh("tracking", pixels)
+        if faces and not self._is_following:
+            for _ in range(SETTLING - 1):
+                faces = self._mesh("tracking", pixels) or faces
+        self._is_following = bool(faces)
+        return faces
 
     def _mesh(self, name: str, pixels: Pixels) -> list[FloatArray]:
         """Landmarks of the faces by the mesh model of that name, in the pixels of the frame given."""
@@ -97,6 +113,20 @@ class MediaPipeTracker:
             side = max(2, round(max(box.width * width, box.height * height) * CLOSE_UP))
             x, y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
             windows.append(Square(round(x - side / 2), round(y - side / 2), side))
+        return windows
+
+    def _detect_in_tiles(self, pixels: Pixels) -> list[Square]:
+        """As `_detect`, tile by tile: the detector does not see a face that is small against its picture."""
+        step = _shrinking_step(pixels)
+        height, width = pixels.shape[:2]
+        windows = []
+        for top in range(0, height, TILE_STRIDE * step):
+            for left in range(0, width, TILE_STRIDE * step):
+                tile = pixels[top : top + TILE * step : step, left : left + TILE * step : step]
+                windows += [
+                    Square(left + w.left * step, top + w.top * step, w.side * step)
+                    for w in self._detect(np.ascontiguousarray(tile))
+                ]
         return windows
 
     def _process(self, name: str, pixels: Pixels) -> Any:
@@ -138,8 +168,12 @@ def _without_repeats(faces: list[FloatArray]) -> list[FloatArray]:
 
 def _shrink(pixels: Pixels) -> Pixels:
     """Take every n-th pixel of a large picture: enough for finding faces."""
-    step = max(1, round(max(pixels.shape[:2]) / DETECTION_SIDE))
+    step = _shrinking_step(pixels)
     return np.ascontiguousarray(pixels[::step, ::step])
+
+
+def _shrinking_step(pixels: Pixels) -> int:
+    return max(1, round(max(pixels.shape[:2]) / DETECTION_SIDE))
 
 
 @contextmanager

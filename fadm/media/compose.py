@@ -34,7 +34,7 @@ def paste_square(picture: Pixels, square: Square, rendered: Tensor, mask: Tensor
     )
     result = picture.copy()
     old = torch.from_numpy(result[top:bottom, left:right]).permute(2, 0, 1).float()
-    new = torch.lerp(old, 255 * rendered[0, :, rows, columns].clamp(0, 1), mask[0, :, rows, columns])
+    new = torch.lerp(old, 255 * rendered[0, :, rows, columns].cpu().clamp(0, 1), mask[0, :, rows, columns])
     result[top:bottom, left:right] = new.round().byte().permute(1, 2, 0).numpy()
     return result
 

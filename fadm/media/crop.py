@@ -50,12 +50,14 @@ def cut_square(picture: Tensor, square: Square, size: int | None = None) -> Tens
 
 def copy_square(pixels: NDArray[np.uint8], square: Square, size: int) -> NDArray[np.uint8]:
     """Pixels (H, W, 3) -> the window's (size, size, 3), the edges repeated beyond the picture."""
-    return to_pixels(cut_square(to_tensor(pixels), square, size))
+    picture = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    window = cut_square(picture, square).float() / 255  # cut first: a large picture as floats takes gigabytes
+    return to_pixels(cut_square(window, Square(0, 0, square.side), size))
 
 
 def resize_pixels(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """Pixels (H, W, 3) -> (height, width, 3), antialiased."""
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
@@ -65,4 +67,4 @@ def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
 
 def to_pixels(picture: Tensor) -> NDArray[np.uint8]:
     """Tensor (1, 3, H, W) in 0..1 -> pixels (H, W, 3) in 0..255."""
-    return (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    return (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()

@@ -1,5 +1,6 @@
 """The frames of a driver, whatever file they come from: a source that can be read again and again."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,6 +40,9 @@ class TimeRange:
 
 def make_range(start: Fraction | float | None, end: Fraction | float | None) -> TimeRange:
     """Check a range in seconds. Raises OptionError for a negative start or an end not after the start."""
+    for name, seconds in (("start", start), ("end", end)):
+        if seconds is not None and not math.isfinite(seconds):
+            raise OptionError(f"the {name} is {seconds:g} s; give a number of seconds")
     first = _exact(start) if start is not None else Fraction(0)
     last = _exact(end) if end is not None else None
     if first < 0:

@@ -35,7 +35,7 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
     except InputError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise InputError(_too_large(path, "far more")) from error
+        raise InputError(_too_large(path, f"over {Image.MAX_IMAGE_PIXELS}")) from error
     except Image.UnidentifiedImageError as error:
         raise InputError(f"'{path}' is not a picture; give a PNG, JPEG, WebP, TIFF or GIF file") from error
     except Exception as error:  # Pillow's readers raise whatever their parsers stumble over

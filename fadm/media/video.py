@@ -35,13 +35,18 @@ _MAX_STANDARD_DEFINITION_HEIGHT = 576
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What is known before decoding: unit of time in seconds, frames per second, pixel aspect, frame count."""
+    """What is known before decoding.
+
+    Unit of time in seconds, frames per second, pixel aspect, frame count, and whether packets tell when they are
+    shown (AVI counts them as they are stored).
+    """
 
     time_base: Fraction
     rate: Fraction
     start_pts: int
     pixel_aspect: Fraction
     num_frames: int | None
+    has_display_times: bool
 
 
 def open_video(path: Path, kept: TimeRange) -> FrameSource:
@@ -89,7 +94,8 @@ def read_facts(container: InputContainer, path: Path) -> VideoFacts:
     assert time_base is not None
     rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
     pixel_aspect = stream.sample_aspect_ratio or Fraction(1)
-    return VideoFacts(time_base, rate, stream.start_time or 0, pixel_aspect, stream.frames or None)
+    has_display_times = container.format.name != "avi"
+    return VideoFacts(time_base, rate, stream.start_time or 0, pixel_aspect, stream.frames or None, has_display_times)
 
 
 def _measure(path: Path, facts: VideoFacts, kept: TimeRange) -> VideoFacts:
@@ -98,9 +104,10 @@ def _measure(path: Path, facts: VideoFacts, kept: TimeRange) -> VideoFacts:
     num_frames = 0
     with open_container(path) as container:
         for packet in read_packets(container, video_stream(container, path)):
-            if packet.pts is None:
+            pts = packet.pts if facts.has_display_times else packet.dts
+            if pts is None:
                 continue
-            time = (packet.pts - facts.start_pts) * facts.time_base
+            time = (pts - facts.start_pts) * facts.time_base
             if time in kept:
                 times = (min(times[0], time), max(times[1], time)) if times else (time, time)
                 num_frames += 1
@@ -154,9 +161,11 @@ def _read_frames(path: Path, facts: VideoFacts, kept: TimeRange) -> Iterator[Vid
     for seeks in (True, False) if kept.start else (False,):
         with open_container(path) as container:
             stream = video_stream(container, path)
-            if seeks and not _seek(container, stream, target):
+            if seeks and not (facts.has_display_times and _seek(container, stream, target)):
                 continue
             frames = _decode_packets(container, stream)
+            if not facts.has_display_times:
+                frames = _time_by_decoding(frames, facts.start_pts)
             if seeks:
                 first = next((frame for frame in frames if frame is not None), None)
                 if first is None or first.pts is None or first.pts > target:
@@ -164,6 +173,17 @@ def _read_frames(path: Path, facts: VideoFacts, kept: TimeRange) -> Iterator[Vid
                 yield first
             yield from frames
             return
+
+
+def _time_by_decoding(frames: Iterator[VideoFrame | None], start_pts: int) -> Iterator[VideoFrame | None]:
+    """Time frames that are read from the beginning by when they are decoded, less the decoder's delay."""
+    delay = None
+    for frame in frames:
+        if frame is not None:
+            if delay is None:
+                delay = (frame.dts or 0) - start_pts
+            frame.pts = None if frame.dts is None else frame.dts - delay
+        yield frame
 
 
 def _seek(container: InputContainer, stream: VideoStream, target: int) -> bool:

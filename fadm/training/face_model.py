@@ -9,6 +9,7 @@ from torch import Tensor
 from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig, pose_landmarks
 from fadm.attributes.rotation import cross_matrix, fit_similarity
 from fadm.data.shards import TrackedClip
+from fadm.errors import InputError
 from fadm.face import topology
 
 ALIGN_ROUNDS = 5
@@ -19,9 +20,10 @@ def learn_landmark_model(clips: Sequence[TrackedClip], config: LandmarkModelConf
     """Clips -> mean, identity basis, jaw weights and expression basis.
 
     Faces are aligned by the landmarks that move with the skull; each is used mirrored as well, so the model
-    is symmetric. People differ in their clips' mean faces, expressions are what differs within a clip.
+    is symmetric. People differ in their clips' mean faces, expressions are what differs within a clip. Raises
+    InputError when all clips are too short.
     """
-    tracks = [torch.from_numpy(clip.landmarks) for clip in clips if len(clip.landmarks) >= FEWEST_FRAMES]
+    tracks = _long_enough(clips)
     mean = _symmetric_mean(tracks)
     aligned = [_align(track, mean) for track in tracks]
     aligned += [_mirror(faces, mirror_partners(mean)) for faces in aligned]
@@ -43,16 +45,30 @@ def learn_landmark_model(clips: Sequence[TrackedClip], config: LandmarkModelConf
     return LandmarkModel(config, {name: tensor.contiguous() for name, tensor in tensors.items()})
 
 
+def _long_enough(clips: Sequence[TrackedClip]) -> list[Tensor]:
+    """Landmarks (T, 478, 3) of the clips that are worth learning from."""
+    tracks = [torch.from_numpy(clip.landmarks) for clip in clips if len(clip.landmarks) >= FEWEST_FRAMES]
+    if not tracks:
+        raise InputError(f"no clip of the {len(clips)} given has at least {FEWEST_FRAMES} frames; give longer ones")
+    return tracks
+
+
 def mirror_partners(mean: Tensor) -> Tensor:
-    """For each landmark of an upright face (478, 3) the index of its left-right partner (478,).
+    """For each landmark of an upright face (478, 3) the index of its left-right partner (478,), whose partner it is.
 
     Surface and irises are matched apart: an iris can lie on a lid.
     """
     mirrored = mean * mean.new_tensor([-1.0, 1.0, 1.0])
+    # Exact distances: the corners of inner and outer lips nearly coincide.
+    distance = torch.cdist(mirrored, mean, compute_mode="donot_use_mm_for_euclid_dist")
     surface = topology.NUM_SURFACE
-    partners = torch.cdist(mirrored[:surface], mean[:surface]).argmin(1)
-    irises = torch.cdist(mirrored[surface:], mean[surface:]).argmin(1) + surface
-    return torch.cat([partners, irises])
+    distance[:surface, surface:] = distance[surface:, :surface] = torch.inf
+    partners = torch.full((len(mean),), -1)
+    while len(free := torch.nonzero(partners < 0)[:, 0]):
+        nearest = distance[free][:, free].argmin(1)
+        is_mutual = nearest[nearest] == torch.arange(len(free))
+        partners[free[is_mutual]] = free[nearest[is_mutual]]
+    return partners
 
 
 def _symmetric_mean(tracks: Sequence[Tensor]) -> Tensor:
@@ -125,20 +141,19 @@ class ExplainedMotion:
 
 
 def measure_explained_motion(model: LandmarkModel, clips: Sequence[TrackedClip]) -> ExplainedMotion:
-    """How much of the landmarks' motion the model's numbers explain, the mean over clips of their frames' means."""
+    """How much of the landmarks' motion the model's numbers explain, the mean over clips of their frames' means.
+
+    Raises InputError when all clips are too short.
+    """
     errors = []
-    for clip in clips:
-        tracked = torch.from_numpy(clip.landmarks) * 256
-        if len(tracked) < FEWEST_FRAMES:
-            continue
+    for track in _long_enough(clips):
+        tracked = 256 * track
         attributes, identity = model.fit(tracked)
         first = model.canonical(tracked[:1], identity)
         jaw = model.displacement(torch.zeros_like(attributes.expression), attributes.jaw)
         full = model.displacement(attributes.expression, attributes.jaw)
         guesses = [tracked[:1].expand_as(tracked)]
-        guesses += [
-            pose_landmarks(first + motion - motion[:1], attributes) for motion in (0 * full, jaw, full)
-        ]
+        guesses += [pose_landmarks(first + motion - motion[:1], attributes) for motion in (0 * full, jaw, full)]
         surface = slice(topology.NUM_SURFACE)
         errors.append([float((g - tracked)[1:, surface, :2].norm(dim=-1).mean()) for g in guesses])
     return ExplainedMotion(*torch.tensor(errors).mean(0).tolist())

@@ -1,3 +1,4 @@
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -117,6 +118,8 @@ def test_options_that_make_no_sense(tmp_path):
     video = make_video(tmp_path / "a.mp4", num_frames=2)
     for options, message in [
         ({"start": -1}, "start is -1"),
+        ({"start": math.nan}, "start is nan s; give a number"),
+        ({"end": math.inf}, "end is inf s; give a number"),
         ({"start": 2, "end": 1.5}, "must come after"),
         ({"rate": Fraction(0)}, "above 0"),
         ({"rate": Fraction(30)}, "its own frame rate"),

@@ -52,7 +52,7 @@ def test_rate_of_a_range_of_a_variable_rate(tmp_path):
     assert open_frames(path, start=1).rate == 50
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.h264"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi", "a.h264"])
 @pytest.mark.parametrize(("start", "end"), [(0.5, 1.0), (1.2, None), (None, 0.4), (Fraction(1, 3), 1.5)])
 def test_range(tmp_path, name, start, end):
     path = make_video(tmp_path / name, num_frames=60, options={"crf": "10", "g": "7"})

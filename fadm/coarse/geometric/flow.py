@@ -13,12 +13,15 @@ from fadm.media.crop import Square
 
 FloatArray = NDArray[np.float32]
 
+# In the triangles of a SourceMesh: those of the skin, then the eyes, the mouth, and the rings around the face.
+FIRST_EYE_TRIANGLE, FIRST_MOUTH_TRIANGLE, FIRST_RING_TRIANGLE = 852, 880, 898
+STILL = 1e-3  # pixels below which a vertex does not move
 TEAR = 1.5  # grid steps by which neighbouring source places must differ beyond a rigid motion
 
 
 @dataclass(frozen=True)
 class MeshFlow:
-    """displacement (G, G, 2): source minus result, in picture pixels; triangle_index (G, G), -1 off the mesh."""
+    """displacement (G, G, 2): source minus result, in picture pixels; triangle_index (G, G), -1 where nothing moves."""
 
     displacement: FloatArray
     triangle_index: NDArray[np.int64]
@@ -31,16 +34,22 @@ def view_grid(view: Square, size: int) -> FloatArray:
 
 
 def flow_of_mesh(
-    vertices: FloatArray, moved: FloatArray, triangles: NDArray[np.int64], view: Square, size: int
+    vertices: FloatArray, moved: FloatArray, triangles: NDArray[np.int64], view: Square, still: FloatArray
 ) -> MeshFlow:
-    """Draw the moved mesh (V, 3) into the view and read off where each pixel lies on the mesh at rest (V, 3)."""
-    scale = size / view.side
+    """Draw the moved mesh (V, 3) into the view and read off where each pixel lies on the mesh at rest (V, 3).
+
+    still (G, G, 2): the pixels' own places, as `view_grid` gives them.
+    """
+    size = len(still)
     corner = np.array([view.left, view.top, 0], np.float32)
-    in_view = (moved - corner + 0.5) * np.float32(scale) - 0.5
-    triangle_index, barycentric = rasterize(in_view, triangles, size, size)
-    flow = interpolate(vertices[:, :2], triangles, triangle_index, barycentric)
-    displacement = np.where(triangle_index[..., None] < 0, 0, flow - view_grid(view, size))
-    return MeshFlow(displacement.astype(np.float32), triangle_index)
+    in_view = (moved - corner + 0.5) * np.float32(size / view.side) - 0.5
+    is_moving = (np.abs(moved - vertices)[:, :2] > STILL).any(1)[triangles].any(1)
+    is_moving[FIRST_EYE_TRIANGLE:FIRST_RING_TRIANGLE] = True  # eyeballs turn and teeth show behind resting skin
+    moving = np.flatnonzero(is_moving)
+    index, barycentric = rasterize(in_view, triangles[moving], size, size)
+    place = interpolate(vertices[:, :2], triangles[moving], index, barycentric)
+    displacement = (place - still) * (index >= 0)[..., None]
+    return MeshFlow(displacement, np.append(moving, -1)[index])
 
 
 def upsample(field: FloatArray, size: int) -> Tensor:

@@ -16,7 +16,7 @@ class Gains:
     rotation_gain: float = _gain("the head's rotation")
     translation_gain: float = _gain("the head's translation and size")
     mouth_gain: float = _gain("mouth and jaw")
-    eyes_gain: float = _gain("the eyelids")
+    eyes_gain: float = _gain("the eyelids, nose and cheeks")
     brows_gain: float = _gain("the brows")
     gaze_gain: float = _gain("the gaze")
 

@@ -8,7 +8,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.coarse.geometric.flow import MeshFlow, find_tears, flow_of_mesh, mend_tears, sample, upsample, view_grid
+from fadm.coarse.geometric.flow import (
+    FIRST_EYE_TRIANGLE,
+    FIRST_MOUTH_TRIANGLE,
+    MeshFlow,
+    find_tears,
+    flow_of_mesh,
+    mend_tears,
+    sample,
+    upsample,
+    view_grid,
+)
 from fadm.coarse.geometric.interior import MouthInterior, paint_mouth_interior
 from fadm.coarse.geometric.mesh import SourceMesh, build_source_mesh
 from fadm.face import topology
@@ -16,22 +26,27 @@ from fadm.media.crop import Square
 
 FloatArray = NDArray[np.float32]
 
-FIRST_EYE_TRIANGLE, FIRST_MOUTH_TRIANGLE = 852, 880  # in topology.surface_triangles
+GRID_RANGE = (128, 384)  # fewest and most points along an axis at which the flow is computed
 MOUTH_FRAME = (78, 308, 13, 0, 2, 164, 61, 291)  # landmarks around the upper teeth
-LIP_FOLLOW = 0.4  # share of the upper lip's motion against the skull that the teeth are given too
+LIPS_APART = 0.06  # change of the lips' opening, in widths of the mouth, from which the interior is fully seen
+LIP_FOLLOW = 0.7  # share of the upper lip's motion against the skull that the teeth are given too
 
 
 @dataclass(frozen=True)
 class GeometricSource:
-    """A source made ready: its picture (1, 3, H, W), landmarks (478, 3) in its pixels, mesh, mouth and view."""
+    """A source made ready: its picture (1, 3, H, W), landmarks (478, 3) in its pixels, mesh and mouth.
+
+    view: the window that is rendered; pixels (S, S, 2) and cells (G, G, 2): the places in the picture of the
+    result's pixels and of the points at which the flow is computed.
+    """
 
     picture: Tensor
     landmarks: FloatArray
     mesh: SourceMesh
     mouth: MouthInterior
     view: Square
-    size: int
-    grid: int
+    pixels: FloatArray
+    cells: FloatArray
 
 
 @dataclass(frozen=True)
@@ -53,24 +68,25 @@ def prepare_source(
     """
     mesh = build_source_mesh(landmarks, person, region)
     mouth = paint_mouth_interior(picture, landmarks)
-    return GeometricSource(picture, landmarks, mesh, mouth, view, size, grid=int(np.clip(size // 2, 128, 384)))
+    cells = view_grid(view, int(np.clip(size // 2, *GRID_RANGE)))
+    return GeometricSource(picture, landmarks, mesh, mouth, view, view_grid(view, size), cells)
 
 
 def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) -> CoarseFrame:
     """Warp the source to new landmarks (478, 3), given those carried by the head's motion alone (478, 3)."""
     mesh = source.mesh
     moved = mesh.move(landmarks, carried).numpy()
-    field = flow_of_mesh(mesh.vertices.numpy(), moved, mesh.triangles, source.view, source.grid)
+    field = flow_of_mesh(mesh.vertices.numpy(), moved, mesh.triangles, source.view, source.cells)
     displacement = _turn_eyeballs(source, field, landmarks.numpy(), carried.numpy())
     is_open = _is_between(field, FIRST_MOUTH_TRIANGLE, len(topology.mouth_triangles()))
-    cell = source.view.side / source.grid
+    opening = is_open * _reveal_mouth(landmarks.numpy(), carried.numpy())
+    cell = source.view.side / len(source.cells)
     confidence = measure_confidence(displacement, cell)
-    fields = upsample(np.dstack([displacement, is_open, confidence * (1 - 0.9 * is_open)]), source.size)
-    still = view_grid(source.view, source.size)
-    flow = torch.from_numpy(still)[None] + fields[:, :2].permute(0, 2, 3, 1)
+    fields = upsample(np.dstack([displacement, opening, confidence * (1 - 0.9 * opening)]), len(source.pixels))
+    flow = torch.from_numpy(source.pixels)[None] + fields[:, :2].permute(0, 2, 3, 1)
     frame = sample(source.picture, flow)
-    mend_tears(frame, source.picture, still, displacement, find_tears(displacement, cell))
-    if is_open.any():
+    mend_tears(frame, source.picture, source.pixels, displacement, find_tears(displacement, cell))
+    if opening.any():
         _show_mouth(source, frame, fields[:, 2:3], is_open, landmarks.numpy(), carried.numpy())
     return CoarseFrame(frame, flow, fields[:, 3:])
 
@@ -92,7 +108,6 @@ def _apply_affine(points: FloatArray, matrix: FloatArray) -> FloatArray:
 def _turn_eyeballs(source: GeometricSource, field: MeshFlow, landmarks: FloatArray, carried: FloatArray) -> FloatArray:
     """Between the lids show the eyeball, carried by the skull and turned by the gaze, instead of stretching it."""
     displacement = field.displacement.copy()
-    grid = view_grid(source.view, source.grid)
     per_eye = len(topology.eye_triangles()) // 2
     for i, (upper, lower, iris) in enumerate(topology.EYES):
         rows, columns = np.nonzero(_is_between(field, FIRST_EYE_TRIANGLE + i * per_eye, per_eye))
@@ -102,14 +117,25 @@ def _turn_eyeballs(source: GeometricSource, field: MeshFlow, landmarks: FloatArr
         back = _affine(carried[ring], source.landmarks[ring])
         center, own = carried[iris[0], :2], source.landmarks[iris[0], :2]
         radius = np.linalg.norm(source.landmarks[list(iris[1:]), :2] - own, axis=1).mean()
-        points = grid[rows, columns]
+        points = source.cells[rows, columns]
         turned = (landmarks[iris[0], :2] - center) @ back[:2]
         place = _apply_affine(points, back)
         away = np.linalg.norm(place - turned - own, axis=1) / (2.2 * radius)
         place = place - turned * np.clip(1.5 - away, 0, 1)[:, None]
-        within = _inside_opening(source.landmarks, upper, lower, place)[:, None]
+        widening = _height(landmarks, upper, lower) / _height(source.landmarks, upper, lower)
+        within = _inside_opening(source.landmarks, upper, lower, place)[:, None] * _falling(widening, 1.0, 1.25)
         displacement[rows, columns] += within * (place - points - displacement[rows, columns])
     return displacement
+
+
+def _height(landmarks: FloatArray, upper: tuple[int, ...], lower: tuple[int, ...]) -> float:
+    """Mean distance of the lids, never 0."""
+    return max(float(np.linalg.norm(landmarks[list(upper), :2] - landmarks[list(lower), :2], axis=1).mean()), 1e-3)
+
+
+def _falling(value: float, start: float, end: float) -> float:
+    """1 up to the start, 0 from the end on."""
+    return float(np.clip((end - value) / (end - start), 0, 1))
 
 
 def _inside_opening(
@@ -129,6 +155,14 @@ def _inside_opening(
     return np.clip(np.minimum(above, below) / (0.03 * width), 0, 1).astype(np.float32)
 
 
+def _reveal_mouth(landmarks: FloatArray, carried: FloatArray) -> float:
+    """How far the interior is seen instead of the stretched source: 0 where the lips open as in the source, to 1."""
+    upper, lower = list(topology.INNER_UPPER_LIP), list(topology.INNER_LOWER_LIP)
+    width = np.linalg.norm(carried[upper[0], :2] - carried[upper[-1], :2])
+    change = (landmarks[lower] - landmarks[upper]) - (carried[lower] - carried[upper])
+    return float(np.clip(np.linalg.norm(change[:, :2], axis=1).max() / (LIPS_APART * width), 0, 1))
+
+
 def _show_mouth(
     source: GeometricSource,
     frame: Tensor,
@@ -138,14 +172,14 @@ def _show_mouth(
     carried: FloatArray,
 ) -> None:
     """Blend what lies behind the lips into the frame, in place, by the soft mask of their opening (1, 1, S, S)."""
-    cell = source.size / source.grid
+    cell = len(source.pixels) / len(source.cells)
     rows, columns = (np.nonzero(is_open.any(axis))[0] for axis in (1, 0))
     top, left = (max(0, math.floor((first - 1) * cell)) for first in (rows[0], columns[0]))
     bottom, right = (math.ceil((last + 2) * cell) for last in (rows[-1], columns[-1]))
     lip = list(topology.INNER_UPPER_LIP)
     follow = LIP_FOLLOW * (landmarks[lip] - carried[lip]).mean(0)
     back = _affine(carried[list(MOUTH_FRAME)] + follow, source.landmarks[list(MOUTH_FRAME)])
-    place = _apply_affine(view_grid(source.view, source.size)[top:bottom, left:right], back)
+    place = _apply_affine(source.pixels[top:bottom, left:right], back)
     mouth = source.mouth
     corner = np.array([mouth.window.left, mouth.window.top], np.float32)
     scale = mouth.picture.shape[-1] / mouth.window.side

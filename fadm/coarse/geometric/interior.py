@@ -52,11 +52,11 @@ def paint_mouth_interior(picture: Tensor, landmarks: FloatArray) -> MouthInterio
     upper, lower = line(topology.INNER_UPPER_LIP), line(topology.INNER_LOWER_LIP)
     cavity = _tone(picture, landmarks, LOWER_LIP) * torch.tensor([0.28, 0.14, 0.14])[:, None, None]
     tongue = 1 + 1.2 * np.clip((v - upper - 0.1) / 0.35, 0, 1)  # it is lighter than the darkness above it
-    cavity = cavity * _field((1.1 - 1.1 * np.abs(u)) * tongue)
+    cavity = cavity * _field(1.1 * np.clip(1 - np.abs(u), 0, 1) * tongue)
     if float((lower - upper).max()) < OPEN_SHARE:
         return MouthInterior(_paint_teeth(cavity, _tone(picture, landmarks, CHEEK), u, v - upper), window)
     # The source's own interior, its upper row of teeth continued upwards behind the lip.
-    margin = 0.15 * (lower - upper)
+    margin = 0.08 * (lower - upper)
     place = middle + width * (u[..., None] * across + np.clip(v, upper + margin, None)[..., None] * down)
     own = sample(picture, torch.from_numpy(place.astype(np.float32))[None])
     is_own = _step(lower - margin - v, 0.04) * _step(0.46 - np.abs(u), 0.04)

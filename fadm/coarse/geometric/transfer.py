@@ -33,9 +33,8 @@ class MotionTransfer:
         reference = source.attributes if anchor is None else anchor
         rest = self.model.displacement(reference.expression, reference.jaw)
         motion = self.model.displacement(driving.expression, driving.jaw) - rest
-        share = (
-            1 + (gains.mouth_gain * self.mouth_scale - 1) * self.mouth_share + (gains.brows_gain - 1) * self.brow_share
-        )
+        share = gains.mouth_gain * self.mouth_scale * self.mouth_share + gains.brows_gain * self.brow_share
+        share = share + gains.eyes_gain * (1 - self.mouth_share - self.brow_share)
         shape = source.canonical + share[:, None] * motion
         rest_face = source.canonical if anchor is None else self.driver_neutral + rest
         shape = self._open_lids(shape, self.driver_neutral + rest + motion, rest_face, anchor is None)

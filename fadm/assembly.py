@@ -1,0 +1,167 @@
+"""Which parts an animation is built from: the user's choices checked, weights loaded, parts put together."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+
+from fadm.attributes.deca import DECA
+from fadm.attributes.landmark_model import FittedFace, LandmarkModel
+from fadm.attributes.motion import Motion
+from fadm.coarse.face_vid2vid.model import FaceVid2Vid
+from fadm.coarse.fomm.model import FOMM
+from fadm.coarse.geometric.gains import Gains
+from fadm.errors import OptionError
+from fadm.generators import (
+    AnchoredMotion,
+    CoarseGenerator,
+    GeometricAnimation,
+    NetworkAnimation,
+    PreparedSource,
+    cut_anchors,
+)
+from fadm.media.crop import Square
+from fadm.media.frames import FrameSource
+from fadm.options import AnimateOptions, RefineOptions
+from fadm.presets import get_preset
+from fadm.refinement import AttributeReader, DecaAttributes, MovedAttributes, Refiner, TrackedAttributes, read_deca
+from fadm.renderer import DiffusionRenderer, RenderOptions
+from fadm.weights.models import load_model
+from fadm.weights.registry import find_weights
+from fadm.weights.store import read_metadata
+
+RENDERER_KIND, NETWORK_KINDS = "fadm", ("fomm", "face_vid2vid")
+
+
+def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
+    """Refuse combinations that make no sense, with the reason, before any work.
+
+    has_pictures: the driver is more than a motion file. Raises OptionError, or WeightsError for missing weights.
+    """
+    kind = "geometric" if options.coarse == "geometric" else _kind_of(options.coarse, "--coarse", NETWORK_KINDS)
+    if kind != "geometric":
+        if not has_pictures:
+            raise OptionError(f"--coarse {options.coarse} looks at the driver's pictures; a motion file has none")
+        changed = [f.name for f in fields(Gains) if getattr(options, f.name) != 1]
+        if changed:
+            raise OptionError(
+                f"--{changed[0].replace('_', '-')}: gains act on landmarks; {kind} has none, use --coarse geometric"
+            )
+    for angle in ("yaw", "pitch", "roll"):
+        if kind != "face_vid2vid" and getattr(options, angle) is not None:
+            raise OptionError(f"--{angle}: only --coarse face_vid2vid has a free view")
+    check_refinement(options)
+    if options.renderer != "none":
+        source, from_coarse = _attributes_of(options), render_options(options).attributes_from == "coarse"
+        if source == "landmarks" and from_coarse and kind != "geometric":
+            raise OptionError(
+                f"--preset {options.preset} takes the attributes of the coarse frame, of which {kind} knows no "
+                "landmarks; choose --attributes deca or --preset paper"
+            )
+        if source == "deca" and not from_coarse and not has_pictures:
+            raise OptionError("--attributes deca looks at the driver's pictures; a motion file has none")
+
+
+def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None:
+    """Refuse a renderer's options without a renderer, or against it. Raises OptionError or WeightsError."""
+    if options.renderer == "none":
+        if is_needed:
+            raise OptionError("there is nothing to render with: name weights with --renderer (see fadm weights list)")
+        given = [f for f in ("sampler", "steps", "eta", "strength") if getattr(options, f) is not None]
+        given += ["attributes"] if options.attributes != "auto" else []
+        if given:
+            raise OptionError(f"--{given[0]} is a renderer's option; name one with --renderer")
+        return
+    _kind_of(options.renderer, "--renderer", (RENDERER_KIND,))
+    trained = _attributes_of(replace(options, attributes="auto"))
+    if _attributes_of(options) != trained:
+        raise OptionError(
+            f"--attributes {options.attributes}: {options.renderer} was trained with attributes of {trained}, "
+            "whose numbers mean something else"
+        )
+    if trained == "deca":
+        _kind_of("deca", "--attributes", ("deca",))
+    if options.eta is not None and render_options(options).sampler != "ddim":
+        raise OptionError(f"--eta belongs to --sampler ddim, not {render_options(options).sampler}")
+
+
+def render_options(options: RefineOptions) -> RenderOptions:
+    """The preset's way of rendering with the user's changes."""
+    given = {"sampler": options.sampler, "num_steps": options.steps, "eta": options.eta, "strength": options.strength}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return replace(get_preset(options.preset).render, seed=options.seed, **changes)
+
+
+def sees_driver(options: AnimateOptions) -> bool:
+    """Whether these choices look at the driver's pictures again after its motion was read."""
+    if options.coarse != "geometric":
+        return True
+    if options.renderer == "none" or _attributes_of(options) == "landmarks":
+        return False
+    return render_options(options).attributes_from == "driving"
+
+
+def build_generator(
+    model: LandmarkModel,
+    prepared: PreparedSource,
+    anchored: AnchoredMotion,
+    options: AnimateOptions,
+    driver: FrameSource | None,
+    windows: dict[int, Square],
+    device: torch.device,
+) -> CoarseGenerator:
+    """The coarse generator of one animation; windows: of the driver's face, by shot."""
+    if options.coarse == "geometric":
+        return GeometricAnimation(model, prepared, anchored, options, device)
+    network = load_model(options.coarse)
+    assert isinstance(network, FOMM | FaceVid2Vid) and driver is not None
+    given = {"yaw": options.yaw, "pitch": options.pitch, "roll": options.roll}
+    angles = {name: angle for name, angle in given.items() if angle is not None}
+    anchors = cut_anchors(driver, windows, anchored.anchors)
+    return NetworkAnimation(network, prepared, anchored, anchors, angles, device)
+
+
+def build_refiner(
+    model: LandmarkModel,
+    face: FittedFace,
+    crop: torch.Tensor,
+    motion: Motion,
+    options: RefineOptions,
+    device: torch.device,
+    *,
+    is_animation: bool,
+) -> Refiner | None:
+    """The renderer of one animation, or None; face and crop (1, 3, 256, 256): the source's.
+
+    is_animation: the frames were made from the motion; otherwise the motion was read from the frames.
+    """
+    if options.renderer == "none":
+        return None
+    renderer, settings = load_model(options.renderer), render_options(options)
+    assert isinstance(renderer, DiffusionRenderer)
+    from_coarse = settings.attributes_from == "coarse"
+    reader: AttributeReader
+    if _attributes_of(options) == "deca":
+        deca = load_model("deca").to(device)
+        assert isinstance(deca, DECA)
+        source = read_deca(deca, crop.to(device))
+        reader = DecaAttributes(deca, from_coarse or not is_animation)
+    else:
+        source = face.attributes.vector
+        reader = MovedAttributes(model, face.identity) if from_coarse and is_animation else TrackedAttributes(motion)
+    return Refiner(renderer.to(device), settings, source, reader, device)
+
+
+def _attributes_of(options: RefineOptions) -> str:
+    """Where the renderer's attributes come from; a file that does not say is a released one."""
+    if options.attributes != "auto":
+        return options.attributes
+    return str(read_metadata(find_weights(options.renderer)).get("attributes", "deca"))
+
+
+def _kind_of(name: str, flag: str, wanted: tuple[str, ...]) -> str:
+    """The kind of named weights. Raises OptionError for another kind, WeightsError when there are none."""
+    kind = str(read_metadata(find_weights(name)).get("kind"))
+    if kind not in wanted:
+        raise OptionError(f"{flag} {name}: these weights are of kind {kind}, {' or '.join(wanted)} is needed")
+    return kind

@@ -1,0 +1,33 @@
+"""`fadm enhance`: render an animation made by any tool again."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fadm.cli.animate import Device, Json, Quiet
+from fadm.cli.parameters import collect, takes_options
+from fadm.cli.progress import show_progress
+from fadm.options import EnhanceOptions
+
+
+@takes_options(EnhanceOptions)
+def enhance(
+    video: Annotated[Path, typer.Argument(help="Animation: a video, a GIF or WebP, or a folder of pictures.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="Result: as for fadm animate.")],
+    given: dict[str, Any],
+    source: Annotated[
+        Path | None, typer.Option(help="The portrait it was made from; the first frame with a face unless given.")
+    ] = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Render the face in VIDEO again with a diffusion model, against the distortions of its making."""
+    options = collect(EnhanceOptions, given)
+    with show_progress(quiet, as_json) as progress:
+        from fadm.pipeline import Animator
+        from fadm.production import enhance_file
+
+        summary = enhance_file(Animator(device=device), video, output, options, source, progress)
+        progress.finish(vars(summary), summary.sentence())

@@ -1,0 +1,154 @@
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fadm.attributes.extraction import PATIENCE, FaceFollower, extract_motion
+from fadm.attributes.landmark_model import load_landmark_model
+from fadm.errors import FaceError
+from fadm.face.smoothing import OneEuroFilter
+from fadm.media.frames import FrameSource
+from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
+
+MODEL = load_landmark_model()
+OWN, OTHER = make_identity(MODEL), make_identity(MODEL, seed=1)
+FACE = make_landmarks(MODEL, make_attributes(1), OWN)[0].numpy()
+SMALLER_RIGHT = 0.8 * make_landmarks(MODEL, make_attributes(1, seed=1), OTHER)[0].numpy() + np.float32([300, 0, 0])
+LARGER_LEFT = 1.2 * make_landmarks(MODEL, make_attributes(1, seed=2), OTHER)[0].numpy() - np.float32([300, 0, 0])
+
+
+class ScriptedTracker:
+    """Finds in each frame what its script says: faces, or an error to raise."""
+
+    def __init__(self, script: list[list[np.ndarray] | Exception]):
+        self.script = iter(script)
+        self.num_resets = 0
+
+    def track(self, pixels: np.ndarray) -> list[np.ndarray]:
+        found = next(self.script)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def reset(self) -> None:
+        self.num_resets += 1
+
+    def close(self) -> None: ...
+
+
+def make_source(brightness: list[int]) -> FrameSource:
+    """Frames of one grey each, 512 time units apart."""
+
+    def decode():
+        for number, grey in enumerate(brightness):
+            yield number * 512, np.full((48, 64, 3), grey, np.uint8)
+
+    rate, time_base = Fraction(25), Fraction(1, 12800)
+    return FrameSource(Path("made-up.mp4"), 64, 48, rate, time_base, len(brightness), None, decode)
+
+
+def make_follower(script: list, choice: str = "largest") -> FaceFollower:
+    return FaceFollower(ScriptedTracker(script), choice, OneEuroFilter(min_cutoff=0), "driver 'made-up.mp4'")
+
+
+def follow_all(follower: FaceFollower, brightness: list[int]) -> list[np.ndarray | None]:
+    return [follower.follow(frame) for frame in make_source(brightness)]
+
+
+def test_frames_become_a_motion_in_time():
+    made = make_attributes(40)
+    faces = make_landmarks(MODEL, made, OWN).numpy()
+    seen = []
+    source = make_source([90] * 40)
+    motion = extract_motion(source, make_follower([[face] for face in faces]), MODEL, lambda: seen.append(1))
+    assert len(motion) == len(seen) == 40
+    assert motion.is_tracked.all() and motion.shot.tolist() == [0] * 40
+    assert motion.identity.shape == (1, 40)
+    assert motion.pts.tolist() == [512 * number for number in range(40)]
+    assert (motion.time_base, motion.rate) == (Fraction(1, 12800), Fraction(25))
+    chunk, identity = MODEL.fit(torch.from_numpy(faces[:32]))
+    torch.testing.assert_close(motion.attributes[:32].vector, chunk.vector)
+    torch.testing.assert_close(motion.identity, identity)  # the first chunk says who it is
+    later, _ = MODEL.fit(torch.from_numpy(faces[32:]), identity)
+    torch.testing.assert_close(motion.attributes[32:].vector, later.vector)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("graph failed"), ValueError("bad packet")])
+def test_a_crash_on_one_frame_is_a_gap_and_counted(error):
+    follower = make_follower([[FACE], error, [FACE]])
+    motion = extract_motion(make_source([90] * 3), follower, MODEL)
+    assert motion.is_tracked.tolist() == [True, False, True]
+    assert follower.num_crashes == 1
+    assert follower.tracker.num_resets == 2  # at the start and after the crash
+
+
+def test_landmarks_that_are_not_finite_are_a_gap():
+    broken = FACE.copy()
+    broken[7, 1] = np.nan
+    motion = extract_motion(make_source([90] * 3), make_follower([[FACE], [broken], [FACE]]), MODEL)
+    assert motion.is_tracked.tolist() == [True, False, True]
+    assert motion.attributes.vector.isfinite().all()
+
+
+def test_the_chosen_face_is_followed_whatever_its_place_in_the_list():
+    script = [[FACE, SMALLER_RIGHT], [SMALLER_RIGHT, FACE], [SMALLER_RIGHT + 3, FACE + 3]]
+    for choice, expected in (("left", FACE), ("2", SMALLER_RIGHT)):
+        followed = follow_all(make_follower(script, choice), [90] * 3)
+        for face, offset in zip(followed, (0, 0, 3), strict=True):
+            np.testing.assert_array_equal(face, expected + offset)
+
+
+def test_a_larger_face_that_enters_is_not_followed():
+    followed = follow_all(make_follower([[FACE], [LARGER_LEFT, FACE]]), [90] * 2)
+    np.testing.assert_array_equal(followed[1], FACE)
+
+
+def test_another_face_is_followed_only_after_some_patience():
+    script = [[FACE], *[[LARGER_LEFT]] * (PATIENCE + 2)]
+    followed = follow_all(make_follower(script), [90] * len(script))
+    assert all(face is None for face in followed[1 : PATIENCE + 1])
+    np.testing.assert_array_equal(followed[PATIENCE + 1], LARGER_LEFT)
+
+
+def test_a_face_that_is_lost_for_good_is_a_gap_not_an_error():
+    script = [[FACE], *[[SMALLER_RIGHT, LARGER_LEFT]] * (PATIENCE + 2)]
+    followed = follow_all(make_follower(script, "only"), [90] * len(script))
+    assert all(face is None for face in followed[1:])
+
+
+def test_a_cut_begins_a_shot_with_its_own_person_and_choice():
+    script = [[FACE]] * 3 + [[SMALLER_RIGHT, LARGER_LEFT]] * 3
+    follower = make_follower(script)
+    motion = extract_motion(make_source([30] * 3 + [220] * 3), follower, MODEL)
+    assert motion.shot.tolist() == [0, 0, 0, 1, 1, 1]
+    assert motion.is_tracked.all()
+    assert motion.identity.shape == (2, 40)
+    _, own = MODEL.fit(torch.from_numpy(np.stack([FACE] * 3)))
+    _, other = MODEL.fit(torch.from_numpy(np.stack([LARGER_LEFT] * 3)))
+    torch.testing.assert_close(motion.identity, torch.cat([own, other]))
+    assert follower.tracker.num_resets == 2
+
+
+def test_a_cut_resets_the_smoothing():
+    follower = FaceFollower(ScriptedTracker([[FACE], [FACE + 2], [FACE + 4]]), "largest", OneEuroFilter(), "driver")
+    followed = follow_all(follower, [30, 30, 220])
+    assert (followed[1] < FACE + 2)[:, :2].all()
+    np.testing.assert_array_equal(followed[2], FACE + 4)
+
+
+def test_a_later_shot_without_the_face_asked_for_is_a_gap():
+    script = [[FACE, SMALLER_RIGHT]] * 2 + [[FACE]] * 2
+    motion = extract_motion(make_source([30] * 2 + [220] * 2), make_follower(script, "2"), MODEL)
+    assert motion.is_tracked.tolist() == [True, True, False, False]
+
+
+def test_a_first_choice_that_is_impossible_is_an_error():
+    with pytest.raises(FaceError, match=r"driver 'made-up.mp4': face 2 asked for, 1 found"):
+        follow_all(make_follower([[FACE]], "2"), [90])
+
+
+def test_a_driver_without_any_face():
+    with pytest.raises(FaceError, match=r"driver 'made-up.mp4' \(3 frames\): no face found"):
+        extract_motion(make_source([90] * 3), make_follower([[], [], []]), MODEL)

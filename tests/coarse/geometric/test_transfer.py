@@ -1,0 +1,159 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fadm.attributes.face_attributes import FaceAttributes
+from fadm.attributes.landmark_model import FittedFace, fit_face, load_landmark_model
+from fadm.attributes.rotation import axis_angle_to_matrix
+from fadm.coarse.geometric.gains import Gains
+from fadm.coarse.geometric.transfer import LARGEST_SHIFT, SIZE_RANGE, MotionTransfer, region_shares
+from fadm.face import topology
+from tests.attributes.made_up import degrees_between, make_attributes, make_identity, make_landmarks
+from tests.face.portraits import eye_openings
+
+MODEL = load_landmark_model()
+REACH = 60.0
+DRIVER = make_identity(MODEL, seed=2)
+NO_MOTION = Gains(rotation_gain=0, translation_gain=0, mouth_gain=0, eyes_gain=0, brows_gain=0, gaze_gain=0)
+
+
+def make_source() -> FittedFace:
+    landmarks = make_landmarks(MODEL, make_attributes(1, seed=3, expression=0.3), make_identity(MODEL, seed=3))
+    return fit_face(MODEL, landmarks[0])
+
+
+SOURCE = make_source()
+
+
+def make_driver(num_frames: int) -> FaceAttributes:
+    return make_attributes(num_frames, seed=4, expression=0.5)
+
+
+def make_transfer(gains: Gains | None = None) -> MotionTransfer:
+    return MotionTransfer(MODEL, SOURCE, gains or Gains(), DRIVER, REACH)
+
+
+def move_head(**changes: torch.Tensor) -> torch.Tensor:
+    """Landmarks (478, 3) of the source after a driver whose attributes differ from its anchor's by `changes`."""
+    anchor = make_driver(1)
+    landmarks, carried = make_transfer().move(replace(anchor, **changes), anchor)
+    torch.testing.assert_close(landmarks[..., :468, :], carried[..., :468, :], atol=1e-2, rtol=0)  # head's motion alone
+    return landmarks[0]
+
+
+def test_shapes():
+    landmarks, carried = make_transfer().move(make_driver(3), make_driver(1))
+    assert landmarks.shape == carried.shape == (3, 478, 3)
+    assert landmarks.isfinite().all()
+
+
+def test_a_driver_in_its_anchor_shows_the_source_itself():
+    anchor = make_driver(1)
+    for landmarks in make_transfer().move(anchor, anchor):
+        torch.testing.assert_close(landmarks[..., :2], SOURCE.landmarks[..., :2], atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("anchor", [None, make_driver(1)], ids=["absolute", "relative"])
+def test_gains_of_zero_mean_no_motion(anchor):
+    for landmarks in make_transfer(NO_MOTION).move(make_driver(5), anchor):
+        expected = SOURCE.landmarks[..., :2].expand(5, -1, -1)
+        torch.testing.assert_close(landmarks[..., :2], expected, atol=1e-2, rtol=0)
+
+
+def test_relative_motion_turns_the_head_in_its_own_frame():
+    anchor, driving = make_driver(1), make_driver(4)
+    carried = make_transfer().move(driving, anchor)[1]
+    found, _ = MODEL.fit(carried, SOURCE.identity)
+    own, before, now = (axis_angle_to_matrix(face.head) for face in (SOURCE.attributes, anchor, driving))
+    expected = own @ before.transpose(1, 2) @ now
+    angle = torch.arccos(((axis_angle_to_matrix(found.head) * expected).sum((1, 2)) - 1).div(2).clamp(-1, 1)).rad2deg()
+    assert angle.max() < 0.5
+
+
+def test_absolute_motion_takes_the_drivers_pose_and_keeps_the_sources_place():
+    driving = make_driver(4)
+    found, _ = MODEL.fit(make_transfer().move(driving, None)[1], SOURCE.identity)
+    assert degrees_between(found.head, driving.head).max() < 0.5
+    torch.testing.assert_close(found.camera, SOURCE.attributes.camera.expand(4, -1), atol=0.5, rtol=0)
+
+
+def test_a_shift_is_passed_on_in_units_of_the_face():
+    camera = make_driver(1).camera
+    moved = move_head(camera=camera + torch.tensor([[0.0, 6, -3]]))
+    expected = torch.tensor([6.0, -3]) * SOURCE.attributes.camera[0, 0] / camera[0, 0]
+    torch.testing.assert_close(moved[:, :2] - SOURCE.landmarks[0, :, :2], expected.expand(478, 2), atol=1e-2, rtol=0)
+
+
+def test_a_far_shift_stays_within_reach():
+    camera = make_driver(1).camera
+    for x in (50.0, 100.0, 1e4):
+        moved = move_head(camera=camera + torch.tensor([[0.0, x, 0]]))
+        shift = float((moved - SOURCE.landmarks[0])[:, 0].mean())
+        assert LARGEST_SHIFT * REACH / 2 < shift <= LARGEST_SHIFT * REACH + 1e-3
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.1, 1.1), (3.0, SIZE_RANGE[1]), (0.1, SIZE_RANGE[0])])
+def test_the_head_grows_and_shrinks_within_a_range(factor, expected):
+    moved = move_head(camera=make_driver(1).camera * torch.tensor([factor, 1, 1]))
+    height = [float(face[:468, 1].max() - face[:468, 1].min()) for face in (moved, SOURCE.landmarks[0])]
+    assert height[0] / height[1] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("gain", "share"), [(0.0, 1.0), (1.0, 0.3), (0.5, 0.65)])
+def test_eyes_open_by_the_drivers_share(gain, share):
+    """The driver closes its eyes to 30 % of what they are at rest."""
+    transfer = make_transfer(Gains(eyes_gain=gain))
+    own = SOURCE.canonical.clone()
+    closing = transfer.driver_neutral.clone()
+    for upper, lower, _ in topology.EYES:
+        inner, opposite = list(upper[1:-1]), list(lower[1:-1])
+        closing[:, inner] = closing[:, opposite] + 0.3 * (closing[:, inner] - closing[:, opposite])
+    opened = transfer._open_lids(own, closing, transfer.driver_neutral, False)
+    for found, expected in zip(eye_openings(opened[0].numpy()), eye_openings(own[0].numpy()), strict=True):
+        assert found == pytest.approx(share * expected, rel=1e-3)
+
+
+def test_gaze_moves_the_irises_alone():
+    anchor = make_driver(1)
+    looking = replace(anchor, gaze=anchor.gaze + torch.tensor([[0.05, 0.0, 0.05, 0.0]]))
+    moved = make_transfer().move(looking, anchor)[0][0] - SOURCE.landmarks[0]
+    assert (moved[468:, 0] > 0.03 * SOURCE.attributes.camera[0, 0]).all()
+    assert moved[:468, :2].abs().max() < 1e-2
+    still = make_transfer(Gains(gaze_gain=0)).move(looking, anchor)[0][0] - SOURCE.landmarks[0]
+    assert still[:, :2].abs().max() < 1e-2
+
+
+def test_mouth_gain_scales_the_mouth_and_leaves_the_brows():
+    anchor = make_driver(1)
+    driving = replace(
+        anchor, expression=anchor.expression + 0.3, pose=anchor.pose + torch.tensor([[0, 0, 0, 0.1, 0, 0]])
+    )
+    once, twice = (
+        make_transfer(Gains(mouth_gain=gain)).move(driving, anchor)[0][0] - SOURCE.landmarks[0] for gain in (1.0, 2.0)
+    )
+    torch.testing.assert_close(twice[topology.CHIN, :2], 2 * once[topology.CHIN, :2], atol=0.1, rtol=0.05)
+    brows = list(topology.BROW_LEFT)
+    torch.testing.assert_close(twice[brows, :2], once[brows, :2], atol=0.1, rtol=0)
+
+
+def test_lips_never_cross():
+    closing = torch.tensor([[0.0, 0, 0, -0.3, 0, 0]])
+    anchor = make_driver(1)
+    driving = replace(anchor, pose=torch.cat([anchor.head, closing[:, 3:]], 1))
+    canonical = MODEL.canonical(make_transfer().move(driving, anchor)[0], SOURCE.identity)[0]
+    gap = canonical[list(topology.INNER_LOWER_LIP), 1] - canonical[list(topology.INNER_UPPER_LIP), 1]
+    assert gap.min() > -1e-3
+
+
+def test_mouth_and_brows_share_nothing():
+    mouth, brows = region_shares(MODEL.mean)
+    assert mouth.shape == brows.shape == (478,)
+    assert mouth[list(topology.MOUTH_CORNERS)].min() > 0.9 and mouth[topology.CHIN] > 0.9
+    assert brows[list(topology.BROW_LEFT)].min() > 0.5
+    assert (mouth * brows).max() < 1e-3
+
+
+def test_the_anchor_is_one_face():
+    with pytest.raises(RuntimeError, match="must match"):
+        make_transfer().move(make_driver(3), make_driver(2))

@@ -1,0 +1,93 @@
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fadm.data.shards import read_tracked_clips
+from fadm.errors import InputError
+
+
+def pack(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def make_landmarks(seed: int, num_frames: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).random((num_frames, 478, 3)).astype(np.float16)
+
+
+def write_shard(path: Path, content: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, data in content.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return path
+
+
+def make_content(keys: list[str]) -> dict[str, bytes]:
+    content = {}
+    for seed, key in enumerate(keys):
+        content[f"{key}.00.jpg"] = b"not read"
+        content[f"{key}.landmarks.npy"] = pack(make_landmarks(seed))
+        content[f"{key}.json"] = json.dumps({"clip": key, "tier": "open"}).encode()
+    return content
+
+
+def test_clips_of_all_shards_come_in_order(tmp_path):
+    shards = [
+        write_shard(tmp_path / "0.tar", make_content(["a", "b"])),
+        write_shard(tmp_path / "1.tar", make_content(["c"])),
+    ]
+    clips = list(read_tracked_clips(shards))
+    assert [clip.key for clip in clips] == ["a", "b", "c"]
+    assert clips[1].landmarks.shape == (3, 478, 3) and clips[1].landmarks.dtype == np.float32
+    np.testing.assert_array_equal(clips[1].landmarks, make_landmarks(1).astype(np.float32))
+    assert clips[2].info == {"clip": "c", "tier": "open"}
+
+
+@pytest.mark.parametrize("missing", ["b.json", "b.landmarks.npy"])
+def test_a_sample_needs_landmarks_and_description(tmp_path, missing):
+    content = make_content(["a", "b"])
+    del content[missing]
+    with pytest.raises(InputError, match=r"clips.tar: samples need .* missing one: \['b'\]"):
+        list(read_tracked_clips([write_shard(tmp_path / "clips.tar", content)]))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.landmarks.npy", b""),
+        ("a.landmarks.npy", b"numbers"),
+        ("a.landmarks.npy", pack(make_landmarks(0))[:500]),
+        ("a.landmarks.npy", pack(make_landmarks(0)[:, :468])),
+        ("a.json", b""),
+        ("a.json", b"{'tier'}"),
+        ("a.json", b"[1]"),
+    ],
+)
+def test_a_damaged_member_is_refused(tmp_path, name, data):
+    shard = write_shard(tmp_path / "clips.tar", make_content(["a"]) | {name: data})
+    with pytest.raises(InputError, match=r"clips.tar: not a readable webdataset shard"):
+        list(read_tracked_clips([shard]))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_truncated_shard_is_refused(tmp_path, share):
+    shard = write_shard(tmp_path / "clips.tar", make_content(["a", "b"]))
+    content = shard.read_bytes()
+    end = len(content.rstrip(b"\0"))
+    shard.write_bytes(content[: int(share * end)])
+    with pytest.raises(InputError, match=r"clips.tar: "):
+        list(read_tracked_clips([shard]))
+
+
+def test_files_that_are_no_shards(tmp_path):
+    (tmp_path / "text.tar").write_text("clips")
+    for name in ("text.tar", "none.tar", "."):
+        with pytest.raises(InputError, match="not a readable webdataset shard"):
+            list(read_tracked_clips([tmp_path / name]))

@@ -1,0 +1,20 @@
+import numpy as np
+import pytest
+
+from fadm.face.segmentation import segment_person
+from fadm.face.topology import NOSE_TIP
+from tests.face.portraits import read_portrait
+
+
+def test_the_face_is_of_a_person_and_the_wall_is_not():
+    portrait = read_portrait()
+    assert portrait.person.shape == (256, 256) and portrait.person.dtype == np.float32
+    assert portrait.person.min() >= 0 and portrait.person.max() <= 1
+    x, y = portrait.landmarks[NOSE_TIP, :2].round().astype(int)
+    assert portrait.person[y, x] > 0.9
+    assert portrait.person[40:120, -20:].mean() < 0.1
+
+
+def test_pixels_are_rgb():
+    with pytest.raises(ValueError, match="three channel rgb"):
+        segment_person(np.zeros((32, 32, 4), np.uint8))

@@ -1,0 +1,78 @@
+import os
+
+import numpy as np
+import pytest
+
+from fadm.face.topology import CHIN, FOREHEAD_TOP, IRIS_LEFT, IRIS_RIGHT
+from fadm.face.tracker import MediaPipeTracker, face_box, silent_native_log
+from fadm.media.crop import resize_pixels
+from fadm.media.image import read_image
+from tests.face.portraits import picture_tracker, track_picture
+from tests.media.samples import ASTRONAUT
+
+FACE_BOX = (179, 69, 271, 177)  # the astronaut's, pixels
+
+
+def put_on_canvas(size: int, canvas: tuple[int, int], left: int, top: int) -> np.ndarray:
+    """The astronaut as a picture of `size` pixels on uneven grey (height, width)."""
+    rng = np.random.default_rng(0)
+    small = rng.integers(90, 150, (9, 12, 1), np.uint8).repeat(3, -1)
+    pixels = resize_pixels(small, canvas[1], canvas[0])
+    pixels[top : top + size, left : left + size] = resize_pixels(read_image(ASTRONAUT), size, size)
+    return pixels
+
+
+@pytest.mark.parametrize("is_video", [False, True])
+def test_a_portrait_has_one_face_with_eyes_where_they_are(is_video):
+    with MediaPipeTracker(is_video=is_video) as tracker:
+        (face,) = tracker.track(read_image(ASTRONAUT))
+    assert face.shape == (478, 3) and face.dtype == np.float32
+    np.testing.assert_allclose(face_box(face), FACE_BOX, atol=3)
+    np.testing.assert_allclose(face[IRIS_RIGHT[0], :2], [203, 101], atol=2)
+    np.testing.assert_allclose(face[IRIS_LEFT[0], :2], [246, 103], atol=2)
+    assert face[FOREHEAD_TOP, 1] < face[IRIS_LEFT[0], 1] < face[CHIN, 1]
+
+
+def test_half_the_size_gives_half_the_coordinates():
+    pixels = read_image(ASTRONAUT)
+    (large,), (small,) = track_picture(pixels), track_picture(resize_pixels(pixels, 256, 256))
+    np.testing.assert_allclose((small + 0.5)[:, :2] * 2, (large + 0.5)[:, :2], atol=3)
+
+
+@pytest.mark.parametrize(("size", "canvas"), [(256, (480, 640)), (128, (960, 1280)), (400, (1600, 2400))])
+def test_a_small_face_in_a_large_picture_is_found(size, canvas):
+    left, top = canvas[1] // 2, canvas[0] // 4
+    (face,) = track_picture(put_on_canvas(size, canvas, left, top))
+    expected = np.array(FACE_BOX) * size / 512 + [left, top] * 2
+    np.testing.assert_allclose(face_box(face), expected, atol=0.02 * size)
+
+
+def test_two_faces_side_by_side():
+    pixels = read_image(ASTRONAUT)
+    with MediaPipeTracker() as video_tracker:
+        for tracker in (picture_tracker(), video_tracker):
+            faces = sorted(tracker.track(np.concatenate([pixels, pixels], 1)), key=lambda face: face[0, 0])
+            assert len(faces) == 2
+            np.testing.assert_allclose(faces[1][:, :2] - faces[0][:, :2], [[512, 0]] * 478, atol=4)
+
+
+def test_no_face_is_an_empty_list():
+    empty = np.full((120, 160, 3), 128, np.uint8)
+    with MediaPipeTracker() as tracker:
+        assert tracker.track(empty) == []
+        assert len(tracker.track(read_image(ASTRONAUT))) == 1
+        tracker.reset()
+        assert tracker.track(empty) == []
+    assert track_picture(empty) == []
+
+
+def test_pixels_are_rgb():
+    with pytest.raises(ValueError, match="three channel rgb"):
+        track_picture(np.zeros((32, 32, 4), np.uint8))
+
+
+def test_the_error_stream_comes_back(capfd):
+    with silent_native_log():
+        os.write(2, b"hidden")
+    os.write(2, b"shown")
+    assert capfd.readouterr().err == "shown"

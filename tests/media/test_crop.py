@@ -1,0 +1,71 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from fadm.media.crop import Square, copy_square, cut_square, resize_pixels, square_around, to_pixels, to_tensor
+from tests.media.samples import pattern
+
+
+def test_the_square_around_points_has_them_in_its_middle():
+    points = np.array([[10, 20, 5], [30, 100, 9], [20, 60, 0]], np.float32)
+    assert square_around(points, 1.5) == Square(-40, 0, 120)
+
+
+def test_a_square_within_the_picture_is_a_slice():
+    picture = to_tensor(pattern(0))
+    assert torch.equal(cut_square(picture, Square(10, 20, 16)), picture[..., 20:36, 10:26])
+
+
+def test_edges_are_repeated_beyond_the_picture():
+    pixels = pattern(0, 6, 5)
+    found = copy_square(pixels, Square(-2, -3, 12), 12)
+    np.testing.assert_array_equal(found, np.pad(pixels, ((3, 4), (2, 4), (0, 0)), mode="edge"))
+
+
+def test_a_square_wholly_beyond_the_picture_is_its_corner():
+    pixels = pattern(0)
+    assert (copy_square(pixels, Square(500, 500, 4), 4) == pixels[-1, -1]).all()
+
+
+def test_pixels_come_back_from_a_tensor():
+    pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    picture = to_tensor(pixels)
+    assert picture.shape == (1, 3, 16, 16) and picture.dtype == torch.float32
+    assert picture.max() == 1
+    np.testing.assert_array_equal(to_pixels(picture), pixels)
+    assert to_pixels(2 * picture - 0.5).min() == 0 and to_pixels(2 * picture).max() == 255
+
+
+@pytest.mark.parametrize("size", [24, 96, 31])
+def test_resizing_keeps_what_is_linear(size):
+    """Pixel centres of the window at any size: corners do not shift."""
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(80.0), indexing="ij")
+    picture = torch.stack([x, y])[None]
+    square = Square(8, 4, 48)
+    found = cut_square(picture, square, size)
+    expected = torch.from_numpy(square.grid(size))
+    inner = slice(2, -2)
+    torch.testing.assert_close(found[0, 0, 5, inner], expected[inner] + 8, atol=0.05, rtol=0)
+    torch.testing.assert_close(found[0, 1, inner, 5], expected[inner] + 4, atol=0.05, rtol=0)
+
+
+def test_resized_pixels_can_be_made_a_tensor_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        resized = resize_pixels(pattern(3), 32, 24)
+        assert to_tensor(resized).shape == (1, 3, 24, 32)
+    assert resized.flags.writeable
+
+
+def test_a_fine_pattern_is_antialiased():
+    stripes = torch.zeros(1, 1, 64, 64)
+    stripes[..., ::2] = 1
+    small = cut_square(stripes, Square(0, 0, 64), 16)
+    torch.testing.assert_close(small[..., 2:-2], torch.full((1, 1, 16, 12), 0.5), atol=0.05, rtol=0)
+
+
+def test_pixels_have_three_axes():
+    with pytest.raises(RuntimeError, match="number of dimensions"):
+        to_tensor(np.zeros((4, 4), np.uint8))

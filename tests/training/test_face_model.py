@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+import torch
+
+from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig, load_landmark_model
+from fadm.data.shards import TrackedClip
+from fadm.errors import InputError
+from fadm.face import topology
+from fadm.training.face_model import (
+    describe_training_data,
+    learn_landmark_model,
+    measure_explained_motion,
+    mirror_partners,
+)
+from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
+
+SHIPPED = load_landmark_model()
+OPEN = {"tier": "open", "source": "someone/portraits", "terms": "MIT"}
+
+
+def make_clip(seed: int, num_frames: int = 12, **info: str) -> TrackedClip:
+    """A made-up person of the shipped model, who moves."""
+    landmarks = make_landmarks(SHIPPED, make_attributes(num_frames, seed=seed), make_identity(SHIPPED, seed=seed))
+    return TrackedClip(f"clip{seed}", landmarks.numpy() / 256, OPEN | {"identity": str(seed)} | info)
+
+
+@pytest.fixture(scope="module")
+def learned() -> LandmarkModel:
+    config = LandmarkModelConfig(num_identity=8, num_expression=30)
+    return learn_landmark_model([make_clip(seed) for seed in range(8)], config)
+
+
+def test_shapes(learned):
+    assert learned.mean.shape == (478, 3)
+    assert learned.identity_basis.shape == (8, 478, 3)
+    assert learned.expression_basis.shape == (30, 478, 3)
+    assert learned.jaw_weights.shape == (478,)
+
+
+def test_each_number_explains_more_of_an_unseen_persons_motion(learned):
+    explained = measure_explained_motion(learned, [make_clip(seed) for seed in (20, 21, 22)])
+    assert explained.still > 2 * explained.pose > 2 * explained.jaw > 2 * explained.expression
+    assert explained.expression < 1.0  # pixels at 256
+
+
+def test_the_mean_stands_upright_with_unit_eye_distance(learned):
+    right, left = (learned.mean[upper[0]] for upper, _, _ in topology.EYES)
+    torch.testing.assert_close(left - right, torch.tensor([1.0, 0, 0]), atol=0.02, rtol=0)
+    assert learned.mean[topology.CHIN, 1] > learned.mean[topology.FOREHEAD_TOP, 1]
+    shipped = SHIPPED.mean - SHIPPED.mean[list(topology.STABLE)].mean(0)
+    assert (learned.mean - shipped).norm(dim=1).mean() < 0.1
+
+
+def test_the_model_is_symmetric(learned):
+    partners = mirror_partners(learned.mean)
+    mirrored = learned.mean[partners] * torch.tensor([-1.0, 1, 1])
+    torch.testing.assert_close(mirrored, learned.mean, atol=1e-3, rtol=0)
+    torch.testing.assert_close(learned.jaw_weights[partners], learned.jaw_weights, atol=0.02, rtol=0)
+
+
+def test_mirror_partners_are_pairs():
+    partners = mirror_partners(SHIPPED.mean)
+    assert torch.equal(partners[partners], torch.arange(478))
+    assert partners[topology.EAR_RIGHT] == topology.EAR_LEFT
+    assert partners[topology.IRIS_RIGHT[0]] == topology.IRIS_LEFT[0]
+    assert partners[topology.NOSE_TIP] == topology.NOSE_TIP
+
+
+def test_the_jaw_carries_the_chin_and_leaves_the_skull(learned):
+    assert learned.jaw_weights[list(topology.JAW)].mean() > 0.7
+    assert (learned.jaw_weights[list(topology.STABLE)] == 0).all()
+    assert (learned.jaw_weights[topology.NUM_SURFACE :] == 0).all()
+
+
+def test_components_are_orthogonal_and_sorted(learned):
+    flat = learned.expression_basis.flatten(1)
+    lengths = flat.norm(dim=1)
+    assert (lengths.diff() <= 1e-5).all()
+    gram = flat @ flat.T
+    torch.testing.assert_close(gram, gram.diag().diag(), atol=1e-4, rtol=0)
+
+
+def test_the_metadata_say_where_the_data_are_from():
+    described = describe_training_data([make_clip(0), make_clip(1), make_clip(1)])
+    assert described["trained_on"] == "landmarks of 3 clips of 2 people"
+    assert described["sources"] == "someone/portraits: MIT"
+    assert described["licence"] == "Apache-2.0"
+    mixed = describe_training_data([make_clip(0), make_clip(1, tier="research")])
+    assert mixed["licence"] == "research and non-commercial use"
+
+
+def test_short_clips_alone_teach_nothing():
+    short = [make_clip(0, num_frames=3)]
+    with pytest.raises(InputError, match=r"no clip of the \d given has at least 4 frames"):
+        learn_landmark_model(short, LandmarkModelConfig())
+    with pytest.raises(InputError, match=r"no clip of the \d given has at least 4 frames"):
+        measure_explained_motion(SHIPPED, [*short, *short])
+    assert np.isfinite(measure_explained_motion(SHIPPED, [*short, make_clip(1)]).expression)
