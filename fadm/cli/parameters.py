@@ -53,7 +53,9 @@ def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
         kinds = {kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)}
         spelled = f"--{flag}/--{OPPOSITES.get(f.name, f'no-{flag}')}" if kinds == {bool} else f"--{flag}"
         parser = next((_make_parser(flag, kind) for kind in kinds if kind in NUMBERS), None)
-        info = typer.Option(spelled, help=f.metadata["help"], parser=parser)
+        group = next(c for c in reversed(cls.__mro__) if f.name in vars(c).get("__dataclass_fields__", ()))
+        panel = (group.__doc__ or "").partition("\n")[0]
+        info = typer.Option(spelled, help=f.metadata["help"], parser=parser, rich_help_panel=panel)
         parameters[f.name] = inspect.Parameter(
             f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=Annotated[hint, info]
         )

@@ -1,0 +1,45 @@
+import json
+
+import numpy as np
+import pytest
+
+from fadm.attributes.landmark_model import load_landmark_model
+from fadm.weights.store import read_metadata
+from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
+from tests.cli.command import error_line, run_fadm
+from tests.data.test_shards import pack, write_shard
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory):
+    """Four made-up people of the shipped model, one of them on closed terms."""
+    model, content = load_landmark_model(), {}
+    for seed in range(4):
+        landmarks = make_landmarks(model, make_attributes(20, seed=seed), make_identity(model, seed=seed)) / 256
+        info = {"tier": "open" if seed else "closed", "source": "made up", "terms": "MIT", "identity": str(seed)}
+        content[f"clip{seed}.landmarks.npy"] = pack(landmarks.numpy().astype(np.float16))
+        content[f"clip{seed}.json"] = json.dumps(info).encode()
+    return write_shard(tmp_path_factory.mktemp("shards") / "clips.tar", content)
+
+
+@pytest.mark.parametrize(("options", "clips"), [((), 3), (("--tier", "all"), 4)])
+def test_the_learned_model_can_be_loaded_and_says_what_it_is_from(tmp_path, capsys, shard, options, clips):
+    output = tmp_path / "model.safetensors"
+    assert run_fadm("learn-face-model", shard, "-o", output, "--validate", shard, *options) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"learned from {clips} clips" in said and "mean error of the landmarks, pixels at 256" in said
+    assert load_landmark_model(output).mean.shape == (478, 3)
+    assert "MIT" in json.dumps(read_metadata(output))
+
+
+def test_no_clip_of_the_tier(tmp_path, capsys):
+    content = {"a.landmarks.npy": pack(np.zeros((4, 478, 3), np.float16)), "a.json": b'{"tier": "closed"}'}
+    shard = write_shard(tmp_path / "closed.tar", content)
+    assert run_fadm("learn-face-model", shard, "-o", tmp_path / "model.safetensors") == 2
+    assert "no clip of tier open in" in error_line(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["closed.tar"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path, capsys, shard):
+    assert run_fadm("learn-face-model", shard, "-o", tmp_path / "nowhere" / "model.safetensors") == 2
+    assert "nowhere" in error_line(capsys)
