@@ -18,10 +18,12 @@ def learn_face_model(
     from fadm.attributes.landmark_model import LandmarkModelConfig, save_landmark_model
     from fadm.data.shards import read_tracked_clips
     from fadm.errors import InputError, OptionError
+    from fadm.media.output import check_folder
     from fadm.training.face_model import describe_training_data, learn_landmark_model, measure_explained_motion
 
     if tier not in ("open", "all"):
         raise OptionError(f"--tier {tier}: give open or all")
+    check_folder(output)
     clips = [clip for clip in read_tracked_clips(shards) if tier == "all" or clip.info.get("tier") == "open"]
     if not clips:
         raise InputError(f"no clip of tier {tier} in {', '.join(map(str, shards))}")

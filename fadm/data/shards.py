@@ -17,21 +17,26 @@ from fadm.face.topology import NUM_LANDMARKS
 
 @dataclass(frozen=True)
 class TrackedClip:
-    """Landmarks of one shot: (T, 478, 3) in fractions of the crop's side, and the sample's description."""
+    """One shot: landmarks (T, 478, 3) in fractions of the crop's side, and the sample's description.
+
+    pictures: its T frames as files (JPEG), if they were asked for.
+    """
 
     key: str
     landmarks: NDArray[np.float32]
     info: dict[str, Any]
+    pictures: tuple[bytes, ...] = ()
 
 
-def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
-    """Yield the landmarks of every shot in the shards, without reading their pictures.
+def read_tracked_clips(shards: Sequence[Path], *, with_pictures: bool = False) -> Iterator[TrackedClip]:
+    """Yield every shot in the shards.
 
     Raises InputError for a file that is no shard, or a sample without its landmarks or description.
     """
     for shard in shards:
         landmarks: dict[str, NDArray[np.float32]] = {}
         info: dict[str, dict[str, Any]] = {}
+        pictures: dict[str, list[bytes]] = {}
         try:
             with tarfile.open(shard) as tar:
                 for member in tar:
@@ -43,12 +48,14 @@ def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
                         landmarks[key] = _read_landmarks(member.name, content.read())
                     elif extension == "json":
                         info[key] = _read_info(member.name, content.read())
+                    elif with_pictures and extension.endswith(".jpg"):
+                        pictures.setdefault(key, []).append(content.read())
         except (OSError, EOFError, tarfile.TarError, ValueError) as error:
             raise InputError(f"{shard}: not a readable webdataset shard ({error})") from error
         if landmarks.keys() != info.keys():
             unpaired = sorted(landmarks.keys() ^ info.keys())
             raise InputError(f"{shard}: samples need landmarks.npy and json both; missing one: {unpaired[:3]}")
-        yield from (TrackedClip(key, landmarks[key], info[key]) for key in landmarks)
+        yield from (TrackedClip(k, landmarks[k], info[k], tuple(pictures.get(k, ()))) for k in landmarks)
 
 
 def _read_landmarks(name: str, content: bytes) -> NDArray[np.float32]:

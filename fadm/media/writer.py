@@ -43,10 +43,7 @@ class PictureEncoder:
     def write(self, pixels: np.ndarray, pts: int) -> None:
         """Save the frame; a second one is an OutputError."""
         if self._num_frames:
-            raise OutputError(
-                f"a {self._ending} file holds one frame and there are more; "
-                "choose a video's name (.mp4) or a folder (a name that ends in /)"
-            )
+            raise OutputError(_too_many_frames(self._ending))
         save_picture(self._path, pixels, self._ending, self._label)
         self._num_frames += 1
 
@@ -107,18 +104,33 @@ class FrameWriter:
             self._encoder.close()
 
 
-def check_output(path: str | Path, audio: AudioTrack | None = None) -> None:
-    """Raise OutputError unless `path` can be written and its container can hold the sound.
+def has_sound(path: str | Path) -> bool:
+    """Whether an output of that name can have sound: a GIF, a picture and a folder have none."""
+    return _ending_of(path) in CONTAINERS
 
-    Made to be called before any work. A GIF, a picture and a folder hold no sound; that is no error.
+
+def check_output(path: str | Path, audio: AudioTrack | None = None, num_frames: int | None = None) -> None:
+    """Raise OutputError unless `path` can be written and its container can hold the sound and the frames.
+
+    Made to be called before any work; num_frames: how many will come, if that is known. A GIF, a picture and a
+    folder hold no sound; that is no error.
     """
     ending = _ending_of(path)
     with explain_failure(path):
         _check_place(path, ending)
+    if ending in PICTURE_ENDINGS and num_frames is not None and num_frames > 1:
+        raise OutputError(_too_many_frames(ending))
     if audio is not None and ending in CONTAINERS and not holds_audio(CONTAINERS[ending], audio):
         able = [other for other, container in CONTAINERS.items() if holds_audio(container, audio)]
         others = f"a name that ends in {' or '.join(able)}, or " if able else ""
         raise OutputError(f"a {ending} file cannot hold {audio.codec} sound; choose {others}--no-audio")
+
+
+def _too_many_frames(ending: str) -> str:
+    return (
+        f"a {ending} file holds one frame and there are more; "
+        "choose a video's name (.mp4) or a folder (a name that ends in /)"
+    )
 
 
 def _check_place(path: str | Path, ending: str) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fadm.errors import OutputError
 from fadm.media.reader import open_frames
-from fadm.media.writer import check_output, open_writer
+from fadm.media.writer import check_output, has_sound, open_writer
 from tests.media.samples import ASTRONAUT, frame_number, make_video, pattern
 
 NTSC = Fraction(30000, 1001)
@@ -252,6 +252,14 @@ def test_check_output_asks_the_container_about_the_sound(tmp_path):
     check_output(tmp_path / "b.webm", opus)
     with pytest.raises(OutputError, match="mov file cannot hold opus"):
         check_output(tmp_path / "b.mov", opus)
+
+
+def test_what_an_output_can_hold_is_known_before(tmp_path):
+    assert has_sound("a.mp4") and has_sound("a.webm")
+    assert not any(has_sound(name) for name in ("a.gif", "a.png", "folder/"))
+    check_output(tmp_path / "a.png", num_frames=1)
+    with pytest.raises(OutputError, match="a .png file holds one frame"):
+        check_output(tmp_path / "a.png", num_frames=2)
 
 
 def test_a_video_needs_two_pixels(tmp_path):
