@@ -11,6 +11,7 @@ from fadm.attributes.motion import Motion
 from fadm.coarse.face_vid2vid.model import FaceVid2Vid
 from fadm.coarse.fomm.model import FOMM
 from fadm.coarse.geometric.gains import Gains
+from fadm.config import config_from_dict
 from fadm.errors import OptionError
 from fadm.generators import (
     AnchoredMotion,
@@ -25,7 +26,7 @@ from fadm.media.frames import FrameSource
 from fadm.options import AnimateOptions, RefineOptions
 from fadm.presets import get_preset
 from fadm.refinement import AttributeReader, DecaAttributes, MovedAttributes, Refiner, TrackedAttributes, read_deca
-from fadm.renderer import DiffusionRenderer, RenderOptions
+from fadm.renderer import DiffusionRenderer, RendererConfig, RenderOptions
 from fadm.weights.models import load_model
 from fadm.weights.registry import find_weights
 from fadm.weights.store import read_metadata
@@ -56,7 +57,7 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
         if source == "landmarks" and from_coarse and kind != "geometric":
             raise OptionError(
                 f"--preset {options.preset} takes the attributes of the coarse frame, of which {kind} knows no "
-                "landmarks; choose --attributes deca or --preset paper"
+                "landmarks; choose --coarse geometric or --preset paper"
             )
         if source == "deca" and not from_coarse and not has_pictures:
             raise OptionError("--attributes deca looks at the driver's pictures; a motion file has none")
@@ -67,8 +68,7 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None
     if options.renderer == "none":
         if is_needed:
             raise OptionError("there is nothing to render with: name weights with --renderer (see fadm weights list)")
-        given = [f for f in ("sampler", "steps", "eta", "strength") if getattr(options, f) is not None]
-        given += ["attributes"] if options.attributes != "auto" else []
+        given = [f.name for f in fields(RefineOptions) if f.name != "seed" and getattr(options, f.name) != f.default]
         if given:
             raise OptionError(f"--{given[0]} is a renderer's option; name one with --renderer")
         return
@@ -81,8 +81,14 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None
         )
     if trained == "deca":
         _kind_of("deca", "--attributes", ("deca",))
-    if options.eta is not None and render_options(options).sampler != "ddim":
-        raise OptionError(f"--eta belongs to --sampler ddim, not {render_options(options).sampler}")
+    settings, timesteps = render_options(options), _timesteps_of(options.renderer)
+    if options.eta is not None and settings.sampler != "ddim":
+        raise OptionError(f"--eta belongs to --sampler ddim, not {settings.sampler}")
+    if settings.num_steps > timesteps:
+        raise OptionError(
+            f"{settings.num_steps} sampling steps are asked for, but {options.renderer} has {timesteps} timesteps; "
+            f"give --steps from 1 to {timesteps}"
+        )
 
 
 def render_options(options: RefineOptions) -> RenderOptions:
@@ -157,6 +163,12 @@ def _attributes_of(options: RefineOptions) -> str:
     if options.attributes != "auto":
         return options.attributes
     return str(read_metadata(find_weights(options.renderer)).get("attributes", "deca"))
+
+
+def _timesteps_of(renderer: str) -> int:
+    """Length of the noise schedule that a renderer was trained with. Raises ConfigError for a malformed one."""
+    path = find_weights(renderer)
+    return config_from_dict(RendererConfig, read_metadata(path)["config"], source=str(path)).timesteps
 
 
 def _kind_of(name: str, flag: str, wanted: tuple[str, ...]) -> str:

@@ -167,7 +167,8 @@ class NetworkAnimation:
         assert driving is not None
         state = self._relative.get(int(self._shot[index]), self._absolute)
         coarse = self._network.drive(state, driving.to(self._device), **self._angles)
-        view = F.interpolate(coarse, size=(self._size, self._size), mode="bicubic", align_corners=False)
+        size = (self._size, self._size)
+        view = F.interpolate(coarse, size=size, mode="bicubic", align_corners=False, antialias=True)
         return DrawnFrame(index, view.clamp(0, 1), self._window, self._window, driving)
 
 
@@ -190,12 +191,15 @@ def cut_face(pixels: Pixels, window: Square) -> Tensor:
 
 
 def cut_anchors(driver: Iterable[Frame], windows: dict[int, Square], anchors: dict[int, int]) -> dict[int, Tensor]:
-    """The driver's crops (1, 3, 256, 256) at the anchors, by shot, from one pass over its frames."""
-    shot_of = {frame: shot for shot, frame in anchors.items()}
+    """The driver's crops (1, 3, 256, 256) at the anchors, by shot, from one pass over its frames.
+
+    Shots without a window, which a motion that stops at a gap no longer has, are left out.
+    """
+    shot_of = {frame: shot for shot, frame in anchors.items() if shot in windows}
     crops: dict[int, Tensor] = {}
     for index, frame in enumerate(driver):
         if index in shot_of:
             crops[shot_of[index]] = cut_face(frame.pixels, windows[shot_of[index]])
-        if len(crops) == len(anchors):
+        if len(crops) == len(shot_of):
             break
     return crops

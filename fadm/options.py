@@ -9,6 +9,7 @@ from typing import Any
 
 from fadm.coarse.geometric.gains import Gains
 from fadm.errors import OptionError
+from fadm.face.choice import check_choice
 
 DEFAULT_CROP_SIZE = 512
 LARGEST_CROP_SIZE = 1024
@@ -35,6 +36,7 @@ class SourceOptions:
     label: bool = option(True, "Say in the file's metadata that it is synthetic.")
 
     def __post_init__(self) -> None:
+        check_choice(self.face, "--face")
         _check_range("--size", self.size, *SIZE_RANGE)
 
 
@@ -49,6 +51,7 @@ class MotionOptions:
     rate: Fraction | None = option(None, "Frames per second of a folder of pictures, 25 unless told.")
 
     def __post_init__(self) -> None:
+        check_choice(self.driving_face, "--driving-face")
         _check_range("--smoothing", self.smoothing, 0, 30)
 
 
@@ -74,7 +77,7 @@ class RefineOptions:
         _check_range("--steps", self.steps, 1, 1000)
         _check_range("--eta", self.eta, 0, 1)
         _check_range("--strength", self.strength, 0.01, 1)
-        _check_range("--seed", self.seed, 0, 2**63 - 1)
+        _check_range("--seed", self.seed, 0, 2**31 - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,4 +130,4 @@ def _check_choice(flag: str, value: str, known: tuple[str, ...]) -> None:
 
 def _check_range(flag: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not low <= value <= high:
-        raise OptionError(f"{flag} {value:g}: give a number from {low:g} to {high:g}")
+        raise OptionError(f"{flag} {value:g}: give a number from {low:.10g} to {high:.10g}")

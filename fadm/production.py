@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -22,8 +22,9 @@ from fadm.media.compose import place_beside
 from fadm.media.crop import copy_square
 from fadm.media.frames import FrameSource
 from fadm.media.image import PICTURE_ENDINGS, write_image
+from fadm.media.output import check_folder
 from fadm.media.reader import open_frames
-from fadm.media.writer import check_output, open_writer
+from fadm.media.writer import check_output, has_sound, open_writer
 from fadm.options import AnimateOptions, EnhanceOptions, MotionOptions, SourceOptions
 from fadm.pipeline import Animator
 from fadm.progress import NO_PROGRESS, Progress
@@ -47,6 +48,7 @@ class Summary:
     frames_without_face: int
     tracker_failures: int
     damaged_frames: int
+    missing_frames: int  # that the driver announces but does not hold
     seconds: float
 
     def sentence(self) -> str:
@@ -58,6 +60,7 @@ class Summary:
             "without a face": self.frames_without_face,
             "on which the tracker failed": self.tracker_failures,
             "damaged and left out": self.damaged_frames,
+            "announced but missing, as in a file cut short": self.missing_frames,
         }
         noted = [f"{count} {what}" for what, count in problems.items() if count]
         return said + (f"\ndriver's frames: {', '.join(noted)}" if noted else "")
@@ -79,8 +82,9 @@ def animate_file(
     """
     began = time.perf_counter()
     driver = None if is_motion_file(driving) else open_driver(driving, options)
-    audio = driver.audio if driver is not None and options.audio else None
-    check_output(output, audio)
+    audio = driver.audio if driver is not None and options.audio and has_sound(output) else None
+    check_output(output, audio, None if driver is None else driver.num_frames)
+    _check_inputs_stay(output, source, driving)
     check_choices(options, has_pictures=driver is not None)
     prepared = animator.prepare(source, options)
     if driver is None:
@@ -89,6 +93,8 @@ def animate_file(
         progress.stage("tracking", driver.num_frames)
         motion, follower = animator.read_motion(driver, options, progress.advance)
     anchored = animator.anchor(prepared, motion, options)
+    if audio is not None and len(anchored.motion) < len(motion):  # a gap ends the frames, and with them the sound
+        audio = replace(audio, end=audio.start + int(motion.pts[len(anchored.motion)]) * motion.time_base)
     frames = animator.render(prepared, anchored, options, driver)
     if options.side_by_side:
         frames = _show_side_by_side(frames, prepared, driver)
@@ -107,8 +113,9 @@ def enhance_file(
     """Render an animation made by any tool again; source: the portrait it was made from. Raises FadmError."""
     began = time.perf_counter()
     frames = open_driver(video, options)
-    audio = frames.audio if options.audio else None
-    check_output(output, audio)
+    audio = frames.audio if options.audio and has_sound(output) else None
+    check_output(output, audio, frames.num_frames)
+    _check_inputs_stay(output, video, *([] if source is None else [source]))
     check_refinement(options, is_needed=True)
     progress.stage("tracking", frames.num_frames)
     motion, follower = animator.read_motion(frames, options, progress.advance)
@@ -137,6 +144,7 @@ def extract_file(
     """Write a driver's motion to a motion file, .json or .npz. Raises FadmError."""
     if not is_motion_file(output):
         raise OutputError(f"'{output}': a motion file's name ends in {' or '.join(MOTION_ENDINGS)}")
+    check_folder(output)
     driver = open_driver(driving, options)
     progress.stage("tracking", driver.num_frames)
     motion, _ = animator.read_motion(driver, options, progress.advance)
@@ -152,6 +160,13 @@ def is_motion_file(path: str | Path) -> bool:
 def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:
     """Open a driver in the range and at the rate of the options. Raises FadmError."""
     return open_frames(driving, start=options.start, end=options.end, rate=options.rate)
+
+
+def _check_inputs_stay(output: str | Path, *inputs: str | Path) -> None:
+    """Refuse to write the result over what it is made from. Raises OutputError."""
+    for path in inputs:
+        if Path(output).resolve() == Path(path).resolve():
+            raise OutputError(f"'{output}' is also an input, which would be lost; choose another name for the result")
 
 
 def _write(
@@ -192,6 +207,8 @@ def _summarize(
     is_tracked: Tensor,
     began: float,
 ) -> Summary:
+    damaged = 0 if frames is None else frames.num_damaged
+    announced = 0 if frames is None else (frames.num_frames or 0)
     return Summary(
         output=str(output),
         frames=len(motion),
@@ -202,7 +219,8 @@ def _summarize(
         shots=len(motion.identity),
         frames_without_face=int((~is_tracked).sum()),
         tracker_failures=0 if follower is None else follower.num_crashes,
-        damaged_frames=0 if frames is None else frames.num_damaged,
+        damaged_frames=damaged,
+        missing_frames=max(0, announced - damaged - len(is_tracked)),
         seconds=round(time.perf_counter() - began, 2),
     )
 

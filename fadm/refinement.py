@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fadm.attributes.deca import DECA, resize_for_deca
+from fadm.attributes.deca import DECA
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion import Motion
 from fadm.conditioning.conditions import inference_conditions
@@ -68,7 +68,7 @@ class DecaAttributes:
 @torch.inference_mode()
 def read_deca(deca: DECA, crop: Tensor) -> Tensor:
     """DECA's expression and pose (B, 56) of face crops (B, 3, H, W) in 0..1."""
-    return deca(resize_for_deca(crop)).attributes
+    return deca(crop).attributes
 
 
 class Refiner:
@@ -92,12 +92,12 @@ class Refiner:
     def refine(self, frames: Iterator[DrawnFrame]) -> Iterator[DrawnFrame]:
         """Yield the frames with their corrections, those without a face as they are."""
         while batch := list(islice(frames, self._batch)):
-            corrected = iter(self._correct([drawn for drawn in batch if drawn.crop is not None]))
-            yield from (drawn if drawn.crop is None else next(corrected) for drawn in batch)
+            for has_face, group in groupby(batch, lambda drawn: drawn.crop is not None):
+                successive = list(group)
+                yield from self._correct(successive) if has_face else successive
 
     def _correct(self, batch: list[DrawnFrame]) -> list[DrawnFrame]:
-        if not batch:
-            return []
+        """Correct successive frames: the noise of each is that of its number."""
         inner = [_crop_within(drawn) for drawn in batch]
         crops = [cut_square(d.view.to(self._device), i, NETWORK_SIZE) for d, i in zip(batch, inner, strict=True)]
         driving = [self._reader.read(drawn, crop) for drawn, crop in zip(batch, crops, strict=True)]
@@ -121,7 +121,7 @@ def _crop_within(drawn: DrawnFrame) -> Square:
 def add_correction(view: Tensor, square: Square, correction: Tensor) -> Tensor:
     """Add a correction (1, 3, h, h) to a square of a view (1, 3, S, S), faded out inside the view."""
     side = square.side
-    full = F.interpolate(correction, size=(side, side), mode="bicubic", align_corners=False)
+    full = F.interpolate(correction, size=(side, side), mode="bicubic", align_corners=False, antialias=True)
     if side < view.shape[-1]:
         full = full * feather_mask(side).to(full)
     view = view.clone()

@@ -44,11 +44,12 @@ def write_clip(
     pixel_format: str = "yuv420p",
     turned: float = 0,
     audio: str | None = None,
+    faststart: bool = False,
 ) -> Path:
-    """Encode frames (H, W, 3), with a tone as long as they are if an audio codec is given."""
+    """Encode frames (H, W, 3), with a tone as long as they are if an audio codec is given; faststart: index first."""
     height, width = frames[0].shape[:2]
     options = {"libx264": {"crf": "12"}, "libx265": {"x265-params": "log-level=none"}}.get(codec, {})
-    with av.open(str(path), "w") as output:
+    with av.open(str(path), "w", options={"movflags": "faststart"} if faststart else {}) as output:
         video = output.add_stream(
             codec,
             rate=rate,

@@ -69,7 +69,7 @@ def test_mistakes_come_before_the_first_frame(animator, tmp_path, clip):
     with pytest.raises(InputError, match="is not a picture"):
         next(animator.animate(clip, open_frames(clip)))
     Image.fromarray(BLANK).save(tmp_path / "blank.png")
-    with pytest.raises(FaceError, match="driver '.*blank.png'"):
+    with pytest.raises(FaceError, match=r"driver '.*blank\.png'"):
         next(animator.animate(ASTRONAUT, open_frames(tmp_path / "blank.png")))
     with pytest.raises(OptionError, match="device 'abacus'"):
         Animator(device="abacus")

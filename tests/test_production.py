@@ -68,15 +68,15 @@ def test_summary_tells_what_was_made(animator, clip, tmp_path):
 
 
 def test_summary_names_only_the_problems_that_there_were():
-    fine = Summary("a.mp4", 4, 64, 48, "30000/1001", "none", 1, 0, 0, 0, 1.0)
+    fine = Summary("a.mp4", 4, 64, 48, "30000/1001", "none", 1, 0, 0, 0, 0, 1.0)
     assert fine.sentence() == "a.mp4: 4 frames of 64x48 at 29.970 frames/s, sound none, made in 1.0 s"
     poor = replace(fine, frames_without_face=2, damaged_frames=1)
     assert poor.sentence().endswith("\ndriver's frames: 2 without a face, 1 damaged and left out")
 
 
-@pytest.mark.parametrize("output", ["nowhere/a.mp4", "a.xyz"])
-def test_the_output_is_checked_before_any_work(tmp_path, clip, output):
-    with pytest.raises(OutputError, match="create it first|not known"):
+@pytest.mark.parametrize(("output", "message"), [("nowhere/a.mp4", "create it first"), ("a.xyz", "is not known")])
+def test_the_output_is_checked_before_any_work(tmp_path, clip, output, message):
+    with pytest.raises(OutputError, match=message):
         animate_file(make_idle_animator(), ASTRONAUT, clip, tmp_path / output, OPTIONS)
 
 
@@ -124,3 +124,20 @@ def test_extract_file_writes_what_it_returns(animator, tmp_path, clip):
 
 def test_motion_files_are_known_by_their_ending():
     assert is_motion_file("a.json") and is_motion_file("A.NPZ") and not is_motion_file("a.mp4")
+
+
+def test_an_input_is_never_overwritten(tmp_path, clip):
+    before = clip.read_bytes()
+    with pytest.raises(OutputError, match="is also an input"):
+        animate_file(make_idle_animator(), ASTRONAUT, clip, clip, OPTIONS)
+    assert clip.read_bytes() == before
+
+
+def test_a_file_cut_short_is_said(animator, tmp_path):
+    frames, cut = carphone_frames() * 2, tmp_path / "cut.mp4"
+    whole = write_clip(tmp_path / "whole.mp4", frames, faststart=True, codec="mpeg4").read_bytes()
+    cut.write_bytes(whole[: len(whole) * 17 // 20])
+    summary = animate_file(animator, ASTRONAUT, cut, tmp_path / "a.mp4", OPTIONS)
+    assert summary.frames + summary.damaged_frames + summary.missing_frames == len(frames)
+    assert summary.missing_frames + summary.damaged_frames > 0
+    assert "missing" in summary.sentence() or "damaged" in summary.sentence()

@@ -1,21 +1,33 @@
 """The `fadm` command: parse, check, call; one file per command."""
 
 import sys
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from fadm import __version__
 from fadm.cli import animate, edit, enhance, face_model, motion, weights
 from fadm.errors import FadmError
 
 MISTAKE, INTERRUPTED = 2, 130
 
-app = typer.Typer(
-    name="fadm",
-    no_args_is_help=True,
-    add_completion=False,
-    help="Animate a portrait by a video, a picture or by name.",
-)
+app = typer.Typer(name="fadm", no_args_is_help=True, add_completion=False)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"fadm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _group(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Animate a portrait by a video, a picture or by name."""
+
+
 app.command("animate")(animate.animate)
 app.command("enhance")(enhance.enhance)
 app.command("edit")(edit.edit)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.errors import FaceError, OptionError
+from fadm.errors import FaceError
+from fadm.face.choice import check_choice
 from fadm.face.tracker import face_box
 
 FloatArray = NDArray[np.float32]
@@ -13,13 +14,6 @@ FloatArray = NDArray[np.float32]
 SMALLEST_FACE = 24  # pixels of the oval's longer side below which landmarks mean little
 FARTHEST_STEP = 0.8  # a face moves less than this share of its width between frames
 MEMORY = 30  # frames after which a face that is out of sight is forgotten
-
-
-def check_choice(choice: str) -> str:
-    """Return a valid choice of face or raise OptionError."""
-    if choice in ("largest", "left", "only") or (choice.isdecimal() and int(choice) >= 1):
-        return choice
-    raise OptionError(f"face {choice!r}: give largest, left, only, or a number counted from the left, from 1")
 
 
 def choose_face(faces: Sequence[FloatArray], choice: str, where: str) -> int:

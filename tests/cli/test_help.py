@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import fadm
 from tests.cli.command import error_line, run_fadm
 
 FADM = Path(sys.executable).parent / "fadm"
@@ -54,3 +55,8 @@ def test_no_command_shows_the_help_and_no_empty_error(capsys, command):
 def test_mistyped_commands_are_one_line(capsys, arguments, message):
     assert run_fadm(*arguments) == 2
     assert re.search(message, error_line(capsys))
+
+
+def test_version(capsys):
+    assert run_fadm("--version") == 0
+    assert capsys.readouterr().out == f"fadm {fadm.__version__}\n"

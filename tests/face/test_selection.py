@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from fadm.errors import FaceError, OptionError
-from fadm.face.selection import MEMORY, FaceIdentities, check_choice, choose_face
+from fadm.face.choice import check_choice
+from fadm.face.selection import MEMORY, FaceIdentities, choose_face
 from fadm.face.topology import FACE_OVAL, NUM_LANDMARKS
 
 

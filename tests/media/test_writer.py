@@ -258,7 +258,7 @@ def test_what_an_output_can_hold_is_known_before(tmp_path):
     assert has_sound("a.mp4") and has_sound("a.webm")
     assert not any(has_sound(name) for name in ("a.gif", "a.png", "folder/"))
     check_output(tmp_path / "a.png", num_frames=1)
-    with pytest.raises(OutputError, match="a .png file holds one frame"):
+    with pytest.raises(OutputError, match=r"a \.png file holds one frame"):
         check_output(tmp_path / "a.png", num_frames=2)
 
 

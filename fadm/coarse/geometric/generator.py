@@ -28,6 +28,7 @@ FloatArray = NDArray[np.float32]
 
 GRID_RANGE = (128, 384)  # fewest and most points along an axis at which the flow is computed
 MOUTH_FRAME = (78, 308, 13, 0, 2, 164, 61, 291)  # landmarks around the upper teeth
+LID_SHARE = 0.08  # of the iris' width over which the lid gives way to the eyeball
 LIPS_APART = 0.06  # change of the lips' opening, in widths of the mouth, from which the interior is fully seen
 LIP_FOLLOW = 0.7  # share of the upper lip's motion against the skull that the teeth are given too
 
@@ -79,16 +80,16 @@ def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) ->
     field = flow_of_mesh(mesh.vertices.numpy(), moved, mesh.triangles, source.view, source.cells)
     displacement = _turn_eyeballs(source, field, landmarks.numpy(), carried.numpy())
     is_open = _is_between(field, FIRST_MOUTH_TRIANGLE, len(topology.mouth_triangles()))
-    opening = is_open * _reveal_mouth(landmarks.numpy(), carried.numpy())
+    revealed = _reveal_mouth(landmarks.numpy(), carried.numpy()) if is_open.any() else 0.0
     cell = source.view.side / len(source.cells)
     confidence = measure_confidence(displacement, cell)
-    fields = upsample(np.dstack([displacement, opening, confidence * (1 - 0.9 * opening)]), len(source.pixels))
+    fields = upsample(np.dstack([displacement, confidence * (1 - 0.9 * revealed * is_open)]), len(source.pixels))
     flow = torch.from_numpy(source.pixels)[None] + fields[:, :2].permute(0, 2, 3, 1)
     frame = sample(source.picture, flow)
     mend_tears(frame, source.picture, source.pixels, displacement, find_tears(displacement, cell))
-    if opening.any():
-        _show_mouth(source, frame, fields[:, 2:3], is_open, landmarks.numpy(), carried.numpy())
-    return CoarseFrame(frame, flow, fields[:, 3:])
+    if revealed:
+        _show_mouth(source, frame, is_open, revealed, landmarks.numpy(), carried.numpy())
+    return CoarseFrame(frame, flow, fields[:, 2:])
 
 
 def _is_between(field: MeshFlow, first: int, count: int) -> NDArray[np.bool_]:
@@ -123,7 +124,8 @@ def _turn_eyeballs(source: GeometricSource, field: MeshFlow, landmarks: FloatArr
         away = np.linalg.norm(place - turned - own, axis=1) / (2.2 * radius)
         place = place - turned * np.clip(1.5 - away, 0, 1)[:, None]
         widening = _height(landmarks, upper, lower) / _height(source.landmarks, upper, lower)
-        within = _inside_opening(source.landmarks, upper, lower, place)[:, None] * _falling(widening, 1.0, 1.25)
+        depth = _depth_inside(source.landmarks, upper, lower, place)[:, None]
+        within = np.clip(depth / (LID_SHARE * 2 * radius), 0, 1) * _falling(widening, 1.0, 1.25)
         displacement[rows, columns] += within * (place - points - displacement[rows, columns])
     return displacement
 
@@ -138,21 +140,20 @@ def _falling(value: float, start: float, end: float) -> float:
     return float(np.clip((end - value) / (end - start), 0, 1))
 
 
-def _inside_opening(
+def _depth_inside(
     landmarks: FloatArray, upper: tuple[int, ...], lower: tuple[int, ...], points: FloatArray
 ) -> FloatArray:
-    """How far points (N, 2) lie inside an eye's opening: 0 outside, 1 well inside."""
+    """How many pixels points (..., 2) lie inside the opening between two lids or lips, negative outside."""
     start, end = landmarks[upper[0], :2], landmarks[upper[-1], :2]
-    width = np.linalg.norm(end - start)
-    across = (end - start) / width
+    across = (end - start) / np.linalg.norm(end - start)
     down = np.array([-across[1], across[0]])
-    if (landmarks[lower[4], :2] - landmarks[upper[4], :2]) @ down < 0:
+    if (landmarks[list(lower), :2] - landmarks[list(upper), :2]).sum(0) @ down < 0:
         down = -down
     u, v = (points - start) @ across, (points - start) @ down
     top, bottom = ((landmarks[list(lid), :2] - start) for lid in (upper, lower))
     above = v - np.interp(u, top @ across, top @ down)
     below = np.interp(u, bottom @ across, bottom @ down) - v
-    return np.clip(np.minimum(above, below) / (0.03 * width), 0, 1).astype(np.float32)
+    return np.minimum(above, below).astype(np.float32)
 
 
 def _reveal_mouth(landmarks: FloatArray, carried: FloatArray) -> float:
@@ -166,12 +167,12 @@ def _reveal_mouth(landmarks: FloatArray, carried: FloatArray) -> float:
 def _show_mouth(
     source: GeometricSource,
     frame: Tensor,
-    opening: Tensor,
     is_open: NDArray[np.bool_],
+    revealed: float,
     landmarks: FloatArray,
     carried: FloatArray,
 ) -> None:
-    """Blend what lies behind the lips into the frame, in place, by the soft mask of their opening (1, 1, S, S)."""
+    """Blend what lies behind the lips into the frame (1, 3, S, S), in place; is_open (G, G): where it is seen."""
     cell = len(source.pixels) / len(source.cells)
     rows, columns = (np.nonzero(is_open.any(axis))[0] for axis in (1, 0))
     top, left = (max(0, math.floor((first - 1) * cell)) for first in (rows[0], columns[0]))
@@ -179,13 +180,15 @@ def _show_mouth(
     lip = list(topology.INNER_UPPER_LIP)
     follow = LIP_FOLLOW * (landmarks[lip] - carried[lip]).mean(0)
     back = _affine(carried[list(MOUTH_FRAME)] + follow, source.landmarks[list(MOUTH_FRAME)])
-    place = _apply_affine(source.pixels[top:bottom, left:right], back)
+    pixels = source.pixels[top:bottom, left:right]
+    place = _apply_affine(pixels, back)
     mouth = source.mouth
     corner = np.array([mouth.window.left, mouth.window.top], np.float32)
     scale = mouth.picture.shape[-1] / mouth.window.side
     behind = sample(mouth.picture, torch.from_numpy((place - corner + 0.5) * np.float32(scale) - 0.5)[None])
-    part = frame[..., top:bottom, left:right]
-    part.lerp_(behind, opening[..., top:bottom, left:right].to(part.device))
+    depth = _depth_inside(landmarks, topology.INNER_UPPER_LIP, topology.INNER_LOWER_LIP, pixels)
+    share = revealed * np.clip(depth * len(source.pixels) / source.view.side + 0.5, 0, 1)  # edges one pixel soft
+    frame[..., top:bottom, left:right].lerp_(behind, torch.from_numpy(share)[None, None].to(frame.device))
 
 
 def measure_confidence(displacement: FloatArray, cell: float) -> FloatArray:

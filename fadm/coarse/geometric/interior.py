@@ -68,7 +68,8 @@ def _paint_teeth(cavity: Tensor, skin: Tensor, u: FloatArray, below_lip: FloatAr
     bottom = TOOTH_HEIGHT * (1 - (u / 0.5) ** 2)
     teeth = _step(bottom - below_lip, 0.03) * _step(0.42 - np.abs(u), 0.08)
     shade = (0.45 + 0.55 * np.clip(below_lip / TOOTH_HEIGHT, 0, 1)) * (1 - 2.2 * u**2)
-    enamel = skin.mean().clamp(0.25, 0.75) * torch.tensor([1.15, 1.0, 0.82])[:, None, None] * _field(shade)
+    lit = torch.lerp(torch.ones_like(skin), skin / skin.mean().clamp(min=0.05), 0.6)  # the light's colour, roughly
+    enamel = skin.mean().clamp(0.25, 0.75) * lit * _field(shade).to(skin)
     return torch.lerp(cavity, enamel.to(cavity), _field(teeth).to(cavity))
 
 
