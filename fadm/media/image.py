@@ -1,12 +1,13 @@
 """One picture: any file that Pillow reads to RGB pixels, and RGB pixels to a file, whole or not at all."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from fadm.errors import InputError, OutputError
 from fadm.media.output import explain_failure, place_of, replace_file
@@ -74,7 +75,20 @@ def read_image(path: str | Path) -> np.ndarray:
     -> uint8 (H, W, 3) RGB. Raises InputError for a file that is missing, no picture, damaged or too large.
     """
     with open_picture(Path(path)) as picture:
-        return flatten_picture(ImageOps.exif_transpose(picture))
+        return flatten_picture(_convert_to_srgb(ImageOps.exif_transpose(picture)))
+
+
+def _convert_to_srgb(picture: Image.Image) -> Image.Image:
+    """Colours as their profile says; a picture without a profile, or with one that cannot be read, is left as it is."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
+        return picture
+    try:
+        given, wanted = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+        return ImageCms.profileToProfile(picture, given, wanted, outputMode=mode) or picture
+    except (OSError, ImageCms.PyCMSError):
+        return picture
 
 
 def write_image(path: str | Path, pixels: np.ndarray, label: str | None = None) -> None:

@@ -3,7 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from fadm.errors import InputError, OutputError
 from fadm.media.image import read_image, write_image
@@ -136,3 +136,16 @@ def test_write_leaves_nothing_when_it_fails(tmp_path):
         write_image(tmp_path / "a.jpg", np.zeros((1, 70_000, 3), np.uint8))  # JPEG ends at 65,500
     assert [p.name for p in tmp_path.iterdir()] == ["a.jpg"]
     assert (tmp_path / "a.jpg").read_text() == "older"
+
+
+def test_read_follows_the_colour_profile(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")
+    red = Image.new("RGB", (4, 4), (255, 0, 0))
+    for name, content, expected in (
+        ("own", profile, (255, 0, 0)),
+        ("swapped", swapped, (0, 255, 0)),
+        ("bad", b"x", (255, 0, 0)),
+    ):
+        red.save(tmp_path / f"{name}.png", icc_profile=content)
+        assert np.abs(read_image(tmp_path / f"{name}.png")[0, 0].astype(int) - expected).max() < 6
