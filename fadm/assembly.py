@@ -64,7 +64,7 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
 
 
 def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None:
-    """Refuse a renderer's options without a renderer, or against it. Raises OptionError or WeightsError."""
+    """Refuse a renderer's options without a renderer, or against it. Raises OptionError, WeightsError, ConfigError."""
     if options.renderer == "none":
         if is_needed:
             raise OptionError("there is nothing to render with: name weights with --renderer (see fadm weights list)")

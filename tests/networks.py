@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ RENDERER = RendererConfig(
     conditioner=ConditionerConfig(time_channels=4, channels=2),
     prediction="x0",  # an untrained network's noise would leave nothing of the conditions
 )
+FACE_VID2VID = replace(test_face_vid2vid.TINY, num_keypoints=4, volume_depth=2)
 
 
 class TinyEncoder(nn.Module):
@@ -55,7 +57,7 @@ def tiny_networks(home: Path) -> Iterator[None]:
         patch.setenv("FADM_HOME", str(home))
         patch.setattr("fadm.attributes.deca.DECAEncoder", TinyEncoder)
         save_network(home, "fomm", test_fomm.make_tiny(), {"kind": "fomm"})
-        save_network(home, "face_vid2vid", test_face_vid2vid.make_tiny(), {"kind": "face_vid2vid"})
+        save_network(home, "face_vid2vid", test_face_vid2vid.make_tiny(FACE_VID2VID), {"kind": "face_vid2vid"})
         save_network(home, "deca", make_deca(), {"kind": "deca"})
         save_network(home, BY_LANDMARKS, make_renderer(), {"kind": "fadm", "attributes": "landmarks"})
         save_network(home, BY_DECA, make_renderer(), {"kind": "fadm"})  # as importing a released file leaves it

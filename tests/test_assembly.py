@@ -181,9 +181,8 @@ def test_the_driver_is_read_again_only_where_it_is_looked_at(coarse, renderer, p
     assert sees_driver(AnimateOptions(coarse=coarse, renderer=renderer, preset=preset)) == expected
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_the_same_seed_gives_the_same_video(animator, sources, motion, preset):
-    options = AnimateOptions(renderer=BY_LANDMARKS, preset=preset, steps=2, crop=True, size=SIZE)
+def test_the_same_seed_gives_the_same_video(animator, sources, motion):
+    options = AnimateOptions(renderer=BY_LANDMARKS, preset="paper", steps=2, crop=True, size=SIZE)
     first, again, other = (
         np.stack(render(animator, sources, motion, replace(options, seed=seed))) for seed in (3, 3, 4)
     )

@@ -99,7 +99,7 @@ def test_a_shot_has_one_window_around_its_face(motion, windows):
     assert windows[2] == square_around(oval.numpy(), CROP_SCALE)
 
 
-@pytest.mark.parametrize("index", [0, 1, 4])
+@pytest.mark.parametrize("index", [1, 4])
 def test_a_network_draws_what_it_draws_by_hand(network, crop, motion, crops, index):
     drawn = animate(network, crop, motion).draw(index, crops[index])
     expected = drive_by_hand(network, crop, crops[index])

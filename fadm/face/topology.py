@@ -71,6 +71,13 @@ def mouth_triangles() -> NDArray[np.int64]:
     return _fill_between(INNER_UPPER_LIP, INNER_LOWER_LIP)
 
 
+@cache
+def mirror_partners() -> NDArray[np.int64]:
+    """For each landmark (478,) its left-right partner, itself on the midline."""
+    lines = (files("fadm.face") / "mirror.txt").read_text().splitlines()[1:]
+    return np.array(" ".join(lines).split(), np.int64)
+
+
 def _fill_between(upper: tuple[int, ...], lower: tuple[int, ...]) -> NDArray[np.int64]:
     """Triangulate between two chains that share their first and last landmark."""
     strip = []

@@ -26,7 +26,7 @@ def learn_landmark_model(clips: Sequence[TrackedClip], config: LandmarkModelConf
     tracks = _long_enough(clips)
     mean = _symmetric_mean(tracks)
     aligned = [_align(track, mean) for track in tracks]
-    aligned += [_mirror(faces, mirror_partners(mean)) for faces in aligned]
+    aligned += [_mirror(faces) for faces in aligned]
 
     persons = torch.stack([faces.mean(0) for faces in aligned])
     identity_basis = _principal_components(persons - mean, config.num_identity)
@@ -53,30 +53,12 @@ def _long_enough(clips: Sequence[TrackedClip]) -> list[Tensor]:
     return tracks
 
 
-def mirror_partners(mean: Tensor) -> Tensor:
-    """For each landmark of an upright face (478, 3) the index of its left-right partner (478,), whose partner it is.
-
-    Surface and irises are matched apart: an iris can lie on a lid.
-    """
-    mirrored = mean * mean.new_tensor([-1.0, 1.0, 1.0])
-    # Exact distances: the corners of inner and outer lips nearly coincide.
-    distance = torch.cdist(mirrored, mean, compute_mode="donot_use_mm_for_euclid_dist")
-    surface = topology.NUM_SURFACE
-    distance[:surface, surface:] = distance[surface:, :surface] = torch.inf
-    partners = torch.full((len(mean),), -1)
-    while len(free := torch.nonzero(partners < 0)[:, 0]):
-        nearest = distance[free][:, free].argmin(1)
-        is_mutual = nearest[nearest] == torch.arange(len(free))
-        partners[free[is_mutual]] = free[nearest[is_mutual]]
-    return partners
-
-
 def _symmetric_mean(tracks: Sequence[Tensor]) -> Tensor:
     """Generalised Procrustes mean (478, 3): upright, symmetric, outer eye corners one unit apart."""
     mean = tracks[0][0]
     for _ in range(ALIGN_ROUNDS):
         mean = _stand_upright(torch.stack([_align(track, mean).mean(0) for track in tracks]).mean(0))
-        mean = (mean + _mirror(mean, mirror_partners(mean))) / 2
+        mean = (mean + _mirror(mean)) / 2
     return mean
 
 
@@ -97,7 +79,8 @@ def _align(faces: Tensor, mean: Tensor) -> Tensor:
     return (faces - translation[:, None]) @ rotation / scale[:, None, None]
 
 
-def _mirror(faces: Tensor, partners: Tensor) -> Tensor:
+def _mirror(faces: Tensor) -> Tensor:
+    partners = torch.from_numpy(topology.mirror_partners())
     return faces[..., partners, :] * faces.new_tensor([-1.0, 1.0, 1.0])
 
 

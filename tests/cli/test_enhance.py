@@ -26,7 +26,7 @@ def _networks(tmp_path_factory):
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """A face, its absence, the face again."""
-    frames = [*carphone_frames()[:2], BLANK, *carphone_frames()[2:4]]
+    frames = [carphone_frames()[0], BLANK, carphone_frames()[1]]
     return write_clip(tmp_path_factory.mktemp("clip") / "a.mp4", frames)
 
 
@@ -59,10 +59,10 @@ def test_only_the_face_is_rendered_again(tmp_path, clip, renderer, preset):
     options = ("--renderer", renderer, "--preset", preset, "--steps", 1, "--quiet")
     made = enhance(clip, tmp_path / "out", *options)
     given = [frame.pixels for frame in open_frames(clip)]
-    assert len(made) == len(given) == 5 and all(m.shape == (144, 192, 3) for m in made)
+    assert len(made) == len(given) == 3 and all(m.shape == (144, 192, 3) for m in made)
     for index, (after, before) in enumerate(zip(made, given, strict=True)):
         rows, columns = np.nonzero((after != before).any(-1))
-        if index == 2:  # no face
+        if index == 1:  # no face
             assert not len(rows)
         else:
             assert len(rows) > 1000 and columns.min() > 20 and columns.max() < 180
@@ -74,14 +74,14 @@ def test_the_portrait_it_was_made_from_counts(tmp_path, clip):
         for name, given in (("own", ()), ("hers", ("--source", ASTRONAUT)))
     )
     his = enhance(clip, tmp_path / "his", "--source", GRACE_HOPPER, *RENDERED)
-    assert len(own) == len(hers) == len(his) == 5
+    assert len(own) == len(hers) == len(his) == 3
     assert not np.array_equal(own[0], hers[0]) and not np.array_equal(hers[0], his[0])
-    assert np.array_equal(own[2], hers[2])
+    assert np.array_equal(own[1], hers[1])
 
 
 def test_without_a_portrait_it_is_the_first_frame_with_a_face(tmp_path, clip):
     Image.fromarray(next(iter(open_frames(clip))).pixels).save(tmp_path / "first.png")
-    late = [BLANK, *(frame.pixels for frame in open_frames(clip))][:3]
+    late = [BLANK, *(frame.pixels for frame in open_frames(clip))][:2]
     (tmp_path / "late").mkdir()
     for index, pixels in enumerate(late):
         Image.fromarray(pixels).save(tmp_path / "late" / f"{index}.png")
@@ -116,9 +116,9 @@ MISTAKES = {
     "--renderer by_lanmarks": "no weights are named 'by_lanmarks': did you mean 'by_landmarks'",
     f"--renderer {BY_LANDMARKS} --attributes deca": "was trained with attributes of landmarks",
     f"--renderer {BY_LANDMARKS} --source {{blank}}": "source '.*blank.png': no face found",
-    f"--renderer {BY_LANDMARKS} --source nothing.png": "source.*nothing.png|nothing.png' cannot be opened",
+    f"--renderer {BY_LANDMARKS} --source nothing.png": "nothing.png' cannot be opened: No such file",
     f"--renderer {BY_LANDMARKS} --end 0.01 --start 0.02": "must come after the start",
-    f"--renderer {BY_LANDMARKS} --start 0.08 --end 0.1": "no face found",
+    f"--renderer {BY_LANDMARKS} --start 0.04 --end 0.08": "no face found",
 }
 
 

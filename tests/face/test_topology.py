@@ -52,3 +52,11 @@ def test_names_say_where_landmarks_are():
 def test_chains_of_different_lengths_have_nothing_between_them():
     with pytest.raises(IndexError, match="out of range"):
         topology._fill_between((0, 1, 2), (0, 2))
+
+
+def test_mirror_partners_are_pairs():
+    partners = topology.mirror_partners()
+    assert (partners[partners] == np.arange(topology.NUM_LANDMARKS)).all()
+    assert partners[topology.EAR_RIGHT] == topology.EAR_LEFT
+    assert partners[topology.IRIS_RIGHT[0]] == topology.IRIS_LEFT[0]
+    assert partners[topology.NOSE_TIP] == topology.NOSE_TIP

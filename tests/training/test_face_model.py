@@ -10,7 +10,6 @@ from fadm.training.face_model import (
     describe_training_data,
     learn_landmark_model,
     measure_explained_motion,
-    mirror_partners,
 )
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
 
@@ -52,18 +51,10 @@ def test_the_mean_stands_upright_with_unit_eye_distance(learned):
 
 
 def test_the_model_is_symmetric(learned):
-    partners = mirror_partners(learned.mean)
+    partners = torch.from_numpy(topology.mirror_partners())
     mirrored = learned.mean[partners] * torch.tensor([-1.0, 1, 1])
     torch.testing.assert_close(mirrored, learned.mean, atol=1e-3, rtol=0)
     torch.testing.assert_close(learned.jaw_weights[partners], learned.jaw_weights, atol=0.02, rtol=0)
-
-
-def test_mirror_partners_are_pairs():
-    partners = mirror_partners(SHIPPED.mean)
-    assert torch.equal(partners[partners], torch.arange(478))
-    assert partners[topology.EAR_RIGHT] == topology.EAR_LEFT
-    assert partners[topology.IRIS_RIGHT[0]] == topology.IRIS_LEFT[0]
-    assert partners[topology.NOSE_TIP] == topology.NOSE_TIP
 
 
 def test_the_jaw_carries_the_chin_and_leaves_the_skull(learned):

@@ -21,10 +21,14 @@ TEAR = 1.5  # grid steps by which neighbouring source places must differ beyond 
 
 @dataclass(frozen=True)
 class MeshFlow:
-    """displacement (G, G, 2): source minus result, in picture pixels; triangle_index (G, G), -1 where nothing moves."""
+    """displacement (G, G, 2): source minus result, in picture pixels.
+
+    triangle_index (G, G), -1 where nothing moves, and barycentric (G, G, 3): where on the mesh each point lies.
+    """
 
     displacement: FloatArray
     triangle_index: NDArray[np.int64]
+    barycentric: FloatArray
 
 
 def view_grid(view: Square, size: int) -> FloatArray:
@@ -49,7 +53,7 @@ def flow_of_mesh(
     index, barycentric = rasterize(in_view, triangles[moving], size, size)
     place = interpolate(vertices[:, :2], triangles[moving], index, barycentric)
     displacement = (place - still) * (index >= 0)[..., None]
-    return MeshFlow(displacement, np.append(moving, -1)[index])
+    return MeshFlow(displacement, np.append(moving, -1)[index], barycentric)
 
 
 def upsample(field: FloatArray, size: int) -> Tensor:

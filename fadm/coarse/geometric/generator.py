@@ -19,6 +19,7 @@ from fadm.coarse.geometric.flow import (
     upsample,
     view_grid,
 )
+from fadm.coarse.geometric.hidden import HiddenSide, find_hidden_side, show_hidden_side
 from fadm.coarse.geometric.interior import MouthInterior, paint_mouth_interior
 from fadm.coarse.geometric.mesh import SourceMesh, build_source_mesh
 from fadm.face import topology
@@ -35,7 +36,7 @@ LIP_FOLLOW = 0.7  # share of the upper lip's motion against the skull that the t
 
 @dataclass(frozen=True)
 class GeometricSource:
-    """A source made ready: its picture (1, 3, H, W), landmarks (478, 3) in its pixels, mesh and mouth.
+    """A source made ready: its picture (1, 3, H, W), landmarks (478, 3) in its pixels, mesh, mouth, hidden side.
 
     view: the window that is rendered; pixels (S, S, 2) and cells (G, G, 2): the places in the picture of the
     result's pixels and of the points at which the flow is computed.
@@ -45,6 +46,7 @@ class GeometricSource:
     landmarks: FloatArray
     mesh: SourceMesh
     mouth: MouthInterior
+    hidden: HiddenSide | None
     view: Square
     pixels: FloatArray
     cells: FloatArray
@@ -70,7 +72,8 @@ def prepare_source(
     mesh = build_source_mesh(landmarks, person, region)
     mouth = paint_mouth_interior(picture, landmarks)
     cells = view_grid(view, int(np.clip(size // 2, *GRID_RANGE)))
-    return GeometricSource(picture, landmarks, mesh, mouth, view, view_grid(view, size), cells)
+    hidden = find_hidden_side(picture, landmarks)
+    return GeometricSource(picture, landmarks, mesh, mouth, hidden, view, view_grid(view, size), cells)
 
 
 def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) -> CoarseFrame:
@@ -87,6 +90,8 @@ def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) ->
     flow = torch.from_numpy(source.pixels)[None] + fields[:, :2].permute(0, 2, 3, 1)
     frame = sample(source.picture, flow)
     mend_tears(frame, source.picture, source.pixels, displacement, find_tears(displacement, cell))
+    if source.hidden is not None:
+        frame = show_hidden_side(source.hidden, frame, source.picture, field, mesh, moved, source.cells, source.pixels)
     if revealed:
         _show_mouth(source, frame, is_open, revealed, landmarks.numpy(), carried.numpy())
     return CoarseFrame(frame, flow, fields[:, 2:])

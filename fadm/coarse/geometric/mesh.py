@@ -17,6 +17,7 @@ from fadm.media.crop import Square
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
+SAME_DIRECTION = 0.99  # cosine between a ray and the points that belong to it
 HEAD_RINGS = (0.34, 0.67, 1.0)  # from the oval (0) to the head's outline (1)
 FALLOFF_RINGS = (0.08, 0.16, 0.25, 0.36, 0.5, 0.7, 1.0)  # from the outline (0) to the border of the region (1)
 RIGID_SHARE = 0.75  # of the way from the oval to the outline, which moves wholly with the head
@@ -73,8 +74,8 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
     oval = landmarks[list(topology.FACE_OVAL)]
     center = oval[:, :2].mean(0)
     rays = oval[:, :2] - center
-    radius = np.linalg.norm(rays, axis=1)
-    rays /= radius[:, None]
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    radius = _silhouette_radius(landmarks[: topology.NUM_SURFACE, :2] - center, rays)
     face_height = float(np.ptp(oval[:, 1]))
     hair = _hair_depth(center + rays * radius[:, None], rays, face_height, person, region)
     outline = radius + hair * _above(rays, landmarks) + 0.04 * face_height
@@ -120,6 +121,13 @@ def _above(rays: FloatArray, landmarks: FloatArray) -> FloatArray:
     """For each ray (36, 2) whether it leads to the neck (0) or above the ears (1)."""
     up = landmarks[topology.FOREHEAD_TOP, :2] - landmarks[topology.CHIN, :2]
     return np.clip((rays @ up) / np.linalg.norm(up) / 0.6 + 0.5, 0, 1)
+
+
+def _silhouette_radius(points: FloatArray, rays: FloatArray) -> FloatArray:
+    """Distance (36,) of the outermost points (N, 2) near each ray: of a turned face, the oval is not the outline."""
+    distance = np.linalg.norm(points, axis=1)
+    is_near = points @ rays.T > SAME_DIRECTION * distance[:, None]
+    return np.where(is_near, distance[:, None], 0).max(0)
 
 
 def _hair_depth(
