@@ -48,6 +48,8 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
             raise OptionError(
                 f"--{changed[0].replace('_', '-')}: gains act on landmarks; {kind} has none, use --coarse geometric"
             )
+        if options.gap == "interpolate":
+            raise OptionError(f"--gap interpolate makes numbers, not the pictures that {kind} looks at; choose hold")
     for angle in ("yaw", "pitch", "roll"):
         if kind != "face_vid2vid" and getattr(options, angle) is not None:
             raise OptionError(f"--{angle}: only --coarse face_vid2vid has a free view")

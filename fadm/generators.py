@@ -1,7 +1,7 @@
 """The coarse generators behind one protocol: `draw` gives frame i of the animation, in a window of the picture."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -29,6 +29,7 @@ FloatArray = NDArray[np.float32]
 CROP_SCALE = 1.75  # side of the crop in heights of the face, as in the field's VoxCeleb crops
 REGION_SCALE = 2.8  # side of the region that may move
 PERSON_SIZE = 256  # pixels at which the person is told from the background
+WINDOW_SAMPLES = 64  # frames of a shot that say where its face is
 MOST_WORKERS = 4  # threads that warp frames
 NETWORK_SIZE = 256  # pixels of the pictures that the papers' networks are made for
 
@@ -66,11 +67,13 @@ class PreparedSource:
 class AnchoredMotion:
     """A motion without gaps, and for each of its shots the frame from which it is measured.
 
-    anchors: frame by shot; empty where pose and expression are taken as they are.
+    anchors: frame by shot; empty where pose and expression are taken as they are. stand_ins (T,): the driver's
+    frame that is seen at each frame, another one where it shows no face.
     """
 
     motion: Motion
     anchors: dict[int, int]
+    stand_ins: Tensor
 
 
 @dataclass(frozen=True)
@@ -179,9 +182,12 @@ def driver_windows(model: LandmarkModel, motion: Motion) -> dict[int, Square]:
         rows = torch.nonzero((motion.shot == shot) & motion.is_tracked)[:, 0]
         if not len(rows):
             continue
-        attributes = motion.attributes[[int(rows[len(rows) // 2])]]
+        rows = rows[:: max(1, len(rows) // WINDOW_SAMPLES)]
         shape = model.shape(motion.identity[shot : shot + 1])
-        windows[shot] = square_around(pose_landmarks(shape, attributes)[0, list(FACE_OVAL)].numpy(), CROP_SCALE)
+        ovals = pose_landmarks(shape, motion.attributes[rows])[:, list(FACE_OVAL), :2].numpy()
+        face = float(np.median(np.ptp(ovals, axis=1).max(1)))
+        extent = float(np.ptp(ovals, axis=(0, 1)).max())  # of all the places where the face is
+        windows[shot] = square_around(ovals.reshape(-1, 2), (extent + (CROP_SCALE - 1) * face) / extent)
     return windows
 
 
@@ -190,16 +196,39 @@ def cut_face(pixels: Pixels, window: Square) -> Tensor:
     return cut_square(to_tensor(pixels), window, NETWORK_SIZE)
 
 
+def cut_frames(driver: Iterable[Frame], windows: dict[int, Square]) -> dict[int, Tensor]:
+    """The windows of some of the driver's frames, by frame, from one pass: crops (1, 3, 256, 256) by frame."""
+    crops: dict[int, Tensor] = {}
+    for index, frame in enumerate(driver if windows else ()):
+        if index in windows:
+            crops[index] = cut_face(frame.pixels, windows[index])
+        if len(crops) == len(windows):
+            break
+    return crops
+
+
 def cut_anchors(driver: Iterable[Frame], windows: dict[int, Square], anchors: dict[int, int]) -> dict[int, Tensor]:
-    """The driver's crops (1, 3, 256, 256) at the anchors, by shot, from one pass over its frames.
+    """The driver's crops (1, 3, 256, 256) at the anchors, by shot.
 
     Shots without a window, which a motion that stops at a gap no longer has, are left out.
     """
-    shot_of = {frame: shot for shot, frame in anchors.items() if shot in windows}
-    crops: dict[int, Tensor] = {}
-    for index, frame in enumerate(driver):
-        if index in shot_of:
-            crops[shot_of[index]] = cut_face(frame.pixels, windows[shot_of[index]])
-        if len(crops) == len(shot_of):
-            break
-    return crops
+    kept = {shot: frame for shot, frame in anchors.items() if shot in windows}
+    crops = cut_frames(driver, {frame: windows[shot] for shot, frame in kept.items()})
+    return {shot: crops[frame] for shot, frame in kept.items()}
+
+
+def follow_driver(driver: Iterable[Frame], windows: dict[int, Square], anchored: AnchoredMotion) -> Iterator[Tensor]:
+    """The driver's crop (1, 3, 256, 256) at each frame of the motion, its stand-in's where it shows no face."""
+    stand_ins, shots = anchored.stand_ins.tolist(), anchored.motion.shot.tolist()
+    last, elsewhere = -1, {}  # stand-ins other than the last frame with a face are cut in a pass of their own
+    for index, stand_in in enumerate(stand_ins):
+        last = index if stand_in == index else last
+        if stand_in != last:
+            elsewhere[stand_in] = windows[shots[index]]
+    crops, crop = cut_frames(driver, elsewhere), None
+    for index, (frame, stand_in) in enumerate(zip(driver, stand_ins, strict=False)):
+        if stand_in == index:
+            crop = cut_face(frame.pixels, windows[shots[index]])
+        shown = crops[stand_in] if stand_in in elsewhere else crop
+        assert shown is not None
+        yield shown

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fadm.assembly import build_generator, build_refiner, check_choices, check_refinement, sees_driver
 from fadm.attributes.controls import FaceControls
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.extraction import FaceFollower, extract_motion
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
-from fadm.attributes.motion import Motion, fill_gaps, find_anchors, make_still_motion
+from fadm.attributes.motion import Motion, fill_gaps, find_anchors, find_stand_ins, make_still_motion
 from fadm.coarse.geometric.gains import Gains
 from fadm.device import choose_device, map_ahead
 from fadm.face.selection import choose_face
@@ -34,6 +35,7 @@ from fadm.generators import (
     PreparedSource,
     cut_face,
     driver_windows,
+    follow_driver,
 )
 from fadm.media.compose import feather_mask, paste_square
 from fadm.media.crop import Square, cut_square, resize_pixels, square_around, to_pixels, to_tensor
@@ -114,7 +116,9 @@ class Animator:
         relative = len(motion) > 1 if options.relative is None else options.relative
         anchors = find_anchors(motion, self.model, prepared.face.attributes, options.anchor)
         filled = fill_gaps(motion, options.gap, anchors)
-        return AnchoredMotion(filled, {s: a for s, a in enumerate(anchors) if a is not None} if relative else {})
+        stand_ins = find_stand_ins(motion, options.gap, anchors)[: len(filled)]
+        kept = {shot: frame for shot, frame in enumerate(anchors) if frame is not None} if relative else {}
+        return AnchoredMotion(filled, kept, stand_ins)
 
     def render(
         self,
@@ -131,11 +135,10 @@ class Animator:
         generator = build_generator(self.model, prepared, anchored, options, driver, windows, self.device)
         crop = cut_face(prepared.picture, prepared.crop)
         refiner = build_refiner(self.model, prepared.face, crop, motion, options, self.device, is_animation=True)
-        shown = driver if driver is not None and sees_driver(options) else repeat(None)
-        jobs = (
-            (index, None if frame is None else cut_face(frame.pixels, windows[shot]))
-            for index, (shot, frame) in enumerate(zip(motion.shot.tolist(), shown, strict=False))
-        )
+        crops: Iterator[Tensor | None] = repeat(None, len(motion))
+        if driver is not None and sees_driver(options):
+            crops = follow_driver(driver, windows, anchored)
+        jobs = enumerate(crops)
         if generator.workers > 1:
             frames = map_ahead(lambda job: generator.draw(*job), jobs, generator.workers)
         else:
@@ -149,22 +152,22 @@ class Animator:
         face = prepared.face
         changed = change_attributes(self.model, face.attributes, face.canonical, controls)
         motion = make_still_motion([face.attributes, changed], face.identity)
-        generator = GeometricAnimation(self.model, prepared, AnchoredMotion(motion, {0: 0}), Gains(), self.device)
+        anchored = AnchoredMotion(motion, {0: 0}, torch.arange(2))
+        generator = GeometricAnimation(self.model, prepared, anchored, Gains(), self.device)
         return _compose(prepared, generator.draw(1, None))
 
     def enhance(
-        self, video: FrameSource, motion: Motion, options: EnhanceOptions, source: str | Path | Pixels | None = None
+        self, video: FrameSource, motion: Motion, options: EnhanceOptions, portrait: PreparedSource | None = None
     ) -> Iterator[Pixels]:
         """Yield the frames (H, W, 3) of an animation made by any tool, rendered again (paper, section 1).
 
-        motion: what `read_motion` says of the video; source: the portrait it was made from, the first frame
-        with a face unless given. Frames without a face are left as they are.
+        motion: what `read_motion` says of the video; portrait: the prepared picture it was made from, the first
+        frame with a face unless given. Frames without a face are left as they are.
         """
         check_refinement(options, is_needed=True)
         windows = driver_windows(self.model, motion)
-        if source is None:
-            source = _first_face(video, motion)
-        portrait = self.prepare(source, SourceOptions(crop=True))
+        if portrait is None:
+            portrait = self.prepare(_first_face(video, motion), SourceOptions(face=options.driving_face))
         crop = cut_face(portrait.picture, portrait.crop)
         refiner = build_refiner(self.model, portrait.face, crop, motion, options, self.device, is_animation=False)
         assert refiner is not None  # check_refinement asks for a renderer
@@ -179,12 +182,9 @@ class Animator:
 
         for drawn in refiner.refine(drawn_frames()):
             pixels = pictures.popleft()
-            is_rendered = drawn.crop is not None
-            yield (
-                paste_square(pixels, drawn.window, drawn.view, feather_mask(drawn.window.side))
-                if is_rendered
-                else pixels
-            )
+            if drawn.crop is not None:
+                pixels = paste_square(pixels, drawn.window, drawn.view.cpu(), feather_mask(drawn.window.side))
+            yield pixels
 
 
 def _compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:

@@ -117,9 +117,10 @@ def enhance_file(
     check_output(output, audio, frames.num_frames)
     _check_inputs_stay(output, video, *([] if source is None else [source]))
     check_refinement(options, is_needed=True)
+    portrait = None if source is None else animator.prepare(source, SourceOptions())
     progress.stage("tracking", frames.num_frames)
     motion, follower = animator.read_motion(frames, options, progress.advance)
-    enhanced = animator.enhance(frames, motion, options, source)
+    enhanced = animator.enhance(frames, motion, options, portrait)
     size = _write(output, enhanced, motion, audio, options.label, progress)
     return _summarize(output, motion, size, audio, frames, follower, motion.is_tracked, began)
 

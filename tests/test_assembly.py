@@ -95,6 +95,7 @@ def test_a_motion_file_is_enough_where_no_picture_is_looked_at(animator, sources
 NO_PICTURES = "looks at the driver's pictures; a motion file has none"
 TRAINED = "was trained with attributes of"
 REFUSED = [
+    ({"coarse": "fomm", "gap": "interpolate"}, "choose hold"),
     ({"coarse": "fomm"}, f"--coarse fomm {NO_PICTURES}"),
     (
         {"coarse": "fomm", "gaze_gain": 0.0},

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -18,8 +19,10 @@ from fadm.generators import (
     cut_anchors,
     cut_face,
     driver_windows,
+    follow_driver,
 )
-from fadm.media.crop import cut_square, square_around, to_tensor
+from fadm.media.crop import Square, cut_square, square_around, to_tensor
+from fadm.media.frames import Frame
 from fadm.media.reader import open_frames
 from fadm.options import AnimateOptions, MotionOptions, SourceOptions
 from fadm.pipeline import Animator
@@ -81,7 +84,9 @@ def network(request):
 
 
 def animate(network, prepared, motion, anchor_crops=None, **angles):
-    return NetworkAnimation(network, prepared, AnchoredMotion(motion, {}), anchor_crops or {}, angles, CPU)
+    return NetworkAnimation(
+        network, prepared, AnchoredMotion(motion, {}, torch.arange(len(motion))), anchor_crops or {}, angles, CPU
+    )
 
 
 @torch.inference_mode()
@@ -96,7 +101,7 @@ def test_a_shot_has_one_window_around_its_face(motion, windows):
     assert motion.shot.tolist() == [0, 0, 1, 1, 2, 2] and windows.keys() == {0, 2}
     shape = MODEL.shape(motion.identity[2:])
     oval = pose_landmarks(shape, motion.attributes[[5]])[0, list(FACE_OVAL)]
-    assert windows[2] == square_around(oval.numpy(), CROP_SCALE)
+    assert driver_windows(MODEL, motion[5:])[2] == square_around(oval.numpy(), CROP_SCALE)
 
 
 @pytest.mark.parametrize("index", [1, 4])
@@ -187,7 +192,7 @@ def test_a_geometric_frame_at_its_anchor_is_the_source(animator, full, motion):
 
 
 def test_geometric_frames_do_not_depend_on_their_order(crop, motion):
-    anchored = AnchoredMotion(motion, {0: 0, 2: 4})
+    anchored = AnchoredMotion(motion, {0: 0, 2: 4}, torch.arange(len(motion)))
     forth, back = (
         {i: GeometricAnimation(MODEL, crop, anchored, Gains(), CPU).draw(i, None).view for i in order}
         for order in ((0, 1, 4, 5), (5, 4, 1, 0))
@@ -200,3 +205,23 @@ def test_the_crop_is_within_the_region(full):
     crop, region = full.crop, full.region
     assert region.left < crop.left and crop.left + crop.side < region.left + region.side
     assert np.allclose(full.oval, full.face.landmarks[0, list(FACE_OVAL)])
+
+
+@pytest.mark.parametrize("stand_ins", [[0, 0, 0, 3], [2, 2, 2, 1]])
+def test_a_frame_without_a_face_is_stood_in_for(motion, stand_ins):
+    pictures = [np.full((40, 60, 3), 10 * i, np.uint8) for i in range(4)]
+    driver = [Frame(pixels, i, Fraction(i)) for i, pixels in enumerate(pictures)]
+    anchored = AnchoredMotion(motion[:4], {}, torch.tensor(stand_ins))
+    windows = {shot: Square(5, 5, 20) for shot in motion.shot.tolist()}
+    crops = list(follow_driver(driver, windows, anchored))
+    assert [round(float(crop.mean()) * 255) for crop in crops] == [10 * i for i in stand_ins]
+
+
+def test_the_window_of_a_shot_holds_the_face_wherever_it_goes(motion):
+    still = replace(motion, shot=torch.zeros_like(motion.shot), identity=motion.identity[:1])
+    walk = torch.zeros_like(still.attributes.camera)
+    walk[:, 1] = torch.arange(len(walk)) * 40.0
+    walking = replace(still, attributes=replace(still.attributes, camera=still.attributes.camera[:1] + walk))
+    narrow, wide = (driver_windows(MODEL, m)[0] for m in (still[:1], walking))
+    assert wide.side == pytest.approx(narrow.side + float(walk[-1, 1]), abs=0.25 * narrow.side)
+    assert wide.left <= narrow.left + 0.2 * narrow.side

@@ -141,14 +141,9 @@ def fill_gaps(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Mot
         return motion
     if policy == "stop":
         return motion[: int(torch.nonzero(~motion.is_tracked)[0, 0])]
-    frames = torch.arange(len(motion))
-    after = tracked[torch.searchsorted(tracked, frames).clamp(max=len(tracked) - 1)]
-    before = tracked[(torch.searchsorted(tracked, frames, right=True) - 1).clamp(min=0)]
-    if policy == "source":
-        anchor_of = torch.tensor([-1 if a is None else a for a in anchors])[motion.shot[before]]
-        before = after = torch.where(motion.is_tracked, frames, anchor_of)
-    elif policy == "hold":
-        after = before
+    before = after = find_stand_ins(motion, policy, anchors)
+    if policy == "interpolate":
+        after = tracked[torch.searchsorted(tracked, torch.arange(len(motion))).clamp(max=len(tracked) - 1)]
     is_within = (motion.shot[before] == motion.shot[after]) & (after > before)
     span = (motion.pts[after] - motion.pts[before]).clamp(min=1)
     share = torch.where(is_within, (motion.pts - motion.pts[before]) / span, 0.0)[:, None]
@@ -162,6 +157,16 @@ def fill_gaps(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Mot
         is_tracked=torch.ones_like(motion.is_tracked),
         shot=motion.shot[before],
     )
+
+
+def find_stand_ins(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Tensor:
+    """For each frame (T,) the tracked one that stands for it: itself, the last one or, for `source`, the anchor."""
+    frames, tracked = torch.arange(len(motion)), torch.nonzero(motion.is_tracked)[:, 0]
+    before = tracked[(torch.searchsorted(tracked, frames, right=True) - 1).clamp(min=0)]
+    if policy != "source":
+        return before
+    anchor_of = torch.tensor([-1 if a is None else a for a in anchors])[motion.shot[before]]
+    return torch.where(motion.is_tracked, frames, anchor_of)
 
 
 def save_motion(motion: Motion, path: str | Path) -> None:
