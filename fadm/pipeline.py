@@ -7,7 +7,7 @@ driving video  -> face -> motion, in numbers -> anchored motion ----+-> coarse f
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import islice, repeat, starmap
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -138,13 +138,18 @@ class Animator:
         crops: Iterator[Tensor | None] = repeat(None, len(motion))
         if driver is not None and sees_driver(options):
             crops = follow_driver(driver, windows, anchored)
-        jobs = enumerate(crops)
-        if generator.workers > 1:
-            frames = map_ahead(lambda job: generator.draw(*job), jobs, generator.workers)
+
+        def draw(job: tuple[int, Tensor | None]) -> DrawnFrame:
+            return generator.draw(*job)
+
+        def finish(drawn: DrawnFrame) -> Pixels:
+            return _compose(prepared, drawn)
+
+        if refiner is None and generator.workers > 1:
+            yield from map_ahead(lambda job: finish(draw(job)), enumerate(crops), generator.workers)
         else:
-            frames = starmap(generator.draw, jobs)
-        for drawn in frames if refiner is None else refiner.refine(frames):
-            yield _compose(prepared, drawn)
+            drawn = map(draw, enumerate(crops))
+            yield from map(finish, drawn if refiner is None else refiner.refine(drawn))
 
     def edit(self, source: str | Path | Pixels, controls: FaceControls, options: SourceOptions) -> Pixels:
         """Change the expression and pose of a portrait by name -> (H, W, 3)."""
