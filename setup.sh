@@ -34,7 +34,9 @@ elif nvidia-smi >/dev/null 2>&1; then
     install "torch==$torch"
 else
     say "installing torch $torch for the CPU"
-    install "torch==$torch+cpu" 2>/dev/null || install "torch==$torch+cpu" --extra-index-url "$cpu_wheels" 2>/dev/null || install "torch==$torch"
+    install "torch==$torch+cpu" 2>/dev/null ||
+        install "torch==$torch+cpu" --extra-index-url "$cpu_wheels" --retries 1 --timeout 20 2>/dev/null ||
+        install "torch==$torch"
 fi
 
 say "installing fadm with its demo and development tools"

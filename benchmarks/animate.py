@@ -5,7 +5,7 @@ python benchmarks/animate.py --memory   peak memory of a one-minute and a ten-mi
 """
 
 import argparse
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -93,15 +93,23 @@ def measure_speed(folder: Path) -> None:
     print(f"{'decode, encode':>15} {1e3 * copying:7.1f} ms/frame: the whole takes {whole / copying:.1f} times as long")
 
 
+def peak_memory(arguments: list[object]) -> float:
+    """Run `fadm` in a process of its own -> MB."""
+    code = "from fadm.cli import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)])
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"fadm ended with status {status}")
+    return usage.ru_maxrss / 1024
+
+
 def measure_memory(folder: Path) -> None:
     source = folder / "source.png"
     Image.fromarray(data.astronaut()).save(source)
     peaks = {}
     for minutes in (1, 10):
         driver = lengthen(folder, 60 * minutes)
-        arguments = ["animate", source, driver, "-o", folder / "out.mp4", "--crop", "--quiet"]
-        subprocess.run([sys.executable, "-c", "from fadm.cli import main; main()", *map(str, arguments)], check=True)
-        peaks[minutes] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        peaks[minutes] = peak_memory(["animate", source, driver, "-o", folder / "out.mp4", "--crop", "--quiet"])
         print(f"{minutes:>3} minutes: peak memory {peaks[minutes]:.0f} MB", flush=True)
     print(f"ratio {peaks[10] / peaks[1]:.3f}")
 
