@@ -20,9 +20,8 @@ IntArray = NDArray[np.int64]
 SAME_DIRECTION = 0.99  # cosine between a ray and the points that belong to it
 HEAD_RINGS = (0.34, 0.67, 1.0)  # from the oval (0) to the head's outline (1)
 FALLOFF_RINGS = (0.08, 0.16, 0.25, 0.36, 0.5, 0.7, 1.0)  # from the outline (0) to the border of the region (1)
-RIGID_SHARE = 0.75  # of the way from the oval to the outline, which moves wholly with the head
-BAND_ABOVE, BAND_BELOW = 0.18, 0.5  # over which the motion ends: around the head, down the neck; heights of the face
-BAND_STRETCH = 1.5  # the band is at least so many times as long as the head's shift: nothing folds
+BAND_ABOVE, BAND_BELOW = 0.1, 0.5  # over which the motion ends: around the head, down the neck; heights of the face
+BAND_STRETCH = 0.8  # the band is at least so many times as long as the head's shift
 HAIR_REACH = 0.75  # highest outline above the oval, in heights of the face
 DEPTH_REACH = 0.5  # how far outside the oval the head has receded to the plane of the ears, in heights of the face
 EXPRESSION_REACH = 0.35  # how far outside the oval an expression is still felt, in heights of the face
@@ -33,7 +32,7 @@ class SourceMesh:
     """Vertices: 468 landmarks of the surface, then R on the rings, one a ray.
 
     vertices (468 + R, 3) in picture pixels; triangles (F, 3). For the ring vertices: extend (R, 468) carries the
-    head's motion on to them; beyond (R,) pixels outside of what moves wholly with the head, band (R,) and room
+    head's motion on to them; beyond (R,) pixels outside of the head's outline, band (R,) and room
     (R,) the fewest and the most over which that motion may end; oval (R,) the landmark at which their ray starts,
     and felt (R,) the share of its expression that they feel; behind (R,) how much further away than the head
     they are drawn. reach: the shortest room.
@@ -83,7 +82,6 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
 
     distances = [radius + t * (outline - radius) for t in HEAD_RINGS]
     distances += [outline + t * (border - outline) for t in FALLOFF_RINGS]
-    rigid = radius + RIGID_SHARE * (outline - radius)
     band = face_height * (BAND_BELOW + _above(rays, landmarks) * (BAND_ABOVE - BAND_BELOW))
     # Depth falls off to the plane of the ears; the head's outline lies in it, and so it hardly turns.
     right, left = landmarks[topology.EAR_RIGHT], landmarks[topology.EAR_LEFT]
@@ -107,13 +105,13 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
         vertices=torch.from_numpy(vertices),
         triangles=np.concatenate([topology.surface_triangles(), _ring_triangles(len(rings))]),
         extend=torch.from_numpy(_extend_affinely(vertices[: topology.NUM_SURFACE], vertices[topology.NUM_SURFACE :])),
-        beyond=per_ring([np.maximum(distance - rigid, 0) for distance in distances]),
+        beyond=per_ring([np.maximum(distance - outline, 0) for distance in distances]),
         band=per_ring(band),
-        room=per_ring(border - rigid),
+        room=per_ring(border - outline),
         oval=np.tile(np.array(topology.FACE_OVAL), len(rings)),
         felt=per_ring(felt),
         behind=per_ring([np.full(len(oval), depth) for depth in behind]),
-        reach=float((border - rigid).min()),
+        reach=float((border - outline).min()),
     )
 
 
