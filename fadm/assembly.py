@@ -39,6 +39,14 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
 
     has_pictures: the driver is more than a motion file. Raises OptionError, or WeightsError for missing weights.
     """
+    if not has_pictures:
+        changed = [
+            f for f in ("driving_face", "smoothing", "rate") if getattr(options, f) != getattr(AnimateOptions, f)
+        ]
+        if changed:
+            raise OptionError(f"--{changed[0].replace('_', '-')} is for tracking; a motion file is tracked already")
+    if options.gap == "source" and options.relative is False:
+        raise OptionError("--gap source shows the anchor's pose as the source at rest; --absolute has no anchor")
     kind = "geometric" if options.coarse == "geometric" else _kind_of(options.coarse, "--coarse", NETWORK_KINDS)
     if kind != "geometric":
         if not has_pictures:

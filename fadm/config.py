@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import difflib
 import json
-import os
 import tomllib
 import types
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fadm.errors import ConfigError, OutputError
+from fadm.media.output import place_of, replace_file
 
 Config = TypeVar("Config")
 
@@ -38,15 +38,12 @@ def read_config(cls: type[Config], path: Path, overrides: Iterable[str] = ()) ->
 
 def write_config(config: Any, path: Path) -> None:
     """Write a configuration as JSON; the file appears whole or not at all. Raises OutputError."""
-    beside = path.with_name(f".{path.name}.part")
+    text = json.dumps(config_to_dict(config), indent=2) + "\n"
     try:
-        beside.write_text(json.dumps(config_to_dict(config), indent=2) + "\n", encoding="utf-8")
-        os.replace(beside, path)
+        with replace_file(place_of(path)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"cannot write the configuration {path}: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
 
 
 def config_to_dict(config: Any) -> dict[str, Any]:

@@ -23,16 +23,19 @@ def choose_device(name: str = "auto") -> torch.device:
 
     Raises OptionError for a device that PyTorch does not know or that this machine lacks.
     """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    num_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    counts = {"cuda": num_cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if name == "auto":
-        return torch.device(next(kind for kind, present in available.items() if present))
-    if not available.get(name.partition(":")[0], False):
-        present = ", ".join(kind for kind, here in available.items() if here)
-        raise OptionError(f"device {name!r} is not available; this machine has: auto, {present}")
+        return torch.device(next(kind for kind, count in counts.items() if count))
+    kind = name.partition(":")[0]
     try:
-        return torch.device(name)
+        device = torch.device(name) if counts.get(kind) else None
     except RuntimeError as error:
         raise OptionError(f"device {name!r} is not a device name; write for instance cpu or cuda:0") from error
+    if device is None or (device.index or 0) >= counts[kind]:
+        present = (f"{k}:{index}" if count > 1 else k for k, count in counts.items() for index in range(count))
+        raise OptionError(f"device {name!r} is not available; this machine has: auto, {', '.join(present)}")
+    return device
 
 
 def choose_dtype(device: torch.device, name: str = "auto") -> torch.dtype:
@@ -74,7 +77,7 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: in
 
     Each thread computes with one CPU thread: work in small pieces loses more at PyTorch's barriers than it gains.
     """
-    rest = iter(items)
+    rest, threads = iter(items), torch.get_num_threads()
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         pending = deque(pool.submit(work, item) for item in islice(rest, 2 * workers))
         try:
@@ -84,3 +87,4 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: in
                 yield result
         finally:
             pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)  # a thread's setting is also the one that new threads start with

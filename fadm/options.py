@@ -4,6 +4,7 @@ Imports nothing heavy, so that `fadm --help` shows names and defaults at once.
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +15,8 @@ from fadm.face.choice import check_choice
 DEFAULT_CROP_SIZE = 512
 LARGEST_CROP_SIZE = 1024
 SIZE_RANGE = (64, 2048)
+RATE_RANGE = (Fraction(1, 100), Fraction(1000))  # frames per second
+LARGEST_TERM = 2**31 - 1  # of a fraction in a video's header
 
 
 def option(default: Any, description: str) -> Any:
@@ -53,6 +56,8 @@ class MotionOptions:
     def __post_init__(self) -> None:
         check_choice(self.driving_face, "--driving-face")
         _check_range("--smoothing", self.smoothing, 0, 30)
+        if self.rate is not None:
+            _check_rate(self.rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,3 +136,13 @@ def _check_choice(flag: str, value: str, known: tuple[str, ...]) -> None:
 def _check_range(flag: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not low <= value <= high:
         raise OptionError(f"{flag} {value:g}: give a number from {low:.10g} to {high:.10g}")
+
+
+def _check_rate(rate: Fraction) -> None:
+    # As a decimal, because a float cannot show every rate that can be typed (1e400).
+    given = Decimal(rate.numerator) / Decimal(rate.denominator)
+    low, high = RATE_RANGE
+    if not low <= rate <= high:
+        raise OptionError(f"--rate {given:.6g}: give a number from {float(low):g} to {float(high):g}")
+    if max(rate.numerator, rate.denominator) > LARGEST_TERM:
+        raise OptionError(f"--rate {given}: more digits than a video holds; give for instance 29.97 or 30000/1001")

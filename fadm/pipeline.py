@@ -41,6 +41,7 @@ from fadm.media.compose import feather_mask, paste_square
 from fadm.media.crop import Square, cut_square, resize_pixels, square_around, to_pixels, to_tensor
 from fadm.media.frames import FrameSource
 from fadm.media.image import read_image
+from fadm.media.reader import open_frames
 from fadm.options import (
     DEFAULT_CROP_SIZE,
     LARGEST_CROP_SIZE,
@@ -67,14 +68,16 @@ class Animator:
         self.model = load_landmark_model()
 
     def animate(
-        self, source: str | Path | Pixels, driver: FrameSource, options: AnimateOptions | None = None
+        self, source: str | Path | Pixels, driving: str | Path, options: AnimateOptions | None = None
     ) -> Iterator[Pixels]:
-        """Yield the source's frames (H, W, 3) as it moves like the driver, at the driver's times.
+        """Yield the source's frames (H, W, 3) as it moves like the driver, one for each of the driver's.
 
-        Raises InputError, FaceError, OptionError or WeightsError before the first frame.
+        Options of the written file (side by side, audio, label) are for `animate_file`. Raises FadmError before
+        the first frame.
         """
         options = options or AnimateOptions()
         check_choices(options, has_pictures=True)
+        driver = open_driver(driving, options)
         prepared = self.prepare(source, options)
         motion, _ = self.read_motion(driver, options)
         yield from self.render(prepared, self.anchor(prepared, motion, options), options, driver)
@@ -91,8 +94,9 @@ class Animator:
             faces = tracker.track(picture)
         landmarks = faces[choose_face(faces, options.face, where)]
         side = square_around(landmarks[list(FACE_OVAL)], CROP_SCALE).side
-        if not options.crop and side > (options.size or LARGEST_CROP_SIZE):
-            factor = (options.size or LARGEST_CROP_SIZE) / side
+        largest = options.size or (DEFAULT_CROP_SIZE if options.crop else LARGEST_CROP_SIZE)
+        if side > largest:  # shrunk once, antialiased; the warp alone would flicker
+            factor = largest / side
             height, width = picture.shape[:2]
             picture = resize_pixels(picture, round(width * factor), round(height * factor))
             landmarks = (landmarks + 0.5) * np.float32(factor) - 0.5
@@ -114,6 +118,8 @@ class Animator:
     def anchor(self, prepared: PreparedSource, motion: Motion, options: AnimateOptions) -> AnchoredMotion:
         """Choose the frames from which the driver's motion is measured, and fill its gaps."""
         relative = len(motion) > 1 if options.relative is None else options.relative
+        if options.gap == "stop":  # what comes after the end is no anchor either
+            motion = fill_gaps(motion, options.gap, [])
         anchors = find_anchors(motion, self.model, prepared.face.attributes, options.anchor)
         filled = fill_gaps(motion, options.gap, anchors)
         stand_ins = find_stand_ins(motion, options.gap, anchors)[: len(filled)]
@@ -190,6 +196,11 @@ class Animator:
             if drawn.crop is not None:
                 pixels = paste_square(pixels, drawn.window, drawn.view.cpu(), feather_mask(drawn.window.side))
             yield pixels
+
+
+def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:
+    """Open a driver in the range and at the rate of the options. Raises FadmError."""
+    return open_frames(driving, start=options.start, end=options.end, rate=options.rate)
 
 
 def _compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:

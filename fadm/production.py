@@ -23,10 +23,9 @@ from fadm.media.crop import copy_square
 from fadm.media.frames import FrameSource
 from fadm.media.image import PICTURE_ENDINGS, write_image
 from fadm.media.output import check_folder
-from fadm.media.reader import open_frames
 from fadm.media.writer import check_output, has_sound, open_writer
 from fadm.options import AnimateOptions, EnhanceOptions, MotionOptions, SourceOptions
-from fadm.pipeline import Animator
+from fadm.pipeline import Animator, open_driver
 from fadm.progress import NO_PROGRESS, Progress
 
 Pixels = NDArray[np.uint8]
@@ -81,17 +80,20 @@ def animate_file(
     work.
     """
     began = time.perf_counter()
-    driver = None if is_motion_file(driving) else open_driver(driving, options)
+    driver = follower = None
+    if is_motion_file(driving):
+        motion = load_motion(driving).between(options.start, options.end)
+    else:
+        driver = open_driver(driving, options)
     audio = driver.audio if driver is not None and options.audio and has_sound(output) else None
-    check_output(output, audio, None if driver is None else driver.num_frames)
+    check_output(output, audio, len(motion) if driver is None else driver.num_frames)
     _check_inputs_stay(output, source, driving)
     check_choices(options, has_pictures=driver is not None)
     prepared = animator.prepare(source, options)
-    if driver is None:
-        motion, follower = load_motion(driving).between(options.start, options.end), None
-    else:
+    if driver is not None:
         progress.stage("tracking", driver.num_frames)
         motion, follower = animator.read_motion(driver, options, progress.advance)
+    damaged = 0 if driver is None else driver.num_damaged
     anchored = animator.anchor(prepared, motion, options)
     if audio is not None and len(anchored.motion) < len(motion):  # a gap ends the frames, and with them the sound
         audio = replace(audio, end=audio.start + int(motion.pts[len(anchored.motion)]) * motion.time_base)
@@ -99,7 +101,7 @@ def animate_file(
     if options.side_by_side:
         frames = _show_side_by_side(frames, prepared, driver)
     size = _write(output, frames, anchored.motion, audio, options.label, progress)
-    return _summarize(output, anchored.motion, size, audio, driver, follower, motion.is_tracked, began)
+    return _summarize(output, anchored.motion, size, audio, driver, damaged, follower, motion.is_tracked, began)
 
 
 def enhance_file(
@@ -120,9 +122,10 @@ def enhance_file(
     portrait = None if source is None else animator.prepare(source, SourceOptions())
     progress.stage("tracking", frames.num_frames)
     motion, follower = animator.read_motion(frames, options, progress.advance)
+    damaged = frames.num_damaged
     enhanced = animator.enhance(frames, motion, options, portrait)
     size = _write(output, enhanced, motion, audio, options.label, progress)
-    return _summarize(output, motion, size, audio, frames, follower, motion.is_tracked, began)
+    return _summarize(output, motion, size, audio, frames, damaged, follower, motion.is_tracked, began)
 
 
 def edit_file(
@@ -132,6 +135,7 @@ def edit_file(
     if Path(output).suffix.lower() not in PICTURE_ENDINGS:
         raise OutputError(f"'{output}': an edited portrait is a picture; end the name in {', '.join(PICTURE_ENDINGS)}")
     check_output(output)
+    _check_inputs_stay(output, source)
     write_image(output, animator.edit(source, controls, options), LABEL if options.label else None)
 
 
@@ -158,16 +162,11 @@ def is_motion_file(path: str | Path) -> bool:
     return Path(path).suffix.lower() in MOTION_ENDINGS
 
 
-def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:
-    """Open a driver in the range and at the rate of the options. Raises FadmError."""
-    return open_frames(driving, start=options.start, end=options.end, rate=options.rate)
-
-
 def _check_inputs_stay(output: str | Path, *inputs: str | Path) -> None:
     """Refuse to write the result over what it is made from. Raises OutputError."""
     for path in inputs:
-        if Path(output).resolve() == Path(path).resolve():
-            raise OutputError(f"'{output}' is also an input, which would be lost; choose another name for the result")
+        if Path(path).resolve() in (Path(output).resolve(), Path(output).resolve().parent):
+            raise OutputError(f"'{output}' is an input or inside one, which would be lost; choose another name")
 
 
 def _write(
@@ -204,11 +203,11 @@ def _summarize(
     size: tuple[int, int],
     audio: AudioTrack | None,
     frames: FrameSource | None,
+    damaged: int,
     follower: FaceFollower | None,
     is_tracked: Tensor,
     began: float,
 ) -> Summary:
-    damaged = 0 if frames is None else frames.num_damaged
     announced = 0 if frames is None else (frames.num_frames or 0)
     return Summary(
         output=str(output),

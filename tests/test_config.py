@@ -55,6 +55,12 @@ def test_written_configuration_is_read_back(tmp_path):
     assert config_from_dict(Recipe, json.loads(json.dumps(config_to_dict(recipe))), source="x") == recipe
 
 
+def test_a_link_to_a_configuration_stays_one(tmp_path):
+    (tmp_path / "link.json").symlink_to(tmp_path / "r.json")
+    write_config(Recipe(size=32), tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink() and read_config(Recipe, tmp_path / "r.json").size == 32
+
+
 def test_overrides_set_nested_keys(tmp_path):
     overrides = ["sampler.steps=20", "title=plain words", "sampler.eta=1e-1", "channels=[8]", "is_shared=false"]
     recipe = read_config(Recipe, write(tmp_path / "r.toml", TOML), overrides)
@@ -98,7 +104,7 @@ def test_files_that_are_no_configuration(tmp_path):
         read_config(Recipe, write(tmp_path / "r.toml", "size = = 3"))
     with pytest.raises(ConfigError, match="must hold a table"):
         read_config(Recipe, write(tmp_path / "r.json", "[1]"))
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="does not exist; create it first"):
         write_config(Recipe(size=1), tmp_path / "absent" / "r.json")
 
 

@@ -18,6 +18,14 @@ def test_absent_device_is_named(name):
         choose_device(name)
 
 
+def test_an_absent_device_of_a_present_kind_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda:1") and choose_device() == torch.device("cuda")
+    with pytest.raises(OptionError, match="'cuda:7' is not available; this machine has: auto, cuda:0, cuda:1, cpu"):
+        choose_device("cuda:7")
+
+
 def test_unknown_dtype_is_named():
     with pytest.raises(OptionError, match="float8"):
         choose_dtype(torch.device("cpu"), "float8")

@@ -1,8 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fadm import AnimateOptions, Animator
@@ -40,7 +43,7 @@ def motion(animator, clip):
 
 
 def test_frames_follow_the_driver(animator, clip):
-    frames = list(animator.animate(ASTRONAUT, open_frames(clip), SMALL))
+    frames = list(animator.animate(ASTRONAUT, clip, SMALL))
     assert len(frames) == 8 and all(f.shape == (64, 64, 3) and f.dtype == np.uint8 for f in frames)
     assert all(np.abs(a.astype(int) - b).mean() > 0.1 for a, b in pairwise(frames))
 
@@ -67,10 +70,10 @@ def test_face_of_the_source_by_number(animator):
 
 def test_mistakes_come_before_the_first_frame(animator, tmp_path, clip):
     with pytest.raises(InputError, match="is not a picture"):
-        next(animator.animate(clip, open_frames(clip)))
+        next(animator.animate(clip, clip))
     Image.fromarray(BLANK).save(tmp_path / "blank.png")
     with pytest.raises(FaceError, match=r"driver '.*blank\.png'"):
-        next(animator.animate(ASTRONAUT, open_frames(tmp_path / "blank.png")))
+        next(animator.animate(ASTRONAUT, tmp_path / "blank.png"))
     with pytest.raises(OptionError, match="device 'abacus'"):
         Animator(device="abacus")
 
@@ -132,7 +135,7 @@ def test_another_tracker_can_be_handed_in(clip):
             super().close()
             made.append("closed")
 
-    frames = Animator(device="cpu", make_tracker=Tracker).animate(ASTRONAUT, open_frames(clip, end=0.08), SMALL)
+    frames = Animator(device="cpu", make_tracker=Tracker).animate(ASTRONAUT, clip, replace(SMALL, end=0.08))
     assert len(list(frames)) == 2 and made == [False, "closed", True, "closed"]
 
 
@@ -140,3 +143,29 @@ def test_an_edit_without_a_wish_changes_nothing(animator):
     source = read_image(ASTRONAUT).astype(int)
     assert np.abs(animator.edit(ASTRONAUT, FaceControls(), SourceOptions()) - source).max() <= 1
     assert np.abs(animator.edit(ASTRONAUT, FaceControls(smile=1), SourceOptions()) - source).max() > 20
+
+
+def test_the_range_of_the_options_is_kept(animator, clip):
+    assert len(list(animator.animate(ASTRONAUT, clip, replace(SMALL, start=0.08, end=0.2)))) == 3
+
+
+def test_a_motion_that_stops_at_a_gap_has_its_anchor_before_it(animator, prepared, motion):
+    is_tracked = torch.tensor([True, True, True, False, True, True, True, True])
+    options = replace(SMALL, gap="stop")
+    anchored = animator.anchor(prepared, replace(motion, is_tracked=is_tracked), options)
+    assert len(anchored.motion) == 3 and anchored.anchors[0] < 3
+    assert len(list(animator.render(prepared, anchored, options))) == 3
+
+
+def test_a_large_portrait_is_shrunk_to_the_rendered_size_before_it_is_warped(animator):
+    crop = animator.prepare(ASTRONAUT, SourceOptions()).crop
+    prepared = animator.prepare(ASTRONAUT, SMALL)
+    assert prepared.crop.side == pytest.approx(64, abs=1)
+    assert prepared.picture.shape[0] == pytest.approx(512 * 64 / crop.side, abs=1)
+
+
+def test_work_ahead_leaves_the_number_of_threads(animator, clip):
+    before = torch.get_num_threads()
+    list(animator.animate(ASTRONAUT, clip, SMALL))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == before

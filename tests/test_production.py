@@ -1,17 +1,19 @@
 import json
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fadm.attributes.controls import FaceControls
 from fadm.attributes.motion import load_motion
-from fadm.errors import FadmError, OutputError
+from fadm.errors import FadmError, OptionError, OutputError
 from fadm.media.crop import resize_pixels
 from fadm.media.image import read_image
-from fadm.options import AnimateOptions, MotionOptions
+from fadm.options import AnimateOptions, MotionOptions, SourceOptions
 from fadm.pipeline import Animator
-from fadm.production import Summary, animate_file, extract_file, is_motion_file
+from fadm.production import Summary, animate_file, edit_file, extract_file, is_motion_file
 from tests.clips import BLANK, carphone_frames, inspect_video, write_clip
 from tests.media.samples import ASTRONAUT
 
@@ -128,9 +130,25 @@ def test_motion_files_are_known_by_their_ending():
 
 def test_an_input_is_never_overwritten(tmp_path, clip):
     before = clip.read_bytes()
-    with pytest.raises(OutputError, match="is also an input"):
+    with pytest.raises(OutputError, match="would be lost"):
         animate_file(make_idle_animator(), ASTRONAUT, clip, clip, OPTIONS)
     assert clip.read_bytes() == before
+    portrait = tmp_path / "portrait.png"
+    portrait.write_bytes(Path(ASTRONAUT).read_bytes())
+    with pytest.raises(OutputError, match="would be lost"):
+        edit_file(make_idle_animator(), portrait, portrait, FaceControls(), SourceOptions())
+    with pytest.raises(OutputError, match="inside one"):
+        animate_file(make_idle_animator(), ASTRONAUT, tmp_path, tmp_path / "portrait.png", OPTIONS)
+
+
+def test_a_motion_file_of_many_frames_is_no_picture(animator, tmp_path, clip):
+    extract_file(animator, clip, tmp_path / "a.json", MotionOptions())
+    with pytest.raises(OutputError, match="holds one frame"):
+        animate_file(make_idle_animator(), ASTRONAUT, tmp_path / "a.json", tmp_path / "a.png", OPTIONS)
+    with pytest.raises(OptionError, match="--smoothing is for tracking"):
+        animate_file(
+            make_idle_animator(), ASTRONAUT, tmp_path / "a.json", tmp_path / "a.mp4", replace(OPTIONS, smoothing=3.0)
+        )
 
 
 def test_a_file_cut_short_is_said(animator, tmp_path):

@@ -20,6 +20,7 @@ from fadm.attributes.rotation import axis_angle_to_matrix
 from fadm.errors import FaceError, InputError, OptionError
 from fadm.media.frames import make_range
 from fadm.media.output import explain_failure, place_of, replace_file
+from fadm.options import LARGEST_TERM
 
 FORMAT = "fadm motion 1"
 MOTION_ENDINGS = (".json", ".npz")
@@ -238,5 +239,7 @@ def _check_motion(content: dict[str, Any], path: Path) -> Motion:
         or (floats["camera"][is_tracked, 0] <= 0).any()
     ):
         raise InputError(f"'{path}': times must grow, rate and scale of the camera must be above 0")
+    if max(*time_base.as_integer_ratio(), *rate.as_integer_ratio()) > LARGEST_TERM:
+        raise InputError(f"'{path}': time_base or rate has more digits than a video holds (terms up to {LARGEST_TERM})")
     attributes = FaceAttributes(**{n: floats[n] for n in widths})
     return Motion(attributes, is_tracked, integers["shot"], floats["identity"], integers["pts"], time_base, rate)

@@ -46,5 +46,5 @@ def main(arguments: list[str] | None = None) -> None:
             sys.stderr.write(f"fadm: {' '.join(message.split())}\n")
         sys.exit(MISTAKE)
     if result == INTERRUPTED:
-        sys.stderr.write("fadm: interrupted; nothing was written\n")
+        sys.stderr.write("fadm: interrupted\n")
     sys.exit(result if isinstance(result, int) else 0)

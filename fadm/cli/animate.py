@@ -22,7 +22,11 @@ def animate(
     ],
     output: Annotated[
         str,
-        typer.Option("-o", "--output", help="Result: .mp4, .mov, .mkv, .webm, .gif, or a folder of PNGs (ends in /)."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Result: .mp4, .m4v, .mov, .mkv, .webm, .gif, folder of PNGs (ends in /), .png of one frame.",
+        ),
     ],
     given: dict[str, Any],
     device: Device = "auto",

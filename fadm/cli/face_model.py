@@ -30,7 +30,7 @@ def learn_face_model(
     model = learn_landmark_model(clips, LandmarkModelConfig())
     save_landmark_model(model, output, describe_training_data(clips))
     console = Console()
-    console.print(f"{output}: learned from {len(clips)} clips")
+    console.print(f"{output}: learned from {len(clips)} clips", soft_wrap=True, markup=False, highlight=False)
     if validate:
         explained = measure_explained_motion(model, list(read_tracked_clips(validate)))
         console.print(

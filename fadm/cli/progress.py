@@ -90,7 +90,7 @@ class BarProgress:
     def finish(self, report: Mapping[str, Any], sentence: str) -> None:
         """See `CommandProgress`."""
         self._close_task()
-        self._bars.console.print(sentence, soft_wrap=True)
+        self._bars.console.print(sentence, soft_wrap=True, markup=False, highlight=False)
 
     def stop(self, *, erase: bool = False) -> None:
         """Let go of the screen; before an error the bars are erased."""

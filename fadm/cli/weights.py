@@ -28,9 +28,12 @@ def import_files(
             f"{file}: {imported.kind}, {imported.num_tensors} tensors, {imported.num_values:,} values "
             f"-> {imported.path}",
             soft_wrap=True,
+            markup=False,
+            highlight=False,
         )
         if imported.left_out:
-            console.print(f"  left out: {', '.join(imported.left_out)}", soft_wrap=True)
+            left_out = f"  left out: {', '.join(imported.left_out)}"
+            console.print(left_out, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command("list")
@@ -38,6 +41,7 @@ def list_all() -> None:
     """List the weights that can be used by name."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from fadm.weights.registry import list_weights
 
@@ -46,7 +50,7 @@ def list_all() -> None:
         size = f"{weights.path.stat().st_size / 1e6:.1f} MB"
         kind, licence = (weights.metadata.get(key, "") for key in ("kind", "licence"))
         place = "(with the package)" if weights.is_embedded else str(weights.path)
-        table.add_row(weights.name, kind, size, licence, place)
+        table.add_row(*map(Text, (weights.name, kind, size, licence, place)))
     Console().print(table)
 
 
@@ -78,9 +82,10 @@ def verify(
     console, num_damaged = Console(), 0
     for path in paths:
         try:
-            console.print(f"{path}: intact, sha256 {verify_weights(path)['sha256']}", soft_wrap=True)
+            intact = f"{path}: intact, sha256 {verify_weights(path)['sha256']}"
+            console.print(intact, soft_wrap=True, markup=False, highlight=False)
         except WeightsError as error:
             num_damaged += 1
-            console.print(str(error), style="red", soft_wrap=True)
+            console.print(str(error), style="red", soft_wrap=True, markup=False, highlight=False)
     if num_damaged:
         raise WeightsError(f"{num_damaged} of {len(paths)} weights files are damaged: import them again")

@@ -40,7 +40,7 @@ def read_tracked_clips(shards: Sequence[Path], *, with_pictures: bool = False) -
         try:
             with tarfile.open(shard) as tar:
                 for member in tar:
-                    key, _, extension = member.name.partition(".")
+                    key, extension = _split_name(member.name)
                     content = tar.extractfile(member)
                     if content is None:
                         continue
@@ -56,6 +56,13 @@ def read_tracked_clips(shards: Sequence[Path], *, with_pictures: bool = False) -
             unpaired = sorted(landmarks.keys() ^ info.keys())
             raise InputError(f"{shard}: samples need landmarks.npy and json both; missing one: {unpaired[:3]}")
         yield from (TrackedClip(k, landmarks[k], info[k], tuple(pictures.get(k, ()))) for k in landmarks)
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    """A member's key and its extension, which begins at the first dot of the base name (webdataset's convention)."""
+    folder, slash, base = name.rpartition("/")
+    stem, _, extension = base.partition(".")
+    return folder + slash + stem, extension
 
 
 def _read_landmarks(name: str, content: bytes) -> NDArray[np.float32]:

@@ -63,7 +63,7 @@ class FrameSource:
 
     width, height in pixels as shown (turned upright, pixels square); rate in frames per second, the average;
     time_base in seconds; num_frames an estimate, None if unknown; num_damaged how many frames the latest
-    iteration left out because they could not be decoded.
+    complete iteration left out because they could not be decoded.
     """
 
     path: Path
@@ -77,12 +77,12 @@ class FrameSource:
     num_damaged: int = 0
 
     def __iter__(self) -> Iterator[Frame]:
-        self.num_damaged = 0
-        origin = None
+        origin, num_damaged = None, 0
         for decoded in self.decode():
             if decoded is None:
-                self.num_damaged += 1
+                num_damaged += 1
                 continue
             pts, pixels = decoded
             origin = pts if origin is None else origin
             yield Frame(pixels, pts - origin, (pts - origin) * self.time_base)
+        self.num_damaged = num_damaged

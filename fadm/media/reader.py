@@ -85,9 +85,11 @@ def list_pictures(folder: Path) -> list[Path]:
 
     Raises InputError for a folder that cannot be read or holds no picture.
     """
-    endings = Image.registered_extensions()
+    # Of the formats that Pillow knows, some can only be saved; MPO is opened by the reader of JPEG.
+    endings = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN or kind == "MPO"}
     try:
-        files = [f for f in folder.iterdir() if f.suffix.lower() in endings and not f.name.startswith(".")]
+        named = (f for f in folder.iterdir() if f.suffix.lower() in endings and not f.name.startswith("."))
+        files = [f for f in named if f.is_file()]
     except OSError as error:
         raise InputError(f"the folder '{folder}' cannot be read: {error.strerror}; check its permissions") from error
     if not files:

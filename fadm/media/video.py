@@ -95,7 +95,18 @@ def read_facts(container: InputContainer, path: Path) -> VideoFacts:
     rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
     pixel_aspect = stream.sample_aspect_ratio or Fraction(1)
     has_display_times = container.format.name != "avi"
-    return VideoFacts(time_base, rate, stream.start_time or 0, pixel_aspect, stream.frames or None, has_display_times)
+    num_frames = _count_announced(container, stream)
+    return VideoFacts(time_base, rate, stream.start_time or 0, pixel_aspect, num_frames, has_display_times)
+
+
+def _count_announced(container: InputContainer, stream: VideoStream) -> int | None:
+    """How many frames the header says are shown, present or not.
+
+    An MP4's edit list shows a part of the frames in its header's count; its index marks the others.
+    """
+    if stream.frames and "mp4" in container.format.name.split(","):
+        return sum(not entry.is_discard for entry in stream.index_entries) or None
+    return stream.frames or None
 
 
 def _measure(path: Path, facts: VideoFacts, kept: TimeRange) -> VideoFacts:
@@ -105,7 +116,7 @@ def _measure(path: Path, facts: VideoFacts, kept: TimeRange) -> VideoFacts:
     with open_container(path) as container:
         for packet in read_packets(container, video_stream(container, path)):
             pts = packet.pts if facts.has_display_times else packet.dts
-            if pts is None:
+            if pts is None or packet.is_discard:
                 continue
             time = (pts - facts.start_pts) * facts.time_base
             if time in kept:

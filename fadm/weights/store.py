@@ -1,9 +1,7 @@
 """Weights files: safetensors with the configuration and the hash of the tensors in their metadata."""
 
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fadm.errors import OutputError, WeightsError
+from fadm.media.output import place_of, replace_file
 from fadm.weights.renaming import describe_differences, shapes_of
 
 
@@ -45,16 +44,13 @@ def save_weights(
     """
     tensors = {name: _own_memory(tensor.detach().cpu()) for name, tensor in state_dict.items()}
     header = {**metadata, "config": json.dumps(config), "sha256": hash_tensors(tensors)}
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    place = place_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, beside, metadata=header)
-        os.replace(beside, path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(place) as temporary:
+            save_file(tensors, temporary, metadata=header)
     except (OSError, SafetensorError) as error:
         raise OutputError(f"cannot write the weights {path}: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
 
 
 def _own_memory(tensor: Tensor) -> Tensor:

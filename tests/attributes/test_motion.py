@@ -152,6 +152,8 @@ BAD_CONTENT = {
     "time stands still": ({"pts": [3, 3]}, "times must grow"),
     "no rate": ({"rate": "0"}, "rate and scale of the camera must be above 0"),
     "endless rate": ({"rate": "1/0"}, "missing or malformed"),
+    "rate of many digits": ({"rate": "25.123456789123"}, "time_base or rate has more digits than a video holds"),
+    "unit of many digits": ({"time_base": "1/2147483648"}, "time_base or rate has more digits than a video holds"),
     "no scale": ({"camera": [[0.0, 1, 1]] * 2}, "scale of the camera must be above 0"),
     "huge number": ({"pts": [0, 10**30]}, "missing or malformed"),
 }

@@ -222,5 +222,5 @@ def test_an_interrupt_leaves_everything_as_it_was(tmp_path, capsys, monkeypatch,
     (tmp_path / "a.mp4").write_text("precious")
     monkeypatch.setattr(Animator, "render", interrupted)
     assert run_fadm("animate", ASTRONAUT, still, "-o", tmp_path / "a.mp4", "--quiet") == 130
-    assert capsys.readouterr().err == "fadm: interrupted; nothing was written\n"
+    assert capsys.readouterr().err == "fadm: interrupted\n"
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"] and (tmp_path / "a.mp4").read_text() == "precious"

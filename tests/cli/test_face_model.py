@@ -32,6 +32,12 @@ def test_the_learned_model_can_be_loaded_and_says_what_it_is_from(tmp_path, caps
     assert "MIT" in json.dumps(read_metadata(output))
 
 
+def test_brackets_in_the_models_name_are_no_markup(tmp_path, capsys, shard):
+    output = tmp_path / "model[red].safetensors"
+    assert run_fadm("learn-face-model", shard, "-o", output) == 0
+    assert capsys.readouterr().out == f"{output}: learned from 3 clips\n"
+
+
 def test_no_clip_of_the_tier(tmp_path, capsys):
     content = {"a.landmarks.npy": pack(np.zeros((4, 478, 3), np.float16)), "a.json": b'{"tier": "closed"}'}
     shard = write_shard(tmp_path / "closed.tar", content)

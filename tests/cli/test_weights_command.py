@@ -47,6 +47,15 @@ def test_verify_passes_intact_files_and_fails_damaged_ones(tmp_path):
         runner.invoke(app, ["verify", "flame"], catch_exceptions=False)
 
 
+def test_brackets_in_names_are_no_markup(tmp_path):
+    source = (tmp_path / "generic_model.pkl").rename(tmp_path / "model[red].pkl")
+    assert f"{source}: flame, " in runner.invoke(app, ["import", str(source)], catch_exceptions=False).stdout
+    kept = tmp_path / "home" / "weights" / "flame.safetensors"
+    kept.rename(kept.with_name("flame[bold].safetensors"))
+    assert " flame[bold] " in runner.invoke(app, ["list"], catch_exceptions=False).stdout
+    assert "flame[bold].safetensors: intact" in runner.invoke(app, ["verify"], catch_exceptions=False).stdout
+
+
 def test_one_name_for_several_files(tmp_path):
     with pytest.raises(OptionError, match="--name x is for one file, 2 were given"):
         runner.invoke(app, ["import", "a", "b", "--name", "x"], catch_exceptions=False)

@@ -50,6 +50,15 @@ def test_clips_of_all_shards_come_in_order(tmp_path):
     assert clips[2].info == {"clip": "c", "tier": "open"}
 
 
+@pytest.mark.parametrize("folder", [".", "./v1.2", "clips.d"])
+def test_the_key_ends_at_the_first_dot_of_the_base_name(tmp_path, folder):
+    content = {f"{folder}/{name}": data for name, data in make_content(["a", "b"]).items()}
+    shard = write_shard(tmp_path / "clips.tar", content)
+    clips = list(read_tracked_clips([shard], with_pictures=True))
+    assert [clip.key for clip in clips] == [f"{folder}/a", f"{folder}/b"]
+    assert clips[1].info["clip"] == "b" and len(clips[1].pictures) == 1
+
+
 @pytest.mark.parametrize("missing", ["b.json", "b.landmarks.npy"])
 def test_a_sample_needs_landmarks_and_description(tmp_path, missing):
     content = make_content(["a", "b"])

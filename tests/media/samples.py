@@ -66,6 +66,18 @@ def make_video(
     return path
 
 
+def trim_start(path: Path, trimmed: Path, num_frames: int, rate: Fraction = Fraction(25)) -> Path:
+    """Copy an MP4 whose first frames are kept, but hidden by an edit list."""
+    with av.open(str(path)) as whole, av.open(str(trimmed), "w", options={"avoid_negative_ts": "disabled"}) as output:
+        stream = output.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.size:
+                shift = round(num_frames / rate / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+                output.mux(packet)
+    return trimmed
+
+
 def mux_tone(output, sound, num_samples: int) -> None:
     context = sound.codec_context
     size = context.frame_size or 1024

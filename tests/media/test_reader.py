@@ -35,6 +35,15 @@ def test_folder_in_natural_order(tmp_path):
     assert np.array_equal(frames[2].pixels, pattern(2, 16, 12))
 
 
+def test_folder_with_other_files_that_pillow_names(tmp_path):
+    folder = save_pictures(tmp_path / "f", ["1.png"])
+    (folder / "notes.pdf").write_bytes(b"%PDF-1.7")
+    (folder / "thumbnails.png").mkdir()
+    Image.fromarray(pattern(1, 16, 12)).save(folder / "2.mpo")
+    assert [p.name for p in list_pictures(folder)] == ["1.png", "2.mpo"]
+    assert len(list(open_frames(folder))) == 2
+
+
 def test_folder_without_numbers_is_sorted_by_name(tmp_path):
     folder = save_pictures(tmp_path / "f", ["b.png", "a.png"])
     assert [p.name for p in list_pictures(folder)] == ["a.png", "b.png"]

@@ -12,7 +12,7 @@ from fadm.errors import InputError
 from fadm.media.reader import open_frames
 from fadm.media.video import to_pixels
 from fadm.media.writer import open_writer
-from tests.media.samples import CARPHONE, frame_number, make_video, pattern
+from tests.media.samples import CARPHONE, frame_number, make_video, pattern, trim_start
 
 
 def test_size_times_and_rate():
@@ -30,6 +30,16 @@ def test_a_source_can_be_read_again(tmp_path):
     source = open_frames(make_video(tmp_path / "a.mp4"))
     first, second = ([frame_number(f.pixels) for f in source] for _ in range(2))
     assert first == second == list(range(20))
+
+
+@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "3"}, {"g": "7"}])
+def test_frames_that_an_edit_list_hides_are_not_counted(tmp_path, options):
+    path = make_video(tmp_path / "a.mp4", num_frames=30, options={"crf": "10"} | options)
+    source = open_frames(trim_start(path, tmp_path / "b.mp4", 10))
+    assert source.num_frames == 20 and source.rate == 25
+    assert [frame_number(f.pixels) for f in source] == list(range(10, 30))
+    part = open_frames(tmp_path / "b.mp4", start=0.2, end=0.6)
+    assert part.num_frames == len(list(part)) == 10
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx-vp9"), ("a.mkv", "ffv1"), ("a.ts", "mpeg2video")])

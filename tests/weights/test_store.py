@@ -31,6 +31,12 @@ def test_weights_come_back_with_configuration_and_metadata(tmp_path):
     assert [each.name for each in path.parent.iterdir()] == ["w.safetensors"]
 
 
+def test_a_link_to_weights_stays_one(tmp_path):
+    (tmp_path / "link.safetensors").symlink_to(tmp_path / "far" / "w.safetensors")
+    save_weights(tmp_path / "link.safetensors", {"a": torch.ones(1)}, config={}, metadata={})
+    assert (tmp_path / "link.safetensors").is_symlink() and (tmp_path / "far" / "w.safetensors").is_file()
+
+
 def test_half_precision_is_stored_as_it_is_and_loaded_as_single(tmp_path):
     values = torch.tensor([0.1, 2.0]).half()
     save_weights(tmp_path / "w.safetensors", {"a": values}, config={}, metadata={})

@@ -50,9 +50,10 @@ def paint_mouth_interior(picture: Tensor, landmarks: FloatArray) -> MouthInterio
         return np.interp(u, points @ across / width, points @ down / width)
 
     upper, lower = line(topology.INNER_UPPER_LIP), line(topology.INNER_LOWER_LIP)
-    cavity = _tone(picture, landmarks, LOWER_LIP) * torch.tensor([0.28, 0.14, 0.14])[:, None, None]
+    lip = _tone(picture, landmarks, LOWER_LIP)
+    cavity = lip * lip.new_tensor([0.28, 0.14, 0.14])[:, None, None]
     tongue = 1 + 1.2 * np.clip((v - upper - 0.1) / 0.35, 0, 1)  # it is lighter than the darkness above it
-    cavity = cavity * _field(1.1 * np.clip(1 - np.abs(u), 0, 1) * tongue)
+    cavity = cavity * _field(1.1 * np.clip(1 - np.abs(u), 0, 1) * tongue).to(cavity)
     if float((lower - upper).max()) < OPEN_SHARE:
         return MouthInterior(_paint_teeth(cavity, _tone(picture, landmarks, CHEEK), u, v - upper), window)
     # The source's own interior, its upper row of teeth continued upwards behind the lip.

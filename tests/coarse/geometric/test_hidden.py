@@ -59,3 +59,12 @@ def test_the_hidden_cheek_comes_into_view_without_the_background():
     assert float((shown - 0.6).abs().max()) < 0.1
     at_rest = drive_source(state, torch.from_numpy(turned), torch.from_numpy(turned)).frame
     assert float((at_rest - state.picture).abs().max()) < 1e-3
+
+
+def test_no_tensor_stays_behind_on_another_device():
+    turned = turned_face(35)
+    picture = painted(turned).to("meta")
+    state = prepare_source(picture, turned, np.ones((64, 64), np.float32), WHOLE, WHOLE, SIDE)
+    opened = torch.from_numpy(turned_face(0))
+    opened[list(topology.INNER_LOWER_LIP[1:-1]), 1] += 5
+    assert drive_source(state, opened, torch.from_numpy(turned_face(0))).frame.device.type == "meta"
