@@ -8,9 +8,11 @@ from fadm.attributes.flame import FLAME, FLAMELandmarks
 from fadm.conditioning.conditions import Conditions
 from fadm.errors import OptionError, WeightsError
 from fadm.weights.importer import import_weights
-from fadm.weights.models import load_model
+from fadm.weights.models import KINDS, load_model
 from fadm.weights.store import read_metadata, verify_weights
+from tests.cli.command import error_line, run_fadm
 from tests.reference import blob, load_case, normal, relative_error, uniform
+from tests.weights.crafted_files import Command, save_legacy_torch, save_numpy, save_python2_pickle, save_torch
 from tests.weights.released_files import (
     flame_table,
     nested_entries,
@@ -142,3 +144,23 @@ def test_unknown_checkpoints_are_named_by_their_entries(tmp_path):
     torch.save({"encoder": {"weight": torch.ones(1)}}, tmp_path / "file.pth")
     with pytest.raises(WeightsError, match=r"of no known kind: its entries are encoder\. Known are"):
         import_weights(tmp_path / "file.pth")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "save"),
+    [
+        ("fadm", "diffusion.pth", save_torch),
+        ("fomm", "vox-cpk.pth.tar", save_legacy_torch),
+        ("face_vid2vid", "checkpoint.pth.tar", save_torch),
+        ("deca", "deca_model.tar", save_torch),
+        ("flame", "generic_model.pkl", save_python2_pickle),
+        ("flame_landmarks", "landmark_embedding.npy", save_numpy),
+    ],
+)
+def test_code_in_a_released_file_is_refused_by_its_importer(tmp_path, weights_home, capsys, kind, name, save):
+    mark = tmp_path / "it_ran"
+    entries = {entry: {"weight": torch.ones(1)} for entry in KINDS[kind].entries}
+    save(tmp_path / name, entries | {"optimizer": Command(mark)})
+    assert run_fadm("weights", "import", tmp_path / name) == 2
+    assert "refused, nothing of it ran" in error_line(capsys)
+    assert not mark.exists() and not list(weights_home.rglob("*.safetensors"))
