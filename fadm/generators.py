@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -226,7 +227,8 @@ def follow_driver(driver: Iterable[Frame], windows: dict[int, Square], anchored:
         if stand_in != last:
             elsewhere[stand_in] = windows[shots[index]]
     crops, crop = cut_frames(driver, elsewhere), None
-    for index, (frame, stand_in) in enumerate(zip(driver, stand_ins, strict=False)):
+    for index, frame in enumerate(islice(driver, len(stand_ins))):
+        stand_in = stand_ins[index]
         if stand_in == index:
             crop = cut_face(frame.pixels, windows[shots[index]])
         shown = crops[stand_in] if stand_in in elsewhere else crop

@@ -232,8 +232,7 @@ def _show_side_by_side(
     source = prepared.picture
     if prepared.is_crop:
         source = copy_square(source, prepared.crop, prepared.size)
-    if driver is None:
-        yield from (place_beside([source, pixels], len(pixels)) for pixels in frames)
-    else:
-        for pixels, driving in zip(frames, driver, strict=False):  # a gap may have ended the frames before
-            yield place_beside([source, driving.pixels, pixels], len(pixels))
+    driving = None if driver is None else iter(driver)
+    for pixels in frames:
+        shown = [] if driving is None else [next(driving).pixels]
+        yield place_beside([source, *shown, pixels], len(pixels))
