@@ -137,12 +137,14 @@ class Animator:
 
         driver: what the motion was read from, for choices that look at it again (`sees_driver`).
         """
-        motion, windows = anchored.motion, driver_windows(self.model, anchored.motion)
+        motion = anchored.motion
+        is_seen = driver is not None and sees_driver(options)
+        windows = driver_windows(self.model, motion) if is_seen else {}
         generator = build_generator(self.model, prepared, anchored, options, driver, windows, self.device)
         crop = cut_face(prepared.picture, prepared.crop)
         refiner = build_refiner(self.model, prepared.face, crop, motion, options, self.device, is_animation=True)
         crops: Iterator[Tensor | None] = repeat(None, len(motion))
-        if driver is not None and sees_driver(options):
+        if driver is not None and is_seen:
             crops = follow_driver(driver, windows, anchored)
 
         def draw(job: tuple[int, Tensor | None]) -> DrawnFrame:
@@ -194,7 +196,7 @@ class Animator:
         for drawn in refiner.refine(drawn_frames()):
             pixels = pictures.popleft()
             if drawn.crop is not None:
-                pixels = paste_square(pixels, drawn.window, drawn.view.cpu(), feather_mask(drawn.window.side))
+                pixels = _paste(pixels, drawn)
             yield pixels
 
 
@@ -207,7 +209,12 @@ def _compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:
     """The crop alone, or the whole picture with the drawn window in it."""
     if prepared.is_crop:
         return to_pixels(drawn.view)
-    return paste_square(prepared.picture, drawn.window, drawn.view.cpu(), feather_mask(drawn.view.shape[-1]))
+    return _paste(prepared.picture, drawn)
+
+
+def _paste(picture: Pixels, drawn: DrawnFrame) -> Pixels:
+    """The drawn window in its picture, its border soft."""
+    return paste_square(picture, drawn.window, drawn.view, feather_mask(drawn.window.side))
 
 
 def _first_face(video: FrameSource, motion: Motion) -> Pixels:

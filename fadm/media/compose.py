@@ -1,5 +1,7 @@
 """Put a rendered square back into its picture, and pictures beside each other."""
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ Pixels = NDArray[np.uint8]
 FEATHER = 0.06  # width of the soft border of a pasted square, in lengths of its side
 
 
+@lru_cache(maxsize=4)  # one for each size of square that a video has, not one for each of its frames
 def feather_mask(size: int) -> Tensor:
     """Mask (1, 1, size, size): 1 inside, falling smoothly to 0 at the border of the square."""
     distance = torch.minimum(torch.arange(size) + 0.5, size - torch.arange(size) - 0.5) / (FEATHER * size)

@@ -36,8 +36,8 @@ class MotionTransfer:
         share = gains.mouth_gain * self.mouth_scale * self.mouth_share + gains.brows_gain * self.brow_share
         share = share + gains.eyes_gain * (1 - self.mouth_share - self.brow_share)
         shape = source.canonical + share[:, None] * motion
-        rest_face = source.canonical if anchor is None else self.driver_neutral + rest
-        shape = self._open_lids(shape, self.driver_neutral + rest + motion, rest_face, anchor is None)
+        driver_rest = None if anchor is None else self.driver_neutral + rest
+        shape = self._open_lids(shape, self.driver_neutral + rest + motion, driver_rest)
         shape = _part_lips(shape)
         gaze = gains.gaze_gain * (driving.gaze - reference.gaze)
         shape = torch.cat([shape[:, : topology.NUM_SURFACE], self._turn_irises(gaze)], 1)
@@ -65,15 +65,18 @@ class MotionTransfer:
         shift = _limit_length(shift * own.camera[:, :1], LARGEST_SHIFT * self.reach)
         return head, torch.cat([own.camera[:, :1] * size, own.camera[:, 1:] + shift], 1)
 
-    def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor, is_absolute: bool) -> Tensor:
-        """Open each eye by the share by which the driver's opens, so that a blink closes it whatever its size."""
+    def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor | None) -> Tensor:
+        """Open each eye by the share by which the driver's opens, so that a blink closes it whatever its size.
+
+        driver_rest: the driver's face in its anchor frame, None for absolute motion.
+        """
         shape = shape.clone()
         for upper, lower, _ in topology.EYES:
             inner_upper, inner_lower = list(upper[1:-1]), list(lower[1:-1])
             opening = _opening(driver, inner_upper, inner_lower)
             usual = _opening(self.driver_neutral, inner_upper, inner_lower)
             own = _opening(self.source.canonical, inner_upper, inner_lower)
-            if is_absolute:
+            if driver_rest is None:
                 rest = usual * own / _opening(self.source_neutral, inner_upper, inner_lower)
             else:
                 rest = _opening(driver_rest, inner_upper, inner_lower)

@@ -109,7 +109,7 @@ def test_eyes_open_by_the_drivers_share(gain, share):
     for upper, lower, _ in topology.EYES:
         inner, opposite = list(upper[1:-1]), list(lower[1:-1])
         closing[:, inner] = closing[:, opposite] + 0.3 * (closing[:, inner] - closing[:, opposite])
-    opened = transfer._open_lids(own, closing, transfer.driver_neutral, False)
+    opened = transfer._open_lids(own, closing, transfer.driver_neutral)
     for found, expected in zip(eye_openings(opened[0].numpy()), eye_openings(own[0].numpy()), strict=True):
         assert found == pytest.approx(share * expected, rel=1e-3)
 
