@@ -8,14 +8,12 @@ for; each beside the unmoved source's.
 """
 
 import argparse
-import io
 import random
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
 from fadm.coarse.geometric.gains import Gains
@@ -34,7 +32,7 @@ def main(shards: list[Path], pairs: int) -> None:
     draw = random.Random(0)
     rows = []
     with closing(MediaPipeTracker(is_video=False)) as tracker:
-        for clip in read_tracked_clips(shards, with_pictures=True):
+        for clip in read_tracked_clips(shards):
             frames = range(len(clip.pictures))
             chosen = draw.sample([(i, j) for i in frames for j in frames if i != j], pairs)
             rows += [measure(clip, source, target, tracker) for source, target in chosen]
@@ -46,7 +44,7 @@ def main(shards: list[Path], pairs: int) -> None:
 
 
 def measure(clip: TrackedClip, source: int, target: int, tracker: MediaPipeTracker) -> tuple[float, ...] | None:
-    pictures = [np.asarray(Image.open(io.BytesIO(clip.pictures[i])).convert("RGB")) for i in (source, target)]
+    pictures = [clip.pictures[i].read() for i in (source, target)]
     model, landmarks = load_landmark_model(), clip.landmarks * SIDE - np.array([0.5, 0.5, 0], np.float32)
     face = fit_face(model, torch.from_numpy(landmarks[source]))
     region = PreparedSource(pictures[0], face, is_crop=True, size=SIDE).region

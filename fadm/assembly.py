@@ -165,7 +165,7 @@ def build_refiner(
     else:
         source = face.attributes.vector
         reader = MovedAttributes(model, face.identity) if from_coarse and is_animation else TrackedAttributes(motion)
-    return Refiner(renderer.to(device), settings, source, reader, device)
+    return Refiner(renderer.to(device), settings, crop, source, reader, device)
 
 
 def _attributes_of(options: RefineOptions) -> str:

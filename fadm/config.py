@@ -24,6 +24,11 @@ def read_config(cls: type[Config], path: Path, overrides: Iterable[str] = ()) ->
 
     Raises ConfigError for a file that cannot be read and for every key or value that does not fit.
     """
+    return config_from_dict(cls, read_table(path, overrides), source=str(path))
+
+
+def read_table(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The keys of a .toml or .json file with the overrides; ConfigError for a file that cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -33,7 +38,7 @@ def read_config(cls: type[Config], path: Path, overrides: Iterable[str] = ()) ->
         raise ConfigError(f"{path} cannot be parsed: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a table of keys, not a {type(values).__name__}")
-    return config_from_dict(cls, apply_overrides(values, overrides), source=str(path))
+    return apply_overrides(values, overrides)
 
 
 def write_config(config: Any, path: Path) -> None:

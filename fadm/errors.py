@@ -27,3 +27,7 @@ class ConfigError(FadmError):
 
 class WeightsError(FadmError):
     """A weights file that is not what it claims to be, or holds what must not be loaded."""
+
+
+class TrainingError(FadmError):
+    """A training run that cannot go on."""

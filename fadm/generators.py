@@ -82,7 +82,8 @@ class DrawnFrame:
     """One frame: index in the motion; view (1, 3, S, S) in 0..1 and the window of the picture it belongs to.
 
     crop: the window around the face, inside the other; None where there is no face. driving (1, 3, 256, 256):
-    the driver's crop, if it was asked for. landmarks (478, 3) in picture pixels, if the generator knows them.
+    the driver's crop, if it was asked for. landmarks (478, 3) in picture pixels and confidence (1, 1, S, S) in 0..1,
+    how far the view's detail can be trusted, if the generator knows them.
     """
 
     index: int
@@ -91,6 +92,7 @@ class DrawnFrame:
     crop: Square | None
     driving: Tensor | None = None
     landmarks: Tensor | None = None
+    confidence: Tensor | None = None
 
 
 class CoarseGenerator(Protocol):
@@ -129,8 +131,9 @@ class GeometricAnimation:
         shot = int(motion.shot[index])
         anchor = motion.attributes[[anchors[shot]]] if anchors else None
         landmarks, carried = self._transfer_of(shot).move(motion.attributes[[index]], anchor)
-        frame = drive_source(self._state, landmarks[0], carried[0]).frame
-        return DrawnFrame(index, frame, self._window, self._prepared.crop, driving, landmarks[0])
+        coarse = drive_source(self._state, landmarks[0], carried[0])
+        crop = self._prepared.crop
+        return DrawnFrame(index, coarse.frame, self._window, crop, driving, landmarks[0], coarse.confidence)
 
     def _transfer_of(self, shot: int) -> MotionTransfer:
         """Another shot may show another person."""

@@ -74,7 +74,7 @@ def read_deca(deca: DECA, crop: Tensor) -> Tensor:
 class Refiner:
     """Renders frames again and adds the correction to them at their own resolution.
 
-    source: the source's attributes (1, 56), of the same kind as the reader's.
+    source: the source's crop (1, 3, 256, 256); attributes: its attributes (1, 56), of the same kind as the reader's.
     """
 
     def __init__(
@@ -82,11 +82,12 @@ class Refiner:
         renderer: DiffusionRenderer,
         options: RenderOptions,
         source: Tensor,
+        attributes: Tensor,
         reader: AttributeReader,
         device: torch.device,
     ) -> None:
         self._renderer, self._options, self._reader = renderer, options, reader
-        self._source, self._device = source.to(device), device
+        self._source, self._attributes, self._device = source.to(device), attributes.to(device), device
         self._batch = 1 if device.type == "cpu" else 8  # frames in a batch are no faster on a CPU
 
     def refine(self, frames: Iterator[DrawnFrame]) -> Iterator[DrawnFrame]:
@@ -101,12 +102,13 @@ class Refiner:
         inner = [_crop_within(drawn) for drawn in batch]
         crops = [cut_square(d.view.to(self._device), i, NETWORK_SIZE) for d, i in zip(batch, inner, strict=True)]
         driving = [self._reader.read(drawn, crop) for drawn, crop in zip(batch, crops, strict=True)]
-        coarse, source = torch.cat(crops), self._source.expand(len(batch), -1)
-        conditions = inference_conditions(coarse, source, torch.cat(driving).to(self._device))
-        corrections = self._renderer.render(conditions, self._options, first_frame=batch[0].index) - coarse
+        coarse, attributes = torch.cat(crops), self._attributes.expand(len(batch), -1)
+        source = self._source.expand(len(batch), -1, -1, -1)
+        conditions = inference_conditions(coarse, attributes, torch.cat(driving).to(self._device), source)
+        rendered = self._renderer.render(conditions, self._options, first_frame=batch[0].index)
         return [
-            replace(drawn, view=add_correction(drawn.view, square, correction.to(drawn.view.device)))
-            for drawn, square, correction in zip(batch, inner, corrections.split(1), strict=True)
+            replace(drawn, view=blend_rendered(drawn.view, square, crop, picture, drawn.confidence))
+            for drawn, square, crop, picture in zip(batch, inner, crops, rendered.split(1), strict=True)
         ]
 
 
@@ -118,13 +120,26 @@ def _crop_within(drawn: DrawnFrame) -> Square:
     return moved.scaled(drawn.view.shape[-1] / drawn.window.side)
 
 
-def add_correction(view: Tensor, square: Square, correction: Tensor) -> Tensor:
-    """Add a correction (1, 3, h, h) to a square of a view (1, 3, S, S), faded out inside the view."""
+def blend_rendered(view: Tensor, square: Square, crop: Tensor, rendered: Tensor, confidence: Tensor | None) -> Tensor:
+    """Put what was rendered of a square of a view (1, 3, S, S) into it, at the view's resolution.
+
+    crop, rendered (1, 3, h, h): the square as the renderer saw it and as it should be. Where the view is trusted
+    their difference is added to it, so that its detail stays; where it is not (confidence (1, 1, S, S), 1 if it is
+    unknown) the rendered picture takes its place, detail and all. Faded out inside the view.
+    """
     side = square.side
-    full = F.interpolate(correction, size=(side, side), mode="bicubic", align_corners=False, antialias=True)
-    if side < view.shape[-1]:
-        full = full * feather_mask(side).to(full)
-    view = view.clone()
     rows, columns = slice(square.top, square.top + side), slice(square.left, square.left + side)
-    view[..., rows, columns] += full
+    part = view[..., rows, columns]
+    crop, rendered = (_enlarge(picture.to(view.device), side) for picture in (crop, rendered))
+    change = rendered - crop
+    if confidence is not None:
+        change = torch.lerp(rendered - part, change, confidence[..., rows, columns])
+    if side < view.shape[-1]:
+        change = change * feather_mask(side).to(change)
+    view = view.clone()
+    view[..., rows, columns] += change
     return view.clamp(0, 1)
+
+
+def _enlarge(picture: Tensor, side: int) -> Tensor:
+    return F.interpolate(picture, size=(side, side), mode="bicubic", align_corners=False, antialias=True)

@@ -1,9 +1,10 @@
 """The paper's renderer: conditioner and denoiser, which share one time embedding (FADM, figure 2)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fadm.conditioning.agcn import (
@@ -13,11 +14,13 @@ from fadm.conditioning.agcn import (
     color_loss,
 )
 from fadm.conditioning.conditions import Conditions
+from fadm.conditioning.source import SourceEncoder
 from fadm.device import autocast, choose_dtype
-from fadm.diffusion.blocks import TimeEmbedding
+from fadm.diffusion.blocks import TimeEmbedding, to_patches
 from fadm.diffusion.loss import ErrorName, measure_error
 from fadm.diffusion.sampling import (
     NoiseFunction,
+    Predict,
     sample_ddim,
     sample_ddpm,
     sample_dpm_solver,
@@ -38,20 +41,32 @@ from fadm.errors import ConfigError, OptionError
 
 @dataclass(frozen=True, kw_only=True)
 class RendererConfig:
-    """What the weights of a renderer are made for."""
+    """What the weights of a renderer are made for; the defaults are the paper's.
+
+    target: what is diffused, the picture itself or its correction, `correction_scale` times picture minus coarse.
+    The denoiser works on patches (conditioner.patch), each a place with 3 patch^2 channels. Beside the condition
+    and x_t it sees, if asked for, the coarse frame itself (use_coarse), source_channels features of the source
+    picture, and the attribute difference added to the embedded step (use_attributes).
+    """
 
     unet: UNetConfig = UNetConfig()
     conditioner: ConditionerConfig = ConditionerConfig()
     schedule: ScheduleName = "linear"
     timesteps: int = 100
     prediction: Prediction = "eps"
+    target: Literal["picture", "correction"] = "picture"
+    correction_scale: float = 8.0
+    use_coarse: bool = False
+    source_channels: int = 0
+    use_attributes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions:
-    """How a renderer is trained: error of the denoiser, error and weight of the colour loss."""
+    """How a renderer is trained: error and weight of the denoiser's answer and of the colour loss."""
 
     denoising: ErrorName = "squared"
+    denoising_weight: float = 1.0
     color: ErrorName = "squared"
     color_weight: float = 1.0
 
@@ -79,11 +94,19 @@ class RenderOptions:
 
 @dataclass(frozen=True)
 class RendererLoss:
-    """Scalars: `total` is `denoising` plus the weighted `color`."""
+    """Weighted scalars, whose sum the paper minimises; picture (B, 3, H, W): the estimate that the answer implies."""
 
-    total: Tensor
     denoising: Tensor
     color: Tensor
+    picture: Tensor
+
+
+@dataclass(frozen=True)
+class RendererFeatures:
+    """What all steps of B frames share; guides, each (B, C, h, w): what the denoiser sees beside the condition."""
+
+    condition: ConditionFeatures
+    guides: list[Tensor]
 
 
 class DiffusionRenderer(nn.Module):
@@ -97,27 +120,57 @@ class DiffusionRenderer(nn.Module):
         self.time_embedding = TimeEmbedding(config.unet.channels)
         self.conditioner = AttributeGuidedConditioner(config.conditioner)
         self.unet = UNet(config.unet)
+        self.source = (
+            SourceEncoder(config.conditioner.patch, config.source_channels) if config.source_channels else None
+        )
+        width, attributes = config.unet.channels, config.conditioner.attribute_channels
+        self.attributes = nn.Linear(attributes, width) if config.use_attributes else None
+        if config.target == "correction":  # an untrained renderer leaves the coarse frame as it is
+            nn.init.zeros_(self.unet.head.conv.weight)
+            nn.init.zeros_(cast(Tensor, self.unet.head.conv.bias))
         # the layout in which convolutions are fastest; PyTorch's own annotations lack this keyword
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x_t: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """x_t (B, 3, H, W), t (B,) int64 -> the configured prediction (B, 3, H, W)."""
-        return self.denoise(x_t, t, self.conditioner.encode(conditions))
+        return self.denoise(x_t, t, self.encode(conditions))
 
-    def denoise(self, x_t: Tensor, t: Tensor, features: ConditionFeatures) -> Tensor:
+    def encode(self, conditions: Conditions) -> RendererFeatures:
+        """The features that all steps share; raises OptionError where the source picture is needed and missing."""
+        guides = []
+        if self.config.use_coarse:
+            guides.append(to_patches(conditions.coarse, self.config.conditioner.patch))
+        if self.source is not None:
+            if conditions.source is None:
+                raise OptionError("this renderer looks at the source picture; none was given")
+            guides.append(self.source(conditions.source))
+        return RendererFeatures(self.conditioner.encode(conditions), guides)
+
+    def denoise(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
         """As `forward`, from features that were encoded before: z_d(x_t, t, P_cond(a, m, t)) of the paper."""
-        time = self.time_embedding(t)  # (B, channels)
-        condition = self.conditioner.fuse(features, time)  # (B, 3, H, W)
-        return self.unet(torch.cat((condition, x_t.to(condition.dtype)), dim=1), time)
+        patch, time = self.config.conditioner.patch, self.time_embedding(t)  # (B, channels)
+        if self.attributes is not None:
+            time = time + self.attributes(features.condition.attribute_difference)
+        condition = self.conditioner.fuse(features.condition, time)  # (B, 3 patch^2, H / patch, W / patch)
+        parts = (condition, to_patches(x_t, patch), *features.guides)
+        x = torch.cat([part.to(condition.dtype) for part in parts], dim=1)
+        return F.pixel_shuffle(self.unet(x, time), patch)  # (B, 3, H, W)
 
-    def loss(self, x0: Tensor, t: Tensor, eps: Tensor, conditions: Conditions, options: LossOptions) -> RendererLoss:
-        """The paper's loss for pictures x0 and noise eps (B, 3, H, W) at t (B,) int64, plus L_color."""
-        features = self.conditioner.encode(conditions)
-        output = self.denoise(q_sample(x0, t, eps, self.schedule), t, features)
+    def loss(
+        self, picture: Tensor, t: Tensor, eps: Tensor, conditions: Conditions, options: LossOptions
+    ) -> RendererLoss:
+        """The paper's losses for pictures and noise eps (B, 3, H, W) at t (B,) int64."""
+        features = self.encode(conditions)
+        x0 = self.to_x0(picture, conditions.coarse)
+        x_t = q_sample(x0, t, eps, self.schedule)
+        output = self.denoise(x_t, t, features).float()
         target = prediction_target(x0, eps, t, self.schedule, self.config.prediction)
-        denoising = measure_error(options.denoising, output, target)
-        color = color_loss(features, options.color)
-        return RendererLoss(denoising + options.color_weight * color, denoising, color)
+        estimate = x0_from_output(output, x_t, t, self.schedule, self.config.prediction)
+        return RendererLoss(
+            denoising=options.denoising_weight * measure_error(options.denoising, output, target),
+            color=options.color_weight * color_loss(features.condition, options.color),
+            picture=self.to_picture(estimate, conditions.coarse),
+        )
 
     def render(self, conditions: Conditions, options: RenderOptions, first_frame: int = 0) -> Tensor:
         """Render B successive frames of a video -> (B, 3, H, W) in [0, 1]; the same seed gives the same video.
@@ -133,27 +186,32 @@ class DiffusionRenderer(nn.Module):
 
     @torch.inference_mode()
     def sample(self, conditions: Conditions, options: RenderOptions, noise_fn: NoiseFunction) -> Tensor:
-        """The sampling loop with the given noise: conditions of B frames -> x0 (B, 3, H, W), not limited.
+        """The sampling loop with the given noise: conditions of B frames -> pictures (B, 3, H, W), not limited.
 
         noise_fn: t -> noise (B, 3, H, W) of the step that leaves t; that of t = config.timesteps is x_T.
         """
-        device = conditions.coarse.device
+        coarse, device = conditions.coarse, conditions.coarse.device
         context = autocast(device, choose_dtype(device, options.precision))
         with context:
-            features = self.conditioner.encode(conditions)
+            features = self.encode(conditions)
 
         def predict(x_t: Tensor, step: int) -> Tensor:
             t = torch.full((x_t.shape[0],), step, device=device)
             with context:
                 output = self.denoise(x_t, t, features)
             x0 = x0_from_output(output.float(), x_t, t, self.schedule, self.config.prediction)
-            return x0 if options.clip is None else x0.clamp(*options.clip)
+            return x0 if options.clip is None else self.to_x0(self.to_picture(x0, coarse).clamp(*options.clip), coarse)
 
         timesteps = spaced_timesteps(options.num_steps, self.config.timesteps, options.strength)
         x = noise_fn(self.config.timesteps)
         if options.strength < 1:
             t = torch.full((x.shape[0],), timesteps[0], device=device)
-            x = q_sample(conditions.coarse, t, x, self.schedule)
+            x = q_sample(self.to_x0(coarse, coarse), t, x, self.schedule)
+        return self.to_picture(self._walk(predict, x, timesteps, options, noise_fn), coarse)
+
+    def _walk(
+        self, predict: Predict, x: Tensor, timesteps: list[int], options: RenderOptions, noise_fn: NoiseFunction
+    ) -> Tensor:
         if options.sampler == "ddpm":
             return sample_ddpm(predict, x, self.schedule, timesteps, noise_fn)
         if options.sampler == "ddim":
@@ -161,6 +219,14 @@ class DiffusionRenderer(nn.Module):
         if options.sampler == "dpm_solver":
             return sample_dpm_solver(predict, x, self.schedule, timesteps)
         raise OptionError(f"sampler {options.sampler!r} is unknown; choose ddpm, ddim or dpm_solver")
+
+    def to_x0(self, picture: Tensor, coarse: Tensor) -> Tensor:
+        """What is diffused, for a picture (B, 3, H, W)."""
+        return picture if self.config.target == "picture" else self.config.correction_scale * (picture - coarse)
+
+    def to_picture(self, x0: Tensor, coarse: Tensor) -> Tensor:
+        """The inverse of `to_x0`."""
+        return x0 if self.config.target == "picture" else coarse + x0 / self.config.correction_scale
 
 
 def _check(config: RendererConfig) -> None:
@@ -170,7 +236,10 @@ def _check(config: RendererConfig) -> None:
             f"conditioner.time_channels {conditioner.time_channels} must equal unet.channels {unet.channels}, "
             "since both read one time embedding"
         )
-    if unet.in_channels != unet.out_channels + 3:
+    picture = 3 * conditioner.patch**2
+    expected = 2 * picture + picture * config.use_coarse + config.source_channels
+    if (unet.in_channels, unet.out_channels) != (expected, picture):
         raise ConfigError(
-            f"unet.in_channels {unet.in_channels} must be unet.out_channels {unet.out_channels} plus the condition's 3"
+            f"unet.in_channels {unet.in_channels} must be {expected} and unet.out_channels {unet.out_channels} must be "
+            f"{picture}: x_t and the condition have 3 patch^2 = {picture} channels each, other guides follow"
         )

@@ -20,7 +20,7 @@ STAGES = {
     "renderer": {"conditioning", "diffusion"},
 }
 INFRASTRUCTURE = {"weights", "config", "errors", "device", "options", "progress"}
-AROUND = {"data", "metrics", "training", "evaluation", "cli", "web"}  # imported by each other alone
+AROUND = {"data", "metrics", "training", "evaluation", "cli", "web", "__main__"}  # imported by each other alone
 
 
 def part_of(module: str) -> str:

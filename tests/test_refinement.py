@@ -18,7 +18,7 @@ from fadm.refinement import (
     MovedAttributes,
     Refiner,
     TrackedAttributes,
-    add_correction,
+    blend_rendered,
     read_deca,
 )
 from fadm.renderer import RenderOptions
@@ -31,6 +31,7 @@ MODEL = load_landmark_model()
 WINDOW, CROP = Square(-20, 30, 160), Square(20, 60, 80)  # in the picture; the view has half as many pixels
 INNER = Square(20, 15, 40)  # the crop in the view
 NUM_FRAMES, NO_FACE = 6, (2, 3)
+SOURCE = torch.full((1, 3, 256, 256), 0.5)
 
 
 class StubRenderer(torch.nn.Module):
@@ -82,7 +83,7 @@ def video() -> list[DrawnFrame]:
 
 def make_refiner(renderer=None, reader=None, batch=1, **changes) -> Refiner:
     options = replace(RenderOptions(num_steps=2, precision="float32"), **changes)
-    refiner = Refiner(renderer or make_renderer(), options, torch.zeros(1, 56), reader or Zeros(), CPU)
+    refiner = Refiner(renderer or make_renderer(), options, SOURCE, torch.zeros(1, 56), reader or Zeros(), CPU)
     refiner._batch = batch  # a device chooses it otherwise
     return refiner
 
@@ -103,8 +104,9 @@ def test_a_correction_fades_at_the_border_of_the_crop(amount):
     (after,) = refine([before], StubRenderer(amount))
     change = after.view - before.view
     rows, columns = slice(INNER.top, INNER.top + 40), slice(INNER.left, INNER.left + 40)
-    torch.testing.assert_close(change[..., rows, columns], amount * feather_mask(40).expand(1, 3, 40, 40))
-    assert change[0, :, 35, 40].tolist() == pytest.approx([amount] * 3)
+    expected = amount * feather_mask(40).expand(1, 3, 40, 40)
+    torch.testing.assert_close(change[..., rows, columns], expected, atol=1e-6, rtol=1e-5)
+    assert change[0, :, 35, 40].tolist() == pytest.approx([amount] * 3, rel=1e-5)
     change[..., rows, columns] = 0
     assert not change.any()
 
@@ -131,8 +133,19 @@ def test_the_renderer_sees_the_crop():
 def test_a_correction_for_a_small_crop_is_not_aliased():
     """Stripes finer than the view's pixels have no effect on average."""
     stripes = (torch.arange(1, 257) % 4 < 2).float().expand(1, 3, 256, 256) - 0.5
-    change = add_correction(torch.full((1, 3, 64, 64), 0.5), Square(0, 0, 64), stripes) - 0.5
+    grey = torch.full((1, 3, 256, 256), 0.5)
+    change = blend_rendered(grey[..., :64, :64], Square(0, 0, 64), grey, grey + stripes, None) - 0.5
     assert float(change[..., 4:-4].abs().max()) < 0.02
+
+
+def test_detail_stays_where_the_view_is_trusted_and_is_rendered_where_it_is_not():
+    view = 0.5 + 0.2 * (torch.arange(512) % 2).float().expand(1, 3, 512, 512)  # finer than the renderer sees
+    crop, rendered = torch.full((1, 3, 256, 256), 0.6), torch.full((1, 3, 256, 256), 0.3)
+    confidence = torch.ones(1, 1, 512, 512)
+    confidence[..., 256:] = 0
+    after = blend_rendered(view, Square(0, 0, 512), crop, rendered, confidence)
+    assert torch.allclose(after[..., :256], view[..., :256] - 0.3, atol=1e-5)
+    assert torch.allclose(after[..., 256:], torch.tensor(0.3), atol=1e-5)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])

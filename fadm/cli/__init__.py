@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from fadm import __version__
-from fadm.cli import animate, edit, enhance, face_model, motion, weights
+from fadm.cli import animate, data, edit, enhance, face_model, motion, train, weights
 from fadm.errors import FadmError
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -34,6 +34,8 @@ app.command("edit")(edit.edit)
 app.add_typer(motion.app, name="motion")
 app.command("learn-face-model")(face_model.learn_face_model)
 app.add_typer(weights.app, name="weights")
+app.add_typer(data.app, name="data")
+app.add_typer(train.app, name="train")
 
 
 def main(arguments: list[str] | None = None) -> None:

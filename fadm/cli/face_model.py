@@ -16,10 +16,11 @@ def learn_face_model(
     from rich.console import Console
 
     from fadm.attributes.landmark_model import LandmarkModelConfig, save_landmark_model
+    from fadm.data.provenance import describe_clips
     from fadm.data.shards import read_tracked_clips
     from fadm.errors import InputError, OptionError
     from fadm.media.output import check_folder
-    from fadm.training.face_model import describe_training_data, learn_landmark_model, measure_explained_motion
+    from fadm.training.face_model import learn_landmark_model, measure_explained_motion
 
     if tier not in ("open", "all"):
         raise OptionError(f"--tier {tier}: give open or all")
@@ -28,7 +29,7 @@ def learn_face_model(
     if not clips:
         raise InputError(f"no clip of tier {tier} in {', '.join(map(str, shards))}")
     model = learn_landmark_model(clips, LandmarkModelConfig())
-    save_landmark_model(model, output, describe_training_data(clips))
+    save_landmark_model(model, output, {"kind": "landmark face model"} | describe_clips(clips))
     console = Console()
     console.print(f"{output}: learned from {len(clips)} clips", soft_wrap=True, markup=False, highlight=False)
     if validate:

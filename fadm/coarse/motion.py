@@ -14,6 +14,7 @@ from fadm.coarse.layers import CONVOLUTION
 
 KEYPOINT_VARIANCE = 0.01
 RESIZE_MODE = {2: "bilinear", 3: "trilinear"}
+CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,15 @@ def warp(features: Tensor, deformation: Tensor) -> Tensor:
 
     The flow is first resized to the features' size. Bilinear, zeros outside, align_corners=False: the flow's
     coordinates are made with aligned corners, and the released weights were trained with this half-pixel
-    difference. Computed in the flow's dtype.
+    difference. Computed in the flow's dtype, returned in the features' dtype and memory layout.
     """
     flow = resize_as(deformation.movedim(-1, 1), tuple(features.shape[2:])).movedim(1, -1)
     features_in = features.to(flow.dtype).expand(flow.shape[0], *features.shape[1:])
     warped = F.grid_sample(features_in, flow, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return warped.to(features.dtype)
+    layout = CHANNELS_LAST[features.dim() - 2]
+    if not features.is_contiguous(memory_format=layout):
+        layout = torch.contiguous_format
+    return warped.to(features.dtype, memory_format=layout)  # convolutions would convert a mixture at every step
 
 
 def occlude(features: Tensor, occlusion_map: Tensor | None) -> Tensor:

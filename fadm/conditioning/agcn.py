@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fadm.conditioning.conditions import Conditions
-from fadm.diffusion.blocks import NormalizedConv, ResidualBlock
+from fadm.diffusion.blocks import NormalizedConv, ResidualBlock, to_patches
 from fadm.diffusion.loss import ErrorName, measure_error
 from fadm.errors import OptionError
 
@@ -23,11 +23,17 @@ ResizeMode = Literal["nearest", "area", "bilinear"]
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionerConfig:
-    """The AGCN's sizes and choices; where the paper gives no value, the released one (docs/fidelity.md)."""
+    """The AGCN's sizes and choices; where the paper gives no value, the released one (docs/fidelity.md).
 
+    patch: pictures (B, 3, H, W) are seen as (B, 3 patch^2, H / patch, W / patch), each patch a place. kernel_size:
+    of the convolutions from and to pictures, in places.
+    """
+
+    patch: int = 1
     attribute_channels: int = 56
     time_channels: int = 64
     channels: int = 16
+    kernel_size: int = 7
     alpha: float = 0.3
     pooled_difference: float = 0.4
     appearance_in_motion: float = 0.4
@@ -41,7 +47,7 @@ class ConditionerConfig:
 
 @dataclass(frozen=True)
 class ConditionFeatures:
-    """What the AGCN knows of B frames before it knows the step.
+    """What the AGCN knows of B frames before it knows the step; H and W count patches.
 
     appearance, appearance_coarse (B, C, H, W): P_conv of the appearance picture and of the coarse frame.
     motion (B, K + 1, C, H, W): P_motion(g_i, a), lowest resolution first.
@@ -55,31 +61,31 @@ class ConditionFeatures:
 
 
 class AppearanceEncoder(nn.Module):
-    """P_conv of the paper: a picture (B, 3, H, W), already coarsened -> its colours (B, C, H, W)."""
+    """P_conv of the paper: a picture (B, P, H, W), already coarsened -> its colours (B, C, H, W)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, picture_channels: int, channels: int, kernel_size: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, channels, 7, padding=3)
+        self.conv = nn.Conv2d(picture_channels, channels, kernel_size, padding=kernel_size // 2)
         self.residual1 = ResidualBlock(channels, channels, groups=channels)
         self.residual2 = ResidualBlock(channels, channels, groups=channels)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, C, H, W)."""
+        """(B, P, H, W) -> (B, C, H, W)."""
         h = F.relu(self.conv(picture))
         h = F.relu(self.residual1(h))
         return F.silu(self.residual2(h))
 
 
 class MotionEncoder(nn.Module):
-    """The convolutions of P_motion: one coarsened frame (B, 3, H, W) -> (B, C, H, W)."""
+    """The convolutions of P_motion: one coarsened frame (B, P, H, W) -> (B, C, H, W)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, picture_channels: int, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, channels, 3, padding=1)
+        self.conv = nn.Conv2d(picture_channels, channels, 3, padding=1)
         self.block = NormalizedConv(channels, channels, groups=channels)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, C, H, W)."""
+        """(B, P, H, W) -> (B, C, H, W)."""
         return self.block(self.conv(picture))
 
 
@@ -102,17 +108,17 @@ class MotionWeight(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Motion and appearance features (B, 2C, H, W) -> the condition, a picture (B, 3, H, W) in [0, 1]."""
+    """Motion and appearance features (B, 2C, H, W) -> the condition, a picture (B, P, H, W) in [0, 1]."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, picture_channels: int, kernel_size: int) -> None:
         super().__init__()
         self.residual1 = ResidualBlock(channels, channels, groups=channels)
         self.residual2 = ResidualBlock(channels, channels, groups=channels)
         self.residual3 = ResidualBlock(channels, channels, groups=channels)
-        self.conv = nn.Conv2d(channels, 3, 7, padding=3)
+        self.conv = nn.Conv2d(channels, picture_channels, kernel_size, padding=kernel_size // 2)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, 2C, H, W) -> (B, 3, H, W)."""
+        """(B, 2C, H, W) -> (B, P, H, W)."""
         h = F.relu(self.residual1(features))
         h = F.relu(self.residual2(h))
         h = F.relu(self.residual3(h))
@@ -146,18 +152,22 @@ def color_loss(features: ConditionFeatures, error: ErrorName = "squared") -> Ten
 
 
 class AttributeGuidedConditioner(nn.Module):
-    """P_cond of the paper: conditions and an embedded step -> the picture (B, 3, H, W) that guides the denoiser."""
+    """P_cond of the paper: conditions and an embedded step -> the picture (B, P, H, W) that guides the denoiser.
+
+    P is 3 patch^2: the channels of a picture whose patches are places.
+    """
 
     def __init__(self, config: ConditionerConfig) -> None:
         super().__init__()
         self.config = config
-        self.appearance = AppearanceEncoder(config.channels)
-        self.motion = MotionEncoder(config.channels)
+        picture_channels = 3 * config.patch**2
+        self.appearance = AppearanceEncoder(picture_channels, config.channels, config.kernel_size)
+        self.motion = MotionEncoder(picture_channels, config.channels)
         self.motion_weight = MotionWeight(config)
-        self.fusion = Fusion(2 * config.channels)
+        self.fusion = Fusion(2 * config.channels, picture_channels, config.kernel_size)
 
     def forward(self, conditions: Conditions, time: Tensor) -> Tensor:
-        """Conditions of B frames and time (B, time_channels) -> (B, 3, H, W) in [0, 1]."""
+        """Conditions of B frames and time (B, time_channels) -> (B, P, H, W) in [0, 1]."""
         return self.fuse(self.encode(conditions), time)
 
     def encode(self, conditions: Conditions) -> ConditionFeatures:
@@ -176,7 +186,7 @@ class AttributeGuidedConditioner(nn.Module):
         )
 
     def fuse(self, features: ConditionFeatures, time: Tensor) -> Tensor:
-        """Features of B frames and time (B, time_channels) -> the condition (B, 3, H, W) in [0, 1]."""
+        """Features of B frames and time (B, time_channels) -> the condition (B, P, H, W) in [0, 1]."""
         w = self.motion_weight(features.attribute_difference, time)  # (B, C)
         weights = level_weights(w, len(MOTION_STRIDES), self.config.alpha)  # (B, K + 1, C)
         motion = torch.einsum("bkc,bkchw->bchw", weights.to(features.motion.dtype), features.motion)
@@ -187,8 +197,10 @@ class AttributeGuidedConditioner(nn.Module):
         """P_conv(down(picture)), (B, C, H, W); zero without the appearance condition."""
         config = self.config
         if not config.use_appearance:
-            return picture.new_zeros(picture.shape[0], config.channels, *picture.shape[2:])
-        return self.appearance(coarsen(picture, APPEARANCE_STRIDE, config.downsampling, config.appearance_upsampling))
+            height, width = (size // config.patch for size in picture.shape[2:])
+            return picture.new_zeros(picture.shape[0], config.channels, height, width)
+        colors = coarsen(picture, APPEARANCE_STRIDE, config.downsampling, config.appearance_upsampling)
+        return self.appearance(to_patches(colors, config.patch))
 
     def _encode_motion(self, coarse: Tensor, appearance: Tensor) -> Tensor:
         """P_motion(g_i, a) for i = 0..K, (B, K + 1, C, H, W); zero without the motion condition."""
@@ -196,8 +208,7 @@ class AttributeGuidedConditioner(nn.Module):
         if not config.use_motion:
             return torch.zeros_like(appearance)[:, None].repeat(1, len(MOTION_STRIDES), 1, 1, 1)
         levels = [
-            self.motion(coarsen(coarse, stride, config.downsampling, config.motion_upsampling))
-            + config.appearance_in_motion * appearance
+            to_patches(coarsen(coarse, stride, config.downsampling, config.motion_upsampling), config.patch)
             for stride in MOTION_STRIDES
         ]
-        return torch.stack(levels, dim=1)
+        return torch.stack([self.motion(level) + config.appearance_in_motion * appearance for level in levels], dim=1)

@@ -15,19 +15,22 @@ class Conditions:
     appearance (B, 3, H, W) in [0, 1]: the picture whose colours count; the driving frame d in training, the
     coarse frame in inference.
     attributes_source, attributes_driving (B, A): expression (50), then pose (6).
+    source (B, 3, H, W) in [0, 1]: the source picture, for renderers that look at it.
     """
 
     coarse: Tensor
     appearance: Tensor
     attributes_source: Tensor
     attributes_driving: Tensor
+    source: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
-        if self.coarse.shape != self.appearance.shape:
-            raise OptionError(
-                f"coarse {tuple(self.coarse.shape)} and appearance {tuple(self.appearance.shape)} differ in shape"
-            )
+        for name, picture in (("appearance", self.appearance), ("source", self.source)):
+            if picture is not None and self.coarse.shape != picture.shape:
+                raise OptionError(
+                    f"coarse {tuple(self.coarse.shape)} and {name} {tuple(picture.shape)} differ in shape"
+                )
         expected = (self.coarse.shape[0], self.attributes_source.shape[-1])
         for name in ("attributes_source", "attributes_driving"):
             given = tuple(getattr(self, name).shape)
@@ -40,11 +43,14 @@ class Conditions:
         return self.attributes_source - self.attributes_driving
 
 
-def inference_conditions(coarse: Tensor, attributes_source: Tensor, attributes_driving: Tensor) -> Conditions:
+def inference_conditions(
+    coarse: Tensor, attributes_source: Tensor, attributes_driving: Tensor, source: Tensor | None = None
+) -> Conditions:
     """The conditions of a frame that nobody has seen: the coarse frame (B, 3, H, W) is its own appearance."""
     return Conditions(
         coarse=coarse,
         appearance=coarse,
         attributes_source=attributes_source,
         attributes_driving=attributes_driving,
+        source=source,
     )

@@ -1,4 +1,7 @@
-"""Clips in webdataset shards: tar files in which the files of one sample share a key and stand together."""
+"""Clips in webdataset shards: tar files in which the files of one sample share a key and stand together.
+
+Shards are read by place, not as a stream: sampling balanced by identity and exact resuming need any frame at any time.
+"""
 
 import io
 import json
@@ -10,25 +13,48 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from fadm.errors import InputError
 from fadm.face.topology import NUM_LANDMARKS
 
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """A picture file (JPEG or PNG) within a file: `size` bytes from `offset`."""
+
+    path: Path
+    offset: int
+    size: int
+
+    def read(self) -> Pixels:
+        """The picture (H, W, 3) RGB. Raises InputError where it is gone or damaged."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                return decode_picture(file.read(self.size))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise InputError(f"{self.path}: a picture in it cannot be read ({error}); make the shard anew") from error
+
 
 @dataclass(frozen=True)
 class TrackedClip:
-    """One shot: landmarks (T, 478, 3) in fractions of the crop's side, and the sample's description.
-
-    pictures: its T frames as files (JPEG), if they were asked for.
-    """
+    """One shot: landmarks (T, 478, 3) in fractions of the crop's side, the sample's description, its T pictures."""
 
     key: str
     landmarks: NDArray[np.float32]
     info: dict[str, Any]
-    pictures: tuple[bytes, ...] = ()
+    pictures: tuple[StoredPicture, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """Who is shown, by a name that means nothing; a clip that does not say is a person of its own."""
+        return str(self.info.get("identity", self.key))
 
 
-def read_tracked_clips(shards: Sequence[Path], *, with_pictures: bool = False) -> Iterator[TrackedClip]:
+def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
     """Yield every shot in the shards.
 
     Raises InputError for a file that is no shard, or a sample without its landmarks or description.
@@ -36,26 +62,34 @@ def read_tracked_clips(shards: Sequence[Path], *, with_pictures: bool = False) -
     for shard in shards:
         landmarks: dict[str, NDArray[np.float32]] = {}
         info: dict[str, dict[str, Any]] = {}
-        pictures: dict[str, list[bytes]] = {}
+        pictures: dict[str, list[StoredPicture]] = {}
         try:
-            with tarfile.open(shard) as tar:
+            with tarfile.open(shard, "r:") as tar:  # not compressed: its files are read by place
                 for member in tar:
                     key, extension = _split_name(member.name)
-                    content = tar.extractfile(member)
-                    if content is None:
-                        continue
-                    if extension == "landmarks.npy":
-                        landmarks[key] = _read_landmarks(member.name, content.read())
-                    elif extension == "json":
-                        info[key] = _read_info(member.name, content.read())
-                    elif with_pictures and extension.endswith(".jpg"):
-                        pictures.setdefault(key, []).append(content.read())
+                    if extension.endswith((".jpg", ".png")):
+                        place = StoredPicture(shard, member.offset_data, member.size)
+                        pictures.setdefault(key, []).append(place)
+                    elif extension in ("landmarks.npy", "json"):
+                        content = tar.extractfile(member)
+                        if content is None:
+                            continue
+                        if extension == "json":
+                            info[key] = _read_info(member.name, content.read())
+                        else:
+                            landmarks[key] = _read_landmarks(member.name, content.read())
         except (OSError, EOFError, tarfile.TarError, ValueError) as error:
             raise InputError(f"{shard}: not a readable webdataset shard ({error})") from error
         if landmarks.keys() != info.keys():
             unpaired = sorted(landmarks.keys() ^ info.keys())
             raise InputError(f"{shard}: samples need landmarks.npy and json both; missing one: {unpaired[:3]}")
         yield from (TrackedClip(k, landmarks[k], info[k], tuple(pictures.get(k, ()))) for k in landmarks)
+
+
+def decode_picture(content: bytes) -> Pixels:
+    """A picture file's bytes -> (H, W, 3) RGB; raises OSError, ValueError or SyntaxError, as Pillow does."""
+    with Image.open(io.BytesIO(content)) as picture:
+        return np.array(picture.convert("RGB"))
 
 
 def _split_name(name: str) -> tuple[str, str]:

@@ -29,12 +29,29 @@ class TimeEmbedding(nn.Module):
         return self.project(F.silu(self.expand(waves)))
 
 
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation of (B, C, H, W), in the layout in which its gradient is fast.
+
+    PyTorch's gradient for the channels-last layout takes up to 40 times as long on a CPU as for the usual one.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W), channels last."""
+        normalized = F.group_norm(x.contiguous(), self.num_groups, self.weight, self.bias, self.eps)
+        return normalized.contiguous(memory_format=torch.channels_last)
+
+
+def to_patches(picture: Tensor, patch: int) -> Tensor:
+    """Space to depth: a picture (B, 3, H, W) -> its patches (B, 3 patch^2, H / patch, W / patch), channels last."""
+    return F.pixel_unshuffle(picture, patch).contiguous(memory_format=torch.channels_last)
+
+
 class NormalizedConv(nn.Module):
     """Group normalisation, Swish, 3x3 convolution: (B, C, H, W) -> (B, C', H, W)."""
 
     def __init__(self, in_channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, in_channels)
+        self.norm = GroupNorm(groups, in_channels)
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +82,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels)
+        self.norm = GroupNorm(groups, channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
         self.out = nn.Conv2d(channels, channels, 1)
 

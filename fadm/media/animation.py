@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from fadm.errors import InputError
-from fadm.media.frames import Decoded, FrameSource, TimeRange
+from fadm.media.frames import Decoded, FrameSource, TimeRange, Wanted, want_all
 from fadm.media.image import flatten_picture, open_picture
 
 _MILLISECOND = Fraction(1, 1000)
@@ -42,15 +42,17 @@ def open_animation(path: Path, kept: TimeRange) -> FrameSource:
     )
 
 
-def decode_animation(path: Path, kept: TimeRange) -> Iterator[Decoded]:
+def decode_animation(path: Path, kept: TimeRange, is_wanted: Wanted = want_all) -> Iterator[Decoded]:
     """Yield the kept frames as (milliseconds, uint8 (H, W, 3))."""
+    number = -1
     with open_picture(path) as picture:
         for pts, _ in _visit_frames(picture):
             time = pts * _MILLISECOND
             if kept.end is not None and time >= kept.end:
                 return
             if time in kept:
-                yield pts, flatten_picture(picture)
+                number += 1
+                yield pts, flatten_picture(picture) if is_wanted(number) else None
 
 
 def _visit_frames(picture: Image.Image) -> Iterator[tuple[int, int]]:

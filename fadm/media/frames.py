@@ -11,8 +11,10 @@ import numpy as np
 from fadm.errors import OptionError
 from fadm.media.audio import AudioTrack
 
-# Its time in units of the source's time base and uint8 (H, W, 3) pixels; None for a damaged frame.
-Decoded = tuple[int, np.ndarray] | None
+# Its time in units of the source's time base and uint8 (H, W, 3) pixels, or None where they are not wanted;
+# None for a damaged frame.
+Decoded = tuple[int, np.ndarray | None] | None
+Wanted = Callable[[int], bool]  # whether the pixels of a frame are wanted, by its number from 0
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Frame:
     pixels: np.ndarray
     pts: int
     time: Fraction
+
+
+def want_all(number: int) -> bool:
+    """Every frame."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -73,16 +80,22 @@ class FrameSource:
     time_base: Fraction
     num_frames: int | None
     audio: AudioTrack | None
-    decode: Callable[[], Iterator[Decoded]]
+    decode: Callable[[Wanted], Iterator[Decoded]]
     num_damaged: int = 0
 
     def __iter__(self) -> Iterator[Frame]:
-        origin, num_damaged = None, 0
-        for decoded in self.decode():
+        return (frame for _, frame in self.select(want_all))
+
+    def select(self, is_wanted: Wanted) -> Iterator[tuple[int, Frame]]:
+        """The wanted frames with their numbers from 0; the others are decoded, but not made into pixels."""
+        origin, num_damaged, number = None, 0, -1
+        for decoded in self.decode(is_wanted):
             if decoded is None:
                 num_damaged += 1
                 continue
             pts, pixels = decoded
             origin = pts if origin is None else origin
-            yield Frame(pixels, pts - origin, (pts - origin) * self.time_base)
+            number += 1
+            if pixels is not None:
+                yield number, Frame(pixels, pts - origin, (pts - origin) * self.time_base)
         self.num_damaged = num_damaged

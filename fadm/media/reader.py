@@ -11,7 +11,7 @@ from PIL import Image
 
 from fadm.errors import InputError, OptionError
 from fadm.media.animation import open_animation
-from fadm.media.frames import Decoded, Frame, FrameSource, TimeRange, make_range
+from fadm.media.frames import Decoded, Frame, FrameSource, TimeRange, Wanted, make_range
 from fadm.media.image import open_picture, read_image
 from fadm.media.video import open_video
 
@@ -124,8 +124,11 @@ def _open_pictures(path: Path, pictures: list[Path], kept: TimeRange, rate: Frac
     )
 
 
-def _decode_pictures(pictures: list[Path], size: tuple[int, int]) -> Iterator[Decoded]:
+def _decode_pictures(pictures: list[Path], size: tuple[int, int], is_wanted: Wanted) -> Iterator[Decoded]:
     for pts, path in enumerate(pictures):
+        if not is_wanted(pts):
+            yield pts, None
+            continue
         pixels = read_image(path)
         if pixels.shape[:2] != size:
             raise InputError(

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from fadm.errors import InputError
 from fadm.media.audio import find_audio
 from fadm.media.container import open_container, read_packets, video_stream
-from fadm.media.frames import Decoded, FrameSource, TimeRange
+from fadm.media.frames import Decoded, FrameSource, TimeRange, Wanted, want_all
 from fadm.media.image import MAX_PIXELS
 
 # swscale's default is off by one grey level on average; with these flags the error has no bias.
@@ -68,6 +68,7 @@ def open_video(path: Path, kept: TimeRange) -> FrameSource:
         start = first[0] * facts.time_base
         end = None if kept.end is None else facts.start_pts * facts.time_base + kept.end
         audio = find_audio(container, path, start, end)
+    assert first[1] is not None
     height, width = first[1].shape[:2]
     return FrameSource(
         path=path,
@@ -130,16 +131,17 @@ def _measure(path: Path, facts: VideoFacts, kept: TimeRange) -> VideoFacts:
     return replace(facts, rate=rate, num_frames=num_frames)
 
 
-def decode_video(path: Path, kept: TimeRange) -> Iterator[Decoded]:
+def decode_video(path: Path, kept: TimeRange, is_wanted: Wanted = want_all) -> Iterator[Decoded]:
     """Yield the kept frames of a video as (pts, uint8 (H, W, 3)), None for each one that is damaged.
 
-    pts are the file's own. All frames have the size of the first one.
+    Of frames that are not wanted there are no pixels. pts are the file's own. All frames have the size of the
+    first one.
     """
     reformatter = VideoReformatter()
     with open_container(path) as container:
         facts = read_facts(container, path)
     size: tuple[int, int] | None = None
-    last_pts = None
+    last_pts, number = None, -1
     for frame in _read_frames(path, facts, kept):
         if frame is None:
             yield None
@@ -154,7 +156,8 @@ def decode_video(path: Path, kept: TimeRange) -> Iterator[Decoded]:
             return
         size = size or (round(frame.width * facts.pixel_aspect), frame.height)
         if time in kept:
-            yield pts, to_pixels(frame, size, reformatter)
+            number += 1
+            yield pts, to_pixels(frame, size, reformatter) if is_wanted(number) else None
 
 
 def _frame_pts(frame: VideoFrame, facts: VideoFacts, last_pts: int | None) -> int:

@@ -140,15 +140,3 @@ def measure_explained_motion(model: LandmarkModel, clips: Sequence[TrackedClip])
         surface = slice(topology.NUM_SURFACE)
         errors.append([float((g - tracked)[1:, surface, :2].norm(dim=-1).mean()) for g in guesses])
     return ExplainedMotion(*torch.tensor(errors).mean(0).tolist())
-
-
-def describe_training_data(clips: Sequence[TrackedClip]) -> dict[str, str]:
-    """What the weights' metadata say of the data: kind, number of clips, sources and their terms, licence."""
-    is_open = all(clip.info.get("tier") == "open" for clip in clips)
-    sources = sorted({f"{clip.info.get('source', '?')}: {clip.info.get('terms', '?')}" for clip in clips})
-    return {
-        "kind": "landmark face model",
-        "trained_on": f"landmarks of {len(clips)} clips of {len({c.info.get('identity') for c in clips})} people",
-        "sources": "; ".join(sources),
-        "licence": "Apache-2.0" if is_open else "research and non-commercial use",
-    }

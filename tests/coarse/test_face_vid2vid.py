@@ -13,6 +13,7 @@ from fadm.coarse.face_vid2vid.head_pose import (
     HeadPose,
     expect_degrees,
     pose_keypoints,
+    rotation_angles,
     rotation_matrix,
 )
 from fadm.coarse.face_vid2vid.model import place_keypoints
@@ -237,3 +238,8 @@ def test_runs_in_bfloat16():
 def test_sides_that_do_not_fit_are_refused():
     with pytest.raises(OptionError, match="multiples of 128 px, not 256x96"):
         make_tiny().prepare(torch.zeros(1, 3, 96, 256))
+
+
+def test_angles_are_read_from_a_rotation():
+    angles = torch.tensor([[30.0, -20.0, 10.0], [-70.0, 40.0, -100.0], [0.0, 0.0, 0.0]])
+    torch.testing.assert_close(rotation_angles(rotation_matrix(*angles.unbind(1))), angles, atol=1e-3, rtol=0)

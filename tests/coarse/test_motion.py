@@ -52,6 +52,14 @@ def test_warp_samples_between_pixel_edges(size):
     torch.testing.assert_close(warp(features, flow), features.expand(3, *features.shape[1:]))
 
 
+@pytest.mark.parametrize(("dims", "layout"), [(2, torch.channels_last), (3, torch.channels_last_3d)])
+def test_warp_keeps_the_memory_layout(dims, layout):
+    features = torch.rand(2, 3, *(4,) * dims)
+    flow = torch.zeros(2, *(4,) * dims, dims)
+    assert warp(features, flow).is_contiguous()
+    assert warp(features.contiguous(memory_format=layout), flow).is_contiguous(memory_format=layout)
+
+
 def test_warp_resizes_the_flow_and_keeps_the_features_dtype():
     features = torch.ones(1, 2, 16, 16, dtype=torch.bfloat16)
     warped = warp(features, torch.zeros(2, 4, 4, 2))

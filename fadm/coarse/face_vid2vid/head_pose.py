@@ -132,6 +132,14 @@ def rotation_matrix(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
     return multiply(multiply(about_x, about_y), about_z)
 
 
+def rotation_angles(rotation: Tensor) -> Tensor:
+    """Inverse of `rotation_matrix` for yaws within 90 degrees: (B, 3, 3) -> yaw, pitch, roll (B, 3) in degrees."""
+    yaw = rotation[:, 0, 2].clamp(-1, 1).asin()
+    pitch = torch.atan2(-rotation[:, 1, 2], rotation[:, 2, 2])
+    roll = torch.atan2(-rotation[:, 0, 1], rotation[:, 0, 0])
+    return torch.stack([yaw, pitch, roll], dim=1) / RADIANS_PER_DEGREE
+
+
 def pose_keypoints(canonical: Tensor, pose: HeadPose) -> Keypoints:
     """x_k = R x_c,k + t + delta_k (Face vid2vid eq. 1): canonical (B or 1, K, 3), a pose -> (B, K, 3)."""
     rotation = rotation_matrix(pose.yaw, pose.pitch, pose.roll)

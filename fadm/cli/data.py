@@ -1,0 +1,47 @@
+"""`fadm data`: raw videos to what training and evaluation read."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fadm.cli.animate import Json, Quiet
+from fadm.cli.parameters import collect, takes_options
+from fadm.cli.progress import show_progress
+from fadm.data.preparation import PrepareOptions
+
+app = typer.Typer(no_args_is_help=True, help="Make raw videos into what training and evaluation read.")
+
+
+@app.callback()
+def _group() -> None:
+    """Make `prepare` a command of its own although it is the only one."""
+
+
+@app.command()
+@takes_options(PrepareOptions)
+def prepare(
+    videos: Annotated[
+        list[Path], typer.Argument(help="Videos, or folders: of videos, VoxCeleb, CelebA, or frame folders.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the shards, new, empty or unfinished.")],
+    given: dict[str, Any],
+    workers: Annotated[int | None, typer.Option(help="Processes, each with one thread; one for each core.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Cut VIDEOS into clips of one face each, as webdataset shards; run again, it goes on where it was."""
+    options = collect(PrepareOptions, given)
+    with show_progress(quiet, as_json) as progress:
+        from fadm.data.production import CONTACT_SHEET, prepare_videos
+
+        num_workers = count_cores() if workers is None else workers
+        summary = prepare_videos(videos, output, options, num_workers, progress)
+        said = f"{output}: {len(summary.shards)} shard(s), summary.json, {CONTACT_SHEET} (it shows people)"
+        progress.finish({"output": str(output)} | summary.as_dict(), f"{said}\n{summary.table()}")
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,128 @@
+"""`fadm eval`: which method is better, in one command and with intervals."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fadm.cli.animate import Device, Json, Quiet
+from fadm.cli.parameters import collect, takes_options
+from fadm.cli.progress import show_progress
+from fadm.evaluation.options import AblationOptions, DrawOptions, RunOptions
+
+app = typer.Typer(no_args_is_help=True, help="Measure models and results made by anyone, and compare them.")
+
+Data = Annotated[list[Path], typer.Option("--data", help="Shards, or folders of them; may be given several times.")]
+Pairs = Annotated[Path | None, typer.Option("--pairs", help="Pair list of `fadm eval pairs`; drawn unless given.")]
+Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run: new, empty or unfinished.")]
+
+
+@app.command()
+@takes_options(DrawOptions)
+def pairs(
+    data: Annotated[list[Path], typer.Argument(metavar="SHARDS", help="Shards, or folders of them.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Pair list: a .json file.")],
+    given: dict[str, Any],
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Also write the cases' pictures into this new folder, for other tools (they show people)."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Draw which frames are made from which, as a file that names clips and frames but no path."""
+    options = collect(DrawOptions, given)
+    with show_progress(quiet, as_json) as progress:
+        from fadm.evaluation.building import read_clips
+        from fadm.evaluation.protocols import draw_pairs, write_pairs
+
+        clips = read_clips(data)
+        drawn = draw_pairs(clips, options)
+        write_pairs(drawn, output)
+        if pictures is not None:
+            from fadm.evaluation.export import export_pictures
+
+            export_pictures(drawn, clips, pictures, progress)
+        said = f"{output}: {len(drawn.cases)} cases, {drawn.num_frames} frames, sha256 {drawn.sha256[:12]}"
+        if drawn.left_out:
+            said += f"; {drawn.left_out} clips have fewer than two frames and take no part"
+        report = {"output": str(output), "cases": len(drawn.cases), "frames": drawn.num_frames}
+        progress.finish(report | {"sha256": drawn.sha256}, said)
+
+
+@app.command()
+@takes_options(RunOptions)
+def run(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|FOLDER",
+            help="geometric, unmoved (the source as it is), weights by name or file, or a folder of results.",
+        ),
+    ],
+    data: Data,
+    output: Folder,
+    given: dict[str, Any],
+    pair_list: Pairs = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure one method; run again after an interruption, it goes on where it was."""
+    options = collect(RunOptions, given)
+    with show_progress(quiet, as_json) as progress:
+        from fadm.device import choose_device
+        from fadm.evaluation.building import build_evaluation, choose_pairs, read_clips
+        from fadm.evaluation.finishing import run_and_write
+
+        clips = read_clips(data)
+        chosen = choose_pairs(clips, options, pair_list)
+        evaluation = build_evaluation(model, clips, chosen, options, choose_device(device))
+        report, said = run_and_write(evaluation, output, options, progress)
+        progress.finish(report, said)
+
+
+@app.command()
+@takes_options(AblationOptions)
+def ablation(
+    model: Annotated[str, typer.Argument(help="A renderer's weights by name or file.")],
+    data: Data,
+    output: Folder,
+    given: dict[str, Any],
+    pair_list: Pairs = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure one renderer with several numbers of steps, and without some of its conditions."""
+    options = collect(AblationOptions, given)
+    with show_progress(quiet, as_json) as progress:
+        from fadm.device import choose_device
+        from fadm.evaluation.building import build_ablation, choose_pairs, read_clips
+        from fadm.evaluation.finishing import run_and_write
+
+        clips = read_clips(data)
+        chosen = choose_pairs(clips, options, pair_list)
+        evaluation = build_ablation(model, clips, chosen, options, choose_device(device))
+        report, said = run_and_write(evaluation, output, options, progress)
+        progress.finish(report, said)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs on the same pairs.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for the tables; only shown else.")
+    ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Show published figures as well; they are not comparable.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put runs side by side, with paired differences against the first."""
+    from fadm.evaluation.comparison import compare_runs
+
+    compared = compare_runs(runs, with_published=published)
+    if output is not None:
+        compared.write(output)
+    typer.echo(compared.json() if as_json else compared.markdown(), nl=False)

@@ -1,0 +1,100 @@
+"""Frozen coarse generators that make training pairs: the geometric one, or a network by the name of its weights."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from fadm.attributes.face_attributes import FaceAttributes
+from fadm.attributes.landmark_model import fit_face, load_landmark_model
+from fadm.coarse.geometric.gains import Gains
+from fadm.coarse.geometric.generator import drive_source, prepare_source
+from fadm.coarse.geometric.transfer import MotionTransfer
+from fadm.data.coarse_pairs import CoarseMaker, CoarsePair, Face
+from fadm.errors import OptionError
+from fadm.face.segmentation import segment_person
+from fadm.generators import PERSON_SIZE, PreparedSource
+from fadm.media.crop import Square, copy_square, to_pixels, to_tensor
+from fadm.weights.models import load_model
+
+GAIN_DEVIATION = 0.15
+EXPRESSION_DEVIATION = 0.25  # in standard deviations of the expression basis
+ROTATION_DEVIATION = 0.025  # radians
+
+
+@dataclass(frozen=True)
+class GeometricMaker:
+    """The landmark-driven warp, its motion absolute as within one clip.
+
+    augmented: share of the frames whose gains and attributes are jittered, so that a renderer learns to repair a
+    frame whose motion is not quite right.
+    """
+
+    augmented: float
+    name: str = "geometric 1"
+
+    def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
+        """See `CoarseMaker`."""
+        model, side = load_landmark_model(), len(source.pixels)
+        face = fit_face(model, torch.from_numpy(source.landmarks))
+        region = PreparedSource(source.pixels, face, is_crop=True, size=side).region
+        person = segment_person(copy_square(source.pixels, region, PERSON_SIZE))
+        picture = to_tensor(source.pixels)
+        state = prepare_source(picture, source.landmarks, person, region, Square(0, 0, side), side)
+        landmarks = torch.from_numpy(np.stack([driving.landmarks for driving in drivings]))
+        attributes, _ = model.fit(landmarks, face.identity)
+        for i in range(len(drivings)):
+            driving, gains = attributes[[i]], Gains()
+            if draws.random() < self.augmented:
+                driving, gains = _jitter(driving, draws)
+            transfer = MotionTransfer(model, face, gains, face.identity, reach=float("inf"))
+            moved, carried = transfer.move(driving, face.attributes)
+            coarse = drive_source(state, moved[0], carried[0]).frame
+            told, _ = model.fit(moved, face.identity)
+            yield CoarsePair(to_pixels(coarse), *(a.vector[0].numpy() for a in (face.attributes, told)))
+
+
+def _jitter(driving: FaceAttributes, draws: np.random.Generator) -> tuple[FaceAttributes, Gains]:
+    """Attributes and gains of a motion that is not quite right."""
+    expression = driving.expression + _normal(draws, driving.expression.shape, EXPRESSION_DEVIATION)
+    turn = torch.cat([_normal(draws, (1, 3), ROTATION_DEVIATION), torch.zeros(1, 3)], 1)
+    factors = np.clip(draws.normal(1, GAIN_DEVIATION, 4), 0.5, 1.5)
+    names = ("rotation_gain", "mouth_gain", "eyes_gain", "brows_gain")
+    gains = Gains(**dict(zip(names, factors.tolist(), strict=True)))
+    return replace(driving, expression=expression, pose=driving.pose + turn), gains
+
+
+def _normal(draws: np.random.Generator, shape: tuple[int, ...], deviation: float) -> torch.Tensor:
+    return torch.from_numpy(draws.normal(0, deviation, shape).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class NetworkMaker:
+    """FOMM or Face vid2vid with the weights of this name, on the CPU; nothing is augmented."""
+
+    name: str
+
+    @torch.inference_mode()
+    def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
+        """See `CoarseMaker`."""
+        network, model = load_model(self.name), load_landmark_model()
+        face = fit_face(model, torch.from_numpy(source.landmarks))
+        state = network.prepare(to_tensor(source.pixels))  # type: ignore[operator]
+        for driving in drivings:
+            coarse = network.drive(state, to_tensor(driving.pixels))  # type: ignore[operator]
+            told, _ = model.fit(torch.from_numpy(driving.landmarks)[None], face.identity)
+            yield CoarsePair(to_pixels(coarse), *(a.vector[0].numpy() for a in (face.attributes, told)))
+
+
+def choose_maker(coarse: str, augmented: float) -> CoarseMaker:
+    """The coarse generator called `geometric`, or the network with the named weights.
+
+    Raises OptionError for weights of another kind, WeightsError where there are none.
+    """
+    if coarse == "geometric":
+        return GeometricMaker(augmented)
+    network = load_model(coarse)
+    if not hasattr(network, "drive"):
+        raise OptionError(f"coarse {coarse!r}: these weights animate nothing; name those of a coarse generator")
+    return NetworkMaker(coarse)

@@ -1,0 +1,1 @@
+"""Which method is better: protocols, methods and results made by anyone, measured in one way, with intervals."""

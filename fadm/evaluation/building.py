@@ -1,0 +1,162 @@
+"""From what was asked for to an evaluation: clips, pairs, and the method with its weights."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fadm.assembly import check_refinement, render_options
+from fadm.attributes.deca import DECA
+from fadm.data.shards import TrackedClip, read_tracked_clips
+from fadm.errors import InputError, OptionError
+from fadm.evaluation.driving import choose_drive
+from fadm.evaluation.folder import ResultFolder
+from fadm.evaluation.looks import ClipFrames, Instruments, Stopwatch
+from fadm.evaluation.methods import WITHOUT, Method, Model, UnmovedSource, Variant, switch_off
+from fadm.evaluation.options import AblationOptions, DrawOptions, MakeOptions, RunOptions
+from fadm.evaluation.protocols import PairList, check_pairs, draw_pairs, read_pairs
+from fadm.evaluation.run import Evaluation
+from fadm.options import RefineOptions
+from fadm.renderer import DiffusionRenderer
+from fadm.weights.models import load_model
+from fadm.weights.registry import find_weights
+from fadm.weights.store import read_metadata
+
+GEOMETRIC, UNMOVED = "geometric", "unmoved"
+NETWORK_KINDS = ("fomm", "face_vid2vid")
+
+
+def read_clips(data: Sequence[Path]) -> list[TrackedClip]:
+    """The clips of shards or of folders of shards. Raises InputError for what holds none."""
+    shards: list[Path] = []
+    for path in data:
+        found = sorted(path.glob("*.tar")) if path.is_dir() else [path]
+        if not found or not path.exists():
+            raise InputError(f"'{path}' holds no shard; give .tar files of `fadm data prepare`, or their folder")
+        shards += found
+    return [clip for clip in read_tracked_clips(shards) if clip.pictures]
+
+
+def choose_pairs(clips: Sequence[TrackedClip], options: DrawOptions, given: Path | None) -> PairList:
+    """The given pair list, else the one that the options draw. Raises OptionError for one that does not fit."""
+    if given is None:
+        return draw_pairs(clips, options)
+    pairs = read_pairs(given)
+    if options.protocol not in (DrawOptions.protocol, pairs.protocol):
+        raise OptionError(f"--protocol {options.protocol}: the pair list '{given}' is of {pairs.protocol}")
+    check_pairs(pairs, clips)
+    return pairs
+
+
+def build_evaluation(
+    model: str, clips: Sequence[TrackedClip], pairs: PairList, options: RunOptions, device: torch.device
+) -> Evaluation:
+    """Everything that `fadm eval run` needs. Raises FadmError before any work."""
+    instruments = Instruments(options.groups)
+    method = choose_method(model, pairs, options, device, instruments.watch)
+    return Evaluation(method, pairs, ClipFrames(clips, instruments), instruments, options.groups)
+
+
+def build_ablation(
+    model: str, clips: Sequence[TrackedClip], pairs: PairList, options: AblationOptions, device: torch.device
+) -> Evaluation:
+    """One renderer in all its variants, each a stage of one run."""
+    instruments = Instruments(options.groups)
+    kind = _kind_of(model)
+    if kind != "fadm":
+        raise OptionError(f"{model}: an ablation is of a renderer; these are weights of kind {kind}")
+    renderer = _load_renderer(model, device)
+    variants = []
+    for steps in options.step_counts:
+        settings = render_options(_refine_options(model, options, steps))
+        variants.append(Variant(f"steps-{steps}", renderer, settings))
+    for condition in options.conditions:
+        name = f"steps-{options.step_counts[-1]}{WITHOUT}{condition}"
+        if condition == "source" and renderer.source is None:
+            raise OptionError(f"--without source: {model} does not look at the source picture")
+        changed = renderer if condition == "source" else switch_off(renderer, condition)
+        variants.append(Variant(name, changed, variants[len(options.step_counts) - 1].options, condition == "source"))
+    method = _build_model(model, pairs, options, variants, device, instruments.watch)
+    return Evaluation(method, pairs, ClipFrames(clips, instruments), instruments, options.groups)
+
+
+def choose_method(model: str, pairs: PairList, options: RunOptions, device: torch.device, watch: Stopwatch) -> Method:
+    """The method of that name: geometric, unmoved, weights, or a folder of results. Raises FadmError."""
+    if model == UNMOVED:
+        return UnmovedSource()
+    if model == GEOMETRIC:
+        return _build_model(model, pairs, options, [], device, watch)
+    path = Path(model)
+    if path.is_dir():
+        return ResultFolder(path)
+    if path.is_file() and path.suffix != ".safetensors":
+        raise InputError(f"'{model}' is one file; give the folder that holds a result for each case")
+    kind = _kind_of(model)
+    if kind in NETWORK_KINDS:
+        return _build_model(model, pairs, options, [], device, watch)
+    if kind != "fadm":
+        raise OptionError(f"{model}: weights of kind {kind} make no pictures; name a renderer or a coarse generator")
+    settings = render_options(_refine_options(model, options, options.steps))
+    variants = [Variant("rendered", _load_renderer(model, device), settings)]
+    return _build_model(model, pairs, options, variants, device, watch)
+
+
+def _build_model(
+    model: str,
+    pairs: PairList,
+    options: MakeOptions,
+    variants: Sequence[Variant],
+    device: torch.device,
+    watch: Stopwatch,
+) -> Model:
+    """model: the renderer's name where there are variants, else the coarse generator's."""
+    coarse = options.coarse if variants else model
+    described: dict[str, Any] = {"method": model if coarse == GEOMETRIC else f"{model} over {coarse}"}
+    if not variants:
+        described = {"method": model}
+    described["weights"] = {name: _hash_of(name) for name in {model, coarse} - {GEOMETRIC}}
+    if not pairs.has_truth:
+        described["motion"] = options.motion
+    described["variants"] = {variant.stage: vars(variant.options) for variant in variants}
+    drive = choose_drive(coarse, options.motion, has_truth=pairs.has_truth)
+    return Model(drive, variants, described, watch, device, _load_deca(model, device) if variants else None)
+
+
+def _refine_options(model: str, options: MakeOptions, steps: int | None) -> RefineOptions:
+    """What is asked of a renderer, checked. Raises OptionError where it contradicts the weights."""
+    assert isinstance(options, DrawOptions)
+    refine = RefineOptions(
+        renderer=model,
+        preset=options.preset,
+        sampler=options.sampler,
+        steps=steps,
+        eta=options.eta,
+        strength=options.strength,
+        seed=options.seed,
+    )
+    check_refinement(refine)
+    return refine
+
+
+def _load_renderer(model: str, device: torch.device) -> DiffusionRenderer:
+    renderer = load_model(model)
+    assert isinstance(renderer, DiffusionRenderer)
+    return renderer.to(device)
+
+
+def _load_deca(model: str, device: torch.device) -> DECA | None:
+    """DECA for a renderer that was trained with its attributes; a file that does not say is a released one."""
+    if read_metadata(find_weights(model)).get("attributes", "deca") != "deca":
+        return None
+    deca = load_model("deca")
+    assert isinstance(deca, DECA)
+    return deca.to(device)
+
+
+def _kind_of(model: str) -> str:
+    return str(read_metadata(find_weights(model)).get("kind"))
+
+
+def _hash_of(model: str) -> str:
+    return str(read_metadata(find_weights(model)).get("sha256"))

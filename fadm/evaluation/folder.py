@@ -1,0 +1,103 @@
+"""Results made by anyone: pictures, videos or folders of frames, matched by their names with the cases."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadm.errors import FadmError, InputError
+from fadm.evaluation.looks import ClipFrames
+from fadm.evaluation.methods import Made
+from fadm.evaluation.protocols import Case
+from fadm.media.crop import resize_pixels
+from fadm.media.frames import FrameSource
+from fadm.media.reader import open_frames
+
+Pixels = NDArray[np.uint8]
+
+RATE_TOLERANCE = Fraction(1, 50)  # of the clip's rate
+MISSING, UNREADABLE, SIZE = "missing", "unreadable", "another size"
+LENGTH, RATE, UNMATCHED = "another length", "another rate", "without a case"
+MOST_LISTED = 3
+
+
+class ResultFolder:
+    """A folder in which each case has a picture, a video or a folder of frames of its name."""
+
+    stages: tuple[str, ...] = ("result",)
+
+    def __init__(self, folder: Path) -> None:
+        """Raises InputError for a folder that cannot be read, or with two files of one name."""
+        self.description: dict[str, Any] = {"method": folder.resolve().name}
+        self._folder = folder
+        try:
+            entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
+        except OSError as error:
+            raise InputError(f"the folder '{folder}' cannot be read: {error.strerror}; check its name") from error
+        self._files: dict[str, Path] = {}
+        for entry in entries:
+            name = entry.name if entry.is_dir() else entry.stem
+            if name in self._files:
+                raise InputError(f"'{folder}' has two results named {name!r} ({entry.name}); leave one of them there")
+            self._files[name] = entry
+        sizes = [(e.name, e.stat().st_size if e.is_file() else len(list(e.iterdir()))) for e in entries]
+        self.description["files"] = sizes
+
+    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Made]:
+        """See `Method`."""
+        for case in cases:
+            made = Made({"result": []})
+            if case.name not in self._files:
+                made.notes.append((MISSING, f"no file or folder is named {case.name}"))
+            else:
+                self._read(self._files[case.name], case, frames, made)
+            yield made
+
+    def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
+        """See `Method`. Raises InputError when no name fits at all."""
+        names = {case.name for case in cases}
+        unmatched = sorted(self._files.keys() - names)
+        if len(unmatched) == len(self._files):
+            found = ", ".join(unmatched[:MOST_LISTED]) or "nothing"
+            raise InputError(
+                f"no name in '{self._folder}' is that of a case: there is {found}; expected are names such as "
+                f"{cases[0].name} with the ending of a picture or video, or folders of that name"
+            )
+        if not unmatched:
+            return []
+        shown = ", ".join(unmatched[:MOST_LISTED])
+        return [(UNMATCHED, f"{len(unmatched)} names are not those of cases and were not read, such as {shown}")]
+
+    def _read(self, path: Path, case: Case, frames: ClipFrames, made: Made) -> None:
+        wanted = len(case.driving_frames)
+        try:
+            source = open_frames(path)
+            pictures = [frame.pixels for frame in islice(source, wanted + 1)]
+        except FadmError as error:
+            made.notes.append((UNREADABLE, f"{path.name}: {error}".replace(str(path), path.name)))
+            return
+        if len(pictures) != wanted:
+            given = f"only {len(pictures)}" if len(pictures) < wanted else "more"
+            made.notes.append((LENGTH, f"{path.name} has {given} frames, the driver {wanted}; the first are compared"))
+        self._check_rate(source, path, case, frames, made)
+        side = len(frames.look(case.driving_clip, case.driving_frames[0]).pixels)
+        height, width = pictures[0].shape[:2] if pictures else (side, side)
+        if (height, width) != (side, side):
+            made.notes.append((SIZE, f"{path.name} has {width}x{height} pixels, scaled to {side}x{side}"))
+            pictures = [resize_pixels(picture, side, side) for picture in pictures]
+        made.pictures["result"] = pictures[:wanted]
+
+    def _check_rate(self, source: FrameSource, path: Path, case: Case, frames: ClipFrames, made: Made) -> None:
+        """A video's rate says whether its frames are those of the driver; frames of a folder are counted only."""
+        info = frames.clip(case.driving_clip).info
+        numbers, rate = info.get("frame_numbers"), info.get("frames_per_second")
+        is_video = len(case.driving_frames) > 1 and path.is_file()
+        if not is_video or not rate or (numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers)))):
+            return
+        if abs(source.rate / Fraction(rate) - 1) > RATE_TOLERANCE:
+            said = f"{path.name} has {float(source.rate):g} frames per second, the driver {rate:g}"
+            made.notes.append((RATE, f"{said}; frames are compared by their number"))

@@ -1,0 +1,180 @@
+"""What the networks see in a picture: each looks at it once, when first asked, however many metrics use it."""
+
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model
+from fadm.data.coarse_pairs import Face
+from fadm.data.shards import TrackedClip
+from fadm.errors import InputError
+from fadm.face.tracker import MediaPipeTracker
+from fadm.media.crop import to_tensor
+from fadm.metrics import perceptual
+from fadm.metrics.distribution import FRECHET_NAME, KERNEL_NAME, pool_efficientnet
+from fadm.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from fadm.metrics.identity import DlibEmbedder, embed_pictures
+from fadm.metrics.landmarks import track_pictures
+from fadm.metrics.lpips import LPIPS, load_lpips
+from fadm.metrics.requirement import PackageError
+
+Pixels = NDArray[np.uint8]
+
+IDENTITY_NAMES = ("csim_dlib", "aed_l2_dlib", "aed_squared_dlib")
+MOST_KEPT = 64  # frames of clips of which everything seen is kept
+
+
+class Stopwatch:
+    """Seconds by part; a part within another counts for itself alone."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._inner = [0.0]
+
+    @contextmanager
+    def time(self, part: str) -> Iterator[None]:
+        """Time what is done in the block."""
+        self._inner.append(0.0)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            passed = time.perf_counter() - start
+            self.seconds[part] += passed - self._inner.pop()
+            self._inner[-1] += passed
+
+    def take(self) -> dict[str, float]:
+        """What was timed since the last call."""
+        taken, self.seconds = dict(self.seconds), defaultdict(float)
+        return taken
+
+
+class Instruments:
+    """The networks and the tracker that the groups of metrics need; `missing`: metrics without, and why."""
+
+    def __init__(self, groups: Sequence[str]) -> None:
+        self.watch = Stopwatch()
+        self.missing: dict[str, str] = {}
+        self.tracker = MediaPipeTracker(is_video=False)
+        self.model: LandmarkModel = load_landmark_model()
+        needs_pictures = "perceptual" in groups or "distribution" in groups
+        self.efficientnet: EfficientNetLite0 | None = self._load(
+            (perceptual.NAME, FRECHET_NAME, KERNEL_NAME), load_efficientnet_lite0, needs_pictures
+        )
+        self.lpips: LPIPS | None = self._load(("lpips_alex",), load_lpips, "perceptual" in groups)
+        self.embedder: DlibEmbedder | None = self._load(IDENTITY_NAMES, DlibEmbedder, "identity" in groups)
+
+    def close(self) -> None:
+        """Give back what the tracker holds."""
+        self.tracker.close()
+
+    def _load(self, metrics: Sequence[str], load: Callable[[], Any], is_needed: bool) -> Any:
+        try:
+            return load() if is_needed else None
+        except PackageError as error:
+            self.missing |= dict.fromkeys(metrics, str(error))
+            return None
+
+
+class Look:
+    """A picture of 8 bits, (H, W, 3), and what is seen in it."""
+
+    def __init__(self, pixels: Pixels, instruments: Instruments) -> None:
+        self.pixels, self._instruments = pixels, instruments
+
+    @cached_property
+    def picture(self) -> Tensor:
+        """The picture (1, 3, H, W) in [0, 1]."""
+        return to_tensor(self.pixels)
+
+    @cached_property
+    def landmarks(self) -> Tensor:
+        """Landmarks of the largest face (478, 3) in pixels, NaN without one."""
+        with self._instruments.watch.time("tracking"):
+            return track_pictures(self.picture, self._instruments.tracker)[0]
+
+    @cached_property
+    def has_face(self) -> bool:
+        """Whether the tracker found a face."""
+        return bool(self.landmarks.isfinite().all())
+
+    @cached_property
+    def features(self) -> list[Tensor]:
+        """EfficientNet-Lite0's outputs at strides 2, 4, 8, 16, 32."""
+        assert self._instruments.efficientnet is not None
+        with self._instruments.watch.time("EfficientNet-Lite0"), torch.inference_mode():
+            return self._instruments.efficientnet.features(self.picture)
+
+    @cached_property
+    def pooled(self) -> Tensor:
+        """EfficientNet-Lite0's pooled features (1280,)."""
+        assert self._instruments.efficientnet is not None
+        with self._instruments.watch.time("EfficientNet-Lite0, 224 px"), torch.inference_mode():
+            return pool_efficientnet(self._instruments.efficientnet, self.picture)[0]
+
+    @cached_property
+    def embedding(self) -> Tensor:
+        """dlib's description of the face (128,), NaN without one."""
+        assert self._instruments.embedder is not None
+        landmarks = self.landmarks
+        with self._instruments.watch.time("dlib"):
+            return embed_pictures(self.picture, landmarks[None], self._instruments.embedder)[0]
+
+    def forget(self) -> None:
+        """Let go of what takes much memory; it is made again when asked for."""
+        for name in ("picture", "features"):
+            vars(self).pop(name, None)
+
+
+class ClipFrames:
+    """Frames of clips by key and number, the latest ones kept with what was seen in them."""
+
+    def __init__(self, clips: Sequence[TrackedClip], instruments: Instruments) -> None:
+        self._clips = {clip.key: clip for clip in clips}
+        self._instruments = instruments
+        self._looks: OrderedDict[tuple[str, int], Look] = OrderedDict()
+        self.identity = cache(self._fit_identity)
+
+    def clip(self, key: str) -> TrackedClip:
+        """The clip of that key."""
+        return self._clips[key]
+
+    def look(self, key: str, frame: int) -> Look:
+        """A frame to be measured. Raises InputError for a picture that is damaged or no square."""
+        place = (key, frame)
+        if place not in self._looks:
+            pixels = self._clips[key].pictures[frame].read()
+            if pixels.shape[0] != pixels.shape[1]:
+                raise InputError(f"{key}: frame {frame} is {pixels.shape[1]}x{pixels.shape[0]}; clips are square")
+            self._looks[place] = Look(pixels, self._instruments)
+            if len(self._looks) > MOST_KEPT:
+                self._looks.popitem(last=False)
+        self._looks.move_to_end(place)
+        return self._looks[place]
+
+    def face(self, key: str, frame: int) -> Face:
+        """A frame with the landmarks that its shard tells."""
+        pixels = self.look(key, frame).pixels
+        return Face(pixels, scale_landmarks(self._clips[key].landmarks[frame], len(pixels)))
+
+    def faces(self, key: str, frames: Sequence[int]) -> list[Face]:
+        """Several frames of one clip."""
+        return [self.face(key, frame) for frame in frames]
+
+    def _fit_identity(self, key: str) -> Tensor:
+        """Identity (1, I) of the person in a clip, from all of its landmarks."""
+        landmarks = scale_landmarks(self._clips[key].landmarks, len(self.look(key, 0).pixels))
+        return self._instruments.model.fit(torch.from_numpy(landmarks))[1]
+
+
+def scale_landmarks(landmarks: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Landmarks in fractions of a crop's side -> in its pixels, whose centres are whole numbers."""
+    return landmarks * side - np.array([0.5, 0.5, 0], np.float32)

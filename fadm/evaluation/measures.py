@@ -1,0 +1,218 @@
+"""The metrics of an evaluation by name, and the measuring of one case: what was made against what it should be."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fadm.attributes.face_attributes import FaceAttributes
+from fadm.data.regions import FEATURE, draw_attention
+from fadm.evaluation.looks import IDENTITY_NAMES, Instruments, Look
+from fadm.metrics import attributes, identity, landmarks, pixel, temporal
+from fadm.metrics.perceptual import perceptual_distance
+from fadm.metrics.regions import outline_mask
+
+Values = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number for each frame, or (temporal) for each but the outer two.
+
+    better: 1 where more is better, -1 where less is, 0 where neither. needs_truth: the driving frames must show what
+    the result should be.
+    """
+
+    name: str
+    group: str
+    title: str
+    better: int
+    digits: int = 4
+    needs_truth: bool = True
+
+
+METRICS = (
+    Metric("l1", "pixel", "L1", -1),
+    Metric("psnr", "pixel", "PSNR, dB", 1, 2),
+    Metric("ssim", "pixel", "SSIM", 1),
+    Metric("ssim_legacy", "pixel", "SSIM, legacy", 1),
+    Metric("l1_face", "pixel", "L1, face", -1),
+    Metric("psnr_face", "pixel", "PSNR, face, dB", 1, 2),
+    Metric("l1_mouth_eyes", "pixel", "L1, mouth and eyes", -1),
+    Metric("psnr_mouth_eyes", "pixel", "PSNR, mouth and eyes, dB", 1, 2),
+    Metric("efficientnet_lite0_distance", "perceptual", "EfficientNet-Lite0 distance", -1),
+    Metric("lpips_alex", "perceptual", "LPIPS (alex)", -1),
+    Metric("akd", "landmarks", "AKD (MediaPipe), px", -1, 3),
+    Metric("akd_x", "landmarks", "AKD in x, px", -1, 3),
+    Metric("akd_y", "landmarks", "AKD in y, px", -1, 3),
+    Metric("nme_interocular", "landmarks", "NME, interocular", -1),
+    Metric("nme_box", "landmarks", "NME, box", -1),
+    Metric("missing_face", "landmarks", "no face found, share", -1, 4, needs_truth=False),
+    Metric("csim_dlib", "identity", "CSIM (dlib)", 1, 4, needs_truth=False),
+    Metric("aed_l2_dlib", "identity", "AED (dlib, L2)", -1, 4, needs_truth=False),
+    Metric("aed_squared_dlib", "identity", "AED (dlib, squared)", -1, 4, needs_truth=False),
+    Metric("expression_distance_l1", "attributes", "expression, L1", -1, 4, needs_truth=False),
+    Metric("expression_distance_l2", "attributes", "expression, L2", -1, 3, needs_truth=False),
+    Metric("pose_distance_l1", "attributes", "pose, L1, rad", -1, 4, needs_truth=False),
+    Metric("pose_distance_l2", "attributes", "pose, L2, rad", -1, 4, needs_truth=False),
+    Metric("head_angle", "attributes", "head angle, degrees", -1, 3, needs_truth=False),
+    Metric("flicker_still", "temporal", "flicker where the driver stands still", -1, 5),
+    Metric("flicker_face", "temporal", "flicker of the stabilised face", -1, 5, needs_truth=False),
+    Metric("flicker_face_driver", "temporal", "flicker of the driver's stabilised face", 0, 5, needs_truth=False),
+    Metric("landmark_jitter", "temporal", "jitter of the landmarks, px", -1, 3, needs_truth=False),
+    Metric("landmark_jitter_driver", "temporal", "jitter of the driver's landmarks, px", 0, 3, needs_truth=False),
+    Metric("jitter_against_driver", "temporal", "jitter against the driver, px", -1, 3),
+)
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a case's results are measured against, frame by frame.
+
+    targets: the driving frames, with their stored landmarks (T, 478, 3) in pixels. identities (1, I): of the person
+    who is shown and of the driver. has_truth: both are the same, and the targets show what the result should be.
+    """
+
+    source: Look
+    targets: list[Look]
+    stored: Tensor
+    identities: tuple[Tensor, Tensor]
+    has_truth: bool
+    is_video: bool
+
+
+def measured_names(groups: Sequence[str], *, has_truth: bool, is_video: bool, missing: Iterable[str]) -> list[str]:
+    """The metrics that apply, in their usual order; missing: those that cannot be measured here."""
+    groups = [group for group in groups if is_video or group != "temporal"]
+    fitting = [metric for metric in METRICS if metric.group in groups and (has_truth or not metric.needs_truth)]
+    return [metric.name for metric in fitting if metric.name not in missing]
+
+
+def measure(results: list[Look], scene: Scene, names: Sequence[str], instruments: Instruments) -> Values:
+    """All metrics of one case's results, the first frames of the scene; NaN for those that are not there."""
+    num = len(scene.targets)
+    groups = {BY_NAME[name].group for name in names}
+    found: Values = {}
+    for group, measure_group in GROUP_MEASURES.items():
+        if group not in groups:
+            continue
+        with instruments.watch.time(group):
+            for name, numbers in measure_group(results, scene, instruments).items():
+                length = max(0, num - 2) if group == "temporal" else num
+                found[name] = numbers + [float("nan")] * (length - len(numbers))
+    return {name: found[name] for name in names}
+
+
+def _measure_pixels(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+    rows = []
+    for result, target, points in zip(results, scene.targets, scene.stored, strict=False):
+        a, b = result.picture, target.picture
+        size = (a.shape[2], a.shape[3])
+        face = outline_mask(points[None], size)
+        features = (draw_attention(points.numpy(), size[0]) == FEATURE)[None].float()
+        row = {"l1": pixel.l1(a, b), "psnr": pixel.psnr(a, b)}
+        row |= {"ssim": pixel.ssim(a, b), "ssim_legacy": pixel.ssim_legacy(a, b)}
+        for part, mask in (("face", face), ("mouth_eyes", features)):
+            row |= {f"l1_{part}": pixel.l1(a, b, mask), f"psnr_{part}": pixel.psnr(a, b, mask)}
+        rows.append({name: value.item() for name, value in row.items()})
+    return _columns(rows, [metric.name for metric in METRICS if metric.group == "pixel"])
+
+
+def _measure_perceptual(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+    found: Values = {}
+    pairs = list(zip(results, scene.targets, strict=False))
+    if instruments.efficientnet is not None:
+        found["efficientnet_lite0_distance"] = [perceptual_distance(a.features, b.features).item() for a, b in pairs]
+    if instruments.lpips is not None:
+        with torch.inference_mode():
+            found[instruments.lpips.name] = [instruments.lpips(a.picture, b.picture).item() for a, b in pairs]
+    return found
+
+
+def _measure_landmarks(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+    if not results:
+        return {name: [] for name, metric in BY_NAME.items() if metric.group == "landmarks"}
+    found = {"missing_face": [float(not result.has_face) for result in results]}
+    if scene.has_truth:
+        a, b = _landmarks(results), _landmarks(scene.targets[: len(results)])
+        side = results[0].picture.shape[3]
+        axes = landmarks.axis_distance(a, b, side)
+        found["akd"] = landmarks.average_keypoint_distance(a, b, side).tolist()
+        found["akd_x"], found["akd_y"] = axes[:, 0].tolist(), axes[:, 1].tolist()
+        found["nme_interocular"] = landmarks.nme_interocular(a, b).tolist()
+        found["nme_box"] = landmarks.nme_box(a, b).tolist()
+    return found
+
+
+def _measure_identity(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+    """Against the driving frame where it shows the same person, else against the source."""
+    if not results:
+        return {name: [] for name in IDENTITY_NAMES}
+    wanted = scene.targets[: len(results)] if scene.has_truth else [scene.source] * len(results)
+    a, b = (torch.stack([look.embedding for look in looks]) for looks in (results, wanted))
+    distances = (identity.csim(a, b), identity.aed_l2(a, b), identity.aed_squared(a, b))
+    return {name: distance.tolist() for name, distance in zip(IDENTITY_NAMES, distances, strict=True)}
+
+
+def _measure_attributes(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+    """Against the driving frame; of each person the identity of the whole clip is taken."""
+    shown, driver = scene.identities
+    if not results:
+        return {name: [] for name, metric in BY_NAME.items() if metric.group == "attributes"}
+    a = _fit(_landmarks(results), shown, instruments)
+    b = _fit(_landmarks(scene.targets[: len(results)]), driver, instruments)
+    names = [name for name, metric in BY_NAME.items() if metric.group == "attributes"]
+    return {name: getattr(attributes, name)(a, b).tolist() for name in names}
+
+
+def _measure_temporal(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+    if len(results) < 3:
+        return {name: [] for name, metric in BY_NAME.items() if metric.group == "temporal"}
+    video, driving = (torch.cat([look.picture for look in looks]) for looks in (results, scene.targets[: len(results)]))
+    a, b = _landmarks(results), _landmarks(scene.targets[: len(results)])
+    side = video.shape[3]
+    return {
+        "flicker_still": temporal.flicker(video, temporal.still_mask(driving)).tolist() if scene.has_truth else [],
+        "flicker_face": _flicker_face(video, a),
+        "flicker_face_driver": _flicker_face(driving, b),
+        "landmark_jitter": temporal.landmark_jitter(a, side).tolist(),
+        "landmark_jitter_driver": temporal.landmark_jitter(b, side).tolist(),
+        "jitter_against_driver": temporal.jitter_against(a, b, side).tolist(),
+    }
+
+
+def _flicker_face(video: Tensor, points: Tensor) -> list[float]:
+    """Flicker within the face's outline after the head is held still."""
+    seen = points.isfinite().all(dim=2).all(dim=1)
+    if not seen.any():
+        return [float("nan")] * (len(video) - 2)
+    mask = outline_mask(points[seen][:1], (video.shape[2], video.shape[3]))
+    return temporal.flicker(temporal.stabilise(video, points), mask).tolist()
+
+
+def _fit(points: Tensor, person: Tensor, instruments: Instruments) -> FaceAttributes:
+    """Attributes of a known person (T), NaN where the landmarks (T, 478, 3) are."""
+    seen = points.isfinite().all(dim=2).all(dim=1)
+    fitted, _ = instruments.model.fit(points.where(seen[:, None, None], instruments.model.mean), person)
+    absent = torch.where(seen, 0.0, torch.nan)[:, None]
+    return FaceAttributes(*(part + absent for part in (fitted.expression, fitted.pose, fitted.camera, fitted.gaze)))
+
+
+def _landmarks(looks: Sequence[Look]) -> Tensor:
+    return torch.stack([look.landmarks for look in looks])
+
+
+def _columns(rows: list[dict[str, float]], names: Sequence[str]) -> Values:
+    return {name: [row[name] for row in rows] for name in names}
+
+
+GROUP_MEASURES: dict[str, Callable[[list[Look], Scene, Instruments], Values]] = {
+    "landmarks": _measure_landmarks,
+    "pixel": _measure_pixels,
+    "perceptual": _measure_perceptual,
+    "identity": _measure_identity,
+    "attributes": _measure_attributes,
+    "temporal": _measure_temporal,
+}

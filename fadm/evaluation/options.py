@@ -1,0 +1,131 @@
+"""What may be chosen when methods are evaluated. Imports nothing heavy."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fadm.errors import OptionError
+from fadm.options import RefineOptions, option
+
+PROTOCOLS = ("random-pairs", "reconstruction", "cross-identity")
+VIDEO_PROTOCOLS = ("reconstruction", "cross-identity")
+GROUPS = ("pixel", "perceptual", "landmarks", "identity", "attributes", "temporal", "distribution")
+MOTIONS = ("best", "first", "absolute")
+CONDITIONS = ("appearance", "motion", "source")
+DEFAULT_COUNT = 1000  # pairs of the protocol random-pairs
+
+
+def _same_as_refining(name: str) -> Any:
+    """The option of that name with its one default and text."""
+    field = RefineOptions.__dataclass_fields__[name]
+    return option(field.default, field.metadata["help"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawOptions:
+    """Which pairs of source and driver are evaluated."""
+
+    protocol: str = option(
+        "random-pairs",
+        "Protocol: random-pairs (two frames of one clip), reconstruction (a clip from its first frame), "
+        "cross-identity (a clip drives another person).",
+    )
+    count: int | None = option(
+        None, f"Pairs: {DEFAULT_COUNT} random ones, or each clip once as the driver, unless told."
+    )
+    seed: int = option(0, "Seed of all randomness: of the pairs drawn and of the renderer's noise.")
+
+    def __post_init__(self) -> None:
+        _check_choice("--protocol", self.protocol, PROTOCOLS)
+        _check_range("--count", self.count, 1, 10**7)
+        _check_range("--seed", self.seed, 0, 2**31 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeOptions:
+    """How a model makes its frames; what is not given is the preset's."""
+
+    coarse: str = option("geometric", "Coarse generator under a renderer: geometric, or weights of a network.")
+    motion: str = option(
+        "best", "Cross-identity motion: from the driver's best start frame, from the first one, or absolute."
+    )
+    preset: str = _same_as_refining("preset")
+    sampler: str | None = _same_as_refining("sampler")
+    eta: float | None = _same_as_refining("eta")
+    strength: float | None = _same_as_refining("strength")
+
+    def __post_init__(self) -> None:
+        _check_choice("--motion", self.motion, MOTIONS)
+        RefineOptions(preset=self.preset, sampler=self.sampler, eta=self.eta, strength=self.strength)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureOptions:
+    """What is measured and kept."""
+
+    metrics: str = option("all", f"Groups of metrics: all, or some of {', '.join(GROUPS)}, with commas.")
+    save_frames: bool = option(False, "Keep the frames that were made (they show people).")
+    report: bool = option(False, "Write report.html with worst, median and best cases (it shows people).")
+
+    def __post_init__(self) -> None:
+        for group in self.groups:
+            _check_choice("--metrics", group, GROUPS)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups asked for, in their usual order."""
+        asked = [group.strip() for group in self.metrics.split(",")]
+        unknown = tuple(group for group in asked if group not in GROUPS and group != "all")
+        return unknown or tuple(group for group in GROUPS if group in asked or "all" in asked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(DrawOptions, MakeOptions, MeasureOptions):
+    """How one method is evaluated."""
+
+    steps: int | None = _same_as_refining("steps")
+
+    def __post_init__(self) -> None:
+        for part in (DrawOptions, MakeOptions, MeasureOptions):
+            part.__post_init__(self)
+        RefineOptions(steps=self.steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationOptions(DrawOptions, MakeOptions, MeasureOptions):
+    """What one renderer is without a part of it, or with fewer steps."""
+
+    steps: str = option("1,2,4,8", "Numbers of sampling steps, with commas.")
+    without: str = option(
+        "", f"Conditions to switch off one at a time, at the largest number of steps: {', '.join(CONDITIONS)}."
+    )
+
+    def __post_init__(self) -> None:
+        for part in (DrawOptions, MakeOptions, MeasureOptions):
+            part.__post_init__(self)
+        for number in self.step_counts:
+            RefineOptions(steps=number)
+        for condition in self.conditions:
+            _check_choice("--without", condition, CONDITIONS)
+
+    @property
+    def step_counts(self) -> tuple[int, ...]:
+        """Numbers of steps, rising. Raises OptionError for what is none."""
+        parts = [part.strip() for part in self.steps.split(",")]
+        if not all(part.isdecimal() for part in parts):
+            raise OptionError(f"--steps {self.steps}: give whole numbers with commas, such as 1,2,4,8")
+        return tuple(sorted({int(part) for part in parts}))
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Conditions to switch off."""
+        return tuple(part.strip() for part in self.without.split(",") if part.strip())
+
+
+def _check_choice(flag: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise OptionError(f"{flag} {value}: give {', '.join(known[:-1])} or {known[-1]}")
+
+
+def _check_range(flag: str, value: int | None, low: int, high: int) -> None:
+    if value is not None and not low <= value <= high:
+        raise OptionError(f"{flag} {value}: give a number from {low} to {high}")

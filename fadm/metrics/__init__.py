@@ -1,0 +1,1 @@
+"""What is measured of animations: pure functions on tensors and arrays, each with its exact definition."""

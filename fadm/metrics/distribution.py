@@ -1,0 +1,93 @@
+"""How far two sets of pictures are apart as sets: Frechet distance and KID on any features (N, D)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fadm.metrics.efficientnet import EfficientNetLite0
+from fadm.metrics.requirement import MetricError, find_checkpoint, require
+
+FRECHET_NAME = "frechet_efficientnet_lite0"
+KERNEL_NAME = "kid_efficientnet_lite0"
+EFFICIENTNET_SIDE = 224
+INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
+INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"
+
+
+def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
+    """Frechet distance of the Gaussians that fit two sets: (N, D), (M, D) -> the squared distance, at least 0.
+
+    Heusel et al., arXiv 1706.08500, eq. 6; on Inception's features it is FID. Few samples bias it upwards: compare
+    only sets of the same size. Raises MetricError for fewer than two samples.
+    """
+    _check(features_a, features_b)
+    a, b = features_a.double(), features_b.double()
+    return gaussian_distance(a.mean(dim=0), a.T.cov(), b.mean(dim=0), b.T.cov())
+
+
+def gaussian_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor) -> float:
+    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)); means (D,), covariances (D, D).
+
+    The last trace is that of (C_a^(1/2) C_b C_a^(1/2))^(1/2), a symmetric matrix: real, and defined for singular ones.
+    """
+    values, vectors = torch.linalg.eigh(covariance_a)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    product = torch.linalg.eigvalsh(root @ covariance_b @ root).clamp(min=0).sqrt().sum()
+    distance = (mean_a - mean_b).square().sum() + covariance_a.trace() + covariance_b.trace() - 2 * product
+    return max(distance.item(), 0.0)
+
+
+def kernel_distance(features_a: Tensor, features_b: Tensor) -> float:
+    """KID: squared maximum mean discrepancy with the kernel (x.y / D + 1)^3: (N, D), (M, D) -> about 0 for equal sets.
+
+    Binkowski et al., arXiv 1801.01401, section 4: the unbiased estimate, here over all samples at once; it may be
+    negative. Raises MetricError for fewer than two samples.
+    """
+    _check(features_a, features_b)
+    a, b = features_a.double(), features_b.double()
+    return (_mean_of_pairs(a) + _mean_of_pairs(b) - 2 * _kernel(a, b).mean()).item()
+
+
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    return (a @ b.T / a.shape[1] + 1) ** 3
+
+
+def _mean_of_pairs(a: Tensor) -> Tensor:
+    """Mean of the kernel over pairs of different samples."""
+    kernel = _kernel(a, a)
+    return (kernel.sum() - kernel.trace()) / (len(a) * (len(a) - 1))
+
+
+def _check(features_a: Tensor, features_b: Tensor) -> None:
+    smallest = min(len(features_a), len(features_b))
+    if smallest < 2:
+        raise MetricError(f"the distance of two sets needs at least 2 pictures in each, {smallest} given")
+
+
+def pool_efficientnet(network: EfficientNetLite0, image: Tensor) -> Tensor:
+    """Features of whole pictures for `FRECHET_NAME` and `KERNEL_NAME`: (B, 3, H, W) in [0, 1] -> (B, 1280)."""
+    size = (EFFICIENTNET_SIDE, EFFICIENTNET_SIDE)
+    return network.pool(F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True))
+
+
+def load_inception(weights: Path | None = None) -> Callable[[Tensor], Tensor]:
+    """The network of FID: a function from pictures (B, 3, H, W) in [0, 1] to features (B, 2048).
+
+    Through torchmetrics and torch-fidelity; weights: torch-fidelity's file, by default where torch keeps downloads.
+    Raises PackageError when one of these is missing.
+    """
+    fid = require("torchmetrics.image.fid", package="torchmetrics", purpose="FID")
+    require("torch_fidelity", package="torch-fidelity", purpose="FID")
+    path = find_checkpoint(weights, INCEPTION_FILE, url=INCEPTION_URL, purpose="FID")
+    network = fid.NoTrainInceptionV3(
+        name="inception-v3-compat", features_list=["2048"], feature_extractor_weights_path=str(path)
+    )
+
+    def extract(image: Tensor) -> Tensor:
+        with torch.no_grad():
+            return network((image.clamp(0, 1) * 255).round().byte())
+
+    return extract

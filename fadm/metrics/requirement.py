@@ -1,0 +1,39 @@
+"""What some metrics need beyond the base install, asked for when the metric is used."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fadm.errors import FadmError
+
+
+class MetricError(FadmError):
+    """Something that cannot be measured from what was given."""
+
+
+class PackageError(MetricError):
+    """A metric whose package or pretrained network is not there."""
+
+
+def require(module: str, *, package: str, purpose: str) -> Any:
+    """Import a module of an optional package. Raises PackageError that names the package and how to get it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise PackageError(
+            f"{purpose} needs the package {package}, which cannot be imported ({error}): "
+            f'`pip install {package}`, or `pip install "fadm[eval]"` for all metrics'
+        ) from error
+
+
+def find_checkpoint(given: Path | None, name: str, *, url: str, purpose: str) -> Path:
+    """The given file, or the one of that name in torch's folder of downloads; nothing is downloaded here.
+
+    Raises PackageError that says where to get the file and where to put it.
+    """
+    path = given if given is not None else Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not path.is_file():
+        raise PackageError(f"{purpose} needs the pretrained network {name}: download {url} and save it as {path}")
+    return path

@@ -1,0 +1,70 @@
+"""How training runs: data, optimizer, length, what is written when. Each kind's recipe is these and its objective."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fadm.data.coarse_pairs import PairOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """What is learned from.
+
+    shards, validation: files of clips (fadm data prepare), of other people each; none: made-up moving faces.
+    tier: `open` takes clips under free terms only. cache: folder of coarse frames and made-up faces. workers:
+    processes that read ahead.
+    """
+
+    shards: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    tier: Literal["all", "open"] = "all"
+    size: int = 256
+    is_jittered: bool = True
+    cache: str = "cache"
+    workers: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseOptions:
+    """The frozen coarse generator: `geometric` or the name of weights; which pairs it makes of each clip."""
+
+    generator: str = "geometric"
+    pairs: PairOptions = PairOptions()
+    validation_pairs_per_clip: int = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerOptions:
+    """AdamW (Adam without decay); the defaults are the papers' of FADM.
+
+    The rate rises linearly over warmup_steps and falls along a cosine to final_share of itself, if asked for.
+    clip_norm: largest norm of the gradient of all parameters.
+    """
+
+    learning_rate: float = 2e-4
+    betas: tuple[float, float] = (0.0, 0.9)
+    weight_decay: float = 0.0
+    warmup_steps: int = 0
+    decay: Literal["none", "cosine"] = "none"
+    final_share: float = 0.05
+    clip_norm: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Length and habits of a run; batch_size counts the samples of a step over all processes.
+
+    start: weights to begin with. ema_decay: of the averaged weights, which are validated and kept.
+    """
+
+    steps: int = 100_000
+    batch_size: int = 16
+    accumulation: int = 1
+    seed: int = 0
+    start: str | None = None
+    ema_decay: float = 0.999
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    log_every: int = 50
+    checkpoint_every: int = 250
+    validate_every: int = 1000
+    validation_samples: int = 64

@@ -1,0 +1,92 @@
+"""What a renderer minimises: the paper's losses and, for few steps, losses on the predicted picture itself."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from fadm.conditioning.conditions import Conditions
+from fadm.device import seeded_generator
+from fadm.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from fadm.metrics.perceptual import perceptual_distance
+from fadm.renderer import DiffusionRenderer, LossOptions, RendererConfig
+from fadm.training.coarse.critic import Critic, CriticConfig, score_as_convincing
+from fadm.training.objective import Batch, Objective, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class RendererObjectiveConfig:
+    """The renderer and what it minimises; the defaults are the paper's losses alone.
+
+    Beside them, each with its weight: L1 of the predicted picture, `attention_weight` times more where people look;
+    its EfficientNet-Lite0 distance; what a patch critic says of it. last_step_share: share of the samples at the
+    last timestep, where few-step sampling begins; the others' are uniform. driving_appearance: share of the samples
+    whose appearance is the driving frame's, as in the paper; the others' is the coarse frame's, as in inference.
+    """
+
+    renderer: RendererConfig = RendererConfig()
+    losses: LossOptions = LossOptions()
+    last_step_share: float = 0.0
+    driving_appearance: float = 1.0
+    picture_weight: float = 0.0
+    attention_weight: float = 0.0
+    perceptual_weight: float = 0.0
+    perceptual_strides: tuple[int, ...] = (2, 4, 8, 16, 32)
+    adversarial_weight: float = 0.0
+    critic: CriticConfig = CriticConfig(width=16, max_channels=64)
+
+
+class RendererTraining(nn.Module):
+    """The renderer and its losses as one forward pass; features: frozen, for the perceptual distance."""
+
+    def __init__(self, config: RendererObjectiveConfig, features: EfficientNetLite0 | None) -> None:
+        super().__init__()
+        self.config = config
+        self.renderer = DiffusionRenderer(config.renderer)
+        self.features = features
+
+    def forward(self, batch: Batch, critic: Critic | None) -> Outcome:
+        """batch: source, driving, coarse (B, 3, H, W) and attention (B, 1, H, W) in 0..1, attributes, seed (B,)."""
+        config, driving, coarse = self.config, batch["driving"], batch["coarse"]
+        t, eps, has_driving_appearance = self._draw(batch)
+        conditions = Conditions(
+            coarse=coarse,
+            appearance=torch.where(has_driving_appearance.view(-1, 1, 1, 1), driving, coarse),
+            attributes_source=batch["attributes_source"],
+            attributes_driving=batch["attributes_driving"],
+            source=batch["source"],
+        )
+        answer = self.renderer.loss(driving, t, eps, conditions, config.losses)
+        losses = {"denoising": answer.denoising, "color": answer.color}
+        if config.picture_weight:
+            error = (answer.picture - driving).abs() * (1 + config.attention_weight * batch["attention"])
+            losses["picture"] = config.picture_weight * error.mean()
+        if self.features is not None:
+            made, real = (self.features.features(p, config.perceptual_strides) for p in (answer.picture, driving))
+            losses["perceptual"] = config.perceptual_weight * perceptual_distance(made, real).mean()
+        if critic is not None:
+            scores = torch.stack([score_as_convincing(critic.loss, j.scores) for j in critic.judge(answer.picture)])
+            losses["adversarial"] = config.adversarial_weight * scores.sum()
+        return Outcome(losses, {"coarse": coarse, "prediction": answer.picture, "driving": driving})
+
+    def _draw(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Each sample's t (B,), eps (B, 3, H, W) and whether its appearance is the driving frame's (B,)."""
+        last, shape = self.config.renderer.timesteps - 1, batch["driving"].shape[1:]
+        t, eps, appearance = [], [], []
+        for seed in batch["seed"].tolist():
+            generator = seeded_generator(seed)
+            chances = torch.rand(2, generator=generator)
+            step = int(torch.randint(last + 1, (), generator=generator))
+            t.append(last if chances[0] < self.config.last_step_share else step)
+            appearance.append(bool(chances[1] < self.config.driving_appearance))
+            eps.append(torch.randn(shape, generator=generator))
+        device = batch["driving"].device
+        return torch.tensor(t, device=device), torch.stack(eps).to(device), torch.tensor(appearance, device=device)
+
+
+def build_renderer_objective(config: RendererObjectiveConfig) -> Objective:
+    """Build renderer and, with an adversarial loss, critic; PackageError where pretrained features are missing."""
+    features = load_efficientnet_lite0() if config.perceptual_weight else None
+    training = RendererTraining(config, features)
+    critic = Critic(replace(config.critic, sees_keypoints=False), 0, "hinge") if config.adversarial_weight else None
+    return Objective(training, critic, {"fadm": training.renderer})

@@ -1,0 +1,166 @@
+"""From a recipe to a task that can run: clips read, pairs made, networks built, validation chosen."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from fadm.data.batches import ClipSamples, RendererSamples
+from fadm.data.coarse_makers import choose_maker
+from fadm.data.coarse_pairs import CoarsePairs, build_coarse_pairs
+from fadm.data.provenance import describe_clips
+from fadm.data.shards import TrackedClip, read_tracked_clips
+from fadm.data.synthetic import SyntheticOptions, write_synthetic_shards
+from fadm.errors import InputError, OptionError
+from fadm.renderer import DiffusionRenderer, RenderOptions
+from fadm.training.coarse.face_vid2vid import build_face_vid2vid_objective
+from fadm.training.coarse.fomm import build_fomm_objective
+from fadm.training.distillation import DistillationConfig, build_distillation_objective
+from fadm.training.loop import Task
+from fadm.training.objective import Objective
+from fadm.training.options import CoarseOptions, DataOptions, RunOptions
+from fadm.training.recipes import DistillationRecipe, FaceVid2VidRecipe, FOMMRecipe, RendererRecipe
+from fadm.training.rendering import build_renderer_objective
+from fadm.training.validation import HeldOut, animate_batch, render_batch
+from fadm.weights.models import load_model
+from fadm.weights.registry import find_weights
+from fadm.weights.store import load_into, load_weights
+
+Report = Callable[[str, int, int], None]  # what is being done, how many of how many are done
+VALIDATION_SEED = 1
+
+
+def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
+    """Train a renderer on coarse frames."""
+    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)
+    with _seeded(recipe.run):
+        objective = build_renderer_objective(recipe.objective)
+    _start(objective, recipe.run)
+    return _rendering_task(objective, train, held_out, recipe.data, recipe.run, recipe.render)
+
+
+def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, teacher: str, report: Report) -> Task:
+    """Train a renderer to reach in one stage's steps what its teacher, weights by name, reaches in more."""
+    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)
+    network = load_model(teacher)
+    if not isinstance(network, DiffusionRenderer):
+        raise OptionError(f"teacher {teacher!r}: these weights are of no renderer")
+    objective = build_distillation_objective(stage, network)
+    render = RenderOptions(sampler="ddim", eta=0.0, num_steps=stage.student_steps, shared_noise=True)
+    return _rendering_task(objective, train, held_out, recipe.data, recipe.run, render)
+
+
+def fomm_task(recipe: FOMMRecipe, report: Report) -> Task:
+    """Train a first order motion model."""
+    with _seeded(recipe.run):
+        objective = build_fomm_objective(recipe.objective)
+    return _coarse_task("fomm", objective, recipe.data, recipe.run, report)
+
+
+def face_vid2vid_task(recipe: FaceVid2VidRecipe, report: Report) -> Task:
+    """Train a Face vid2vid."""
+    with _seeded(recipe.run):
+        objective = build_face_vid2vid_objective(recipe.objective)
+    return _coarse_task("face_vid2vid", objective, recipe.data, recipe.run, report)
+
+
+def _rendering_task(
+    objective: Objective,
+    train: CoarsePairs,
+    held_out: CoarsePairs,
+    data: DataOptions,
+    run: RunOptions,
+    render: RenderOptions,
+) -> Task:
+    validation = HeldOut(
+        RendererSamples(held_out, VALIDATION_SEED, is_jittered=False),
+        run.validation_samples,
+        render_batch(render),
+        "coarse",
+    )
+    samples = RendererSamples(train, run.seed, is_jittered=data.is_jittered)
+    metadata = {"fadm": {"kind": "fadm", "attributes": "landmarks"} | describe_clips(train.clips)}
+    return Task(objective, samples, validation, metadata)
+
+
+def _coarse_task(name: str, objective: Objective, data: DataOptions, run: RunOptions, report: Report) -> Task:
+    train, held_out = _read_clips(data, report)
+    _start(objective, run)
+    validation = HeldOut(
+        ClipSamples(held_out, data.size, VALIDATION_SEED, is_jittered=False),
+        run.validation_samples,
+        animate_batch(name),
+        "source",
+    )
+    samples = ClipSamples(train, data.size, run.seed, is_jittered=data.is_jittered)
+    return Task(objective, samples, validation, {name: {"kind": name} | describe_clips(train)})
+
+
+def _read_pairs(data: DataOptions, coarse: CoarseOptions, report: Report) -> tuple[CoarsePairs, CoarsePairs]:
+    """Pairs of the clips to learn from and of the held-out ones, made where they are not in the cache."""
+    clips = _read_clips(data, report)
+    plain = replace(
+        coarse.pairs,
+        mirrored=False,
+        augmented=0.0,
+        sources_per_clip=coarse.validation_pairs_per_clip,
+        drivings_per_source=1,
+    )
+    pairs = []
+    for what, part, options in zip(("pairs", "validation pairs"), clips, (coarse.pairs, plain), strict=True):
+        maker = choose_maker(coarse.generator, options.augmented)
+        pairs.append(
+            build_coarse_pairs(
+                part,
+                replace(options, size=data.size),
+                maker,
+                Path(data.cache),
+                workers=max(1, data.workers),
+                report=partial(report, what),
+            )
+        )
+    return pairs[0], pairs[1]
+
+
+def _read_clips(data: DataOptions, report: Report) -> tuple[list[TrackedClip], list[TrackedClip]]:
+    """The clips to learn from and the held-out ones, of other people each; made-up ones where none are given."""
+    if not data.shards:
+        report("made-up faces", 0, 1)
+        folder = Path(data.cache) / f"synthetic-{data.size}"
+        folder.mkdir(parents=True, exist_ok=True)
+        shards, validation = write_synthetic_shards(folder, SyntheticOptions(size=data.size))
+    elif not data.validation:
+        raise InputError("data.shards are given but no data.validation: held-out people are needed to judge by")
+    else:
+        shards, validation = [Path(p) for p in data.shards], [Path(p) for p in data.validation]
+    train, held_out = (
+        [c for c in read_tracked_clips(part) if len(c.pictures) > 1 and data.tier in ("all", c.info.get("tier"))]
+        for part in (shards, validation)
+    )
+    if not train or not held_out:
+        raise InputError(f"no clips of tier {data.tier!r} with at least 2 frames in data.shards or data.validation")
+    both = {clip.identity for clip in train} & {clip.identity for clip in held_out}
+    if both:
+        raise InputError(f"data.validation shows people of data.shards, among them {min(both)}; keep them apart")
+    return train, held_out
+
+
+@contextmanager
+def _seeded(run: RunOptions) -> Iterator[None]:
+    """Within it networks are initialised as the seed says; nobody else's random numbers change."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)
+        yield
+
+
+def _start(objective: Objective, run: RunOptions) -> None:
+    """Begin with the weights that the run names."""
+    if run.start is None:
+        return
+    path = find_weights(run.start)
+    tensors, _ = load_weights(path)
+    for network in objective.networks.values():
+        load_into(network, tensors, source=str(path))

@@ -1,0 +1,99 @@
+"""How a network in training is judged on people who are not learned from: numbers and a sheet of pictures."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, default_collate
+
+from fadm.conditioning.conditions import inference_conditions
+from fadm.data.batches import Sample
+from fadm.data.shards import Pixels
+from fadm.device import autocast, choose_dtype
+from fadm.media.crop import to_pixels
+from fadm.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from fadm.metrics.perceptual import perceptual_distance
+from fadm.metrics.pixel import l1, psnr
+from fadm.metrics.requirement import PackageError
+from fadm.renderer import RenderOptions
+from fadm.training.loop import Validation
+from fadm.training.objective import Batch, to_unit
+
+BATCH_SIZE = 8
+MOST_SHOWN = 6  # rows of a sheet
+
+Predict = Callable[[dict[str, nn.Module], Batch], Tensor]
+
+
+class HeldOut:
+    """Judges predictions (B, 3, H, W) for fixed samples against their driving frames, beside a baseline's.
+
+    baseline: the batch's entry that is as good as doing nothing: `coarse` or `source`.
+    """
+
+    def __init__(self, samples: Dataset[Sample], count: int, predict: Predict, baseline: str) -> None:
+        self.samples, self.count, self.predict, self.baseline = samples, count, predict, baseline
+        self.features = _load_features()
+
+    @torch.inference_mode()
+    def __call__(self, networks: dict[str, nn.Module]) -> Validation:
+        """Means over the samples, the L1 of the predictions first, and some rows source, driving, baseline, result."""
+        device = next(next(iter(networks.values())).parameters()).device
+        rows: dict[str, list[Tensor]] = {}
+        sheet: list[Pixels] = []
+        for start in range(0, self.count, BATCH_SIZE):
+            numbers = range(start, min(start + BATCH_SIZE, self.count))
+            batch = default_collate([self.samples[number] for number in numbers])
+            batch = {name: to_unit(tensor.to(device)) for name, tensor in batch.items()}
+            with autocast(device, choose_dtype(device)):
+                prediction = self.predict(networks, batch).float().clamp(0, 1)
+            for name, picture in (("", prediction), (f"_{self.baseline}", batch[self.baseline])):
+                for metric, values in self._measure(picture, batch["driving"]).items():
+                    rows.setdefault(metric + name, []).append(values.cpu())
+            if len(sheet) < MOST_SHOWN:
+                shown = [batch["source"], batch["driving"], batch[self.baseline], prediction]
+                sheet.append(_join([picture[:1] for picture in shown]))
+        numbers_by_name = {name: float(torch.cat(values).mean()) for name, values in rows.items()}
+        return Validation(numbers_by_name, np.concatenate(sheet, axis=0))
+
+    def _measure(self, picture: Tensor, driving: Tensor) -> dict[str, Tensor]:
+        values = {"l1": l1(picture, driving), "psnr": psnr(picture, driving)}
+        if self.features is not None:
+            with autocast(picture.device, choose_dtype(picture.device)):
+                made, real = self.features.features(picture), self.features.features(driving)
+            values["perceptual"] = perceptual_distance(made, real)
+        return values
+
+
+def render_batch(options: RenderOptions) -> Predict:
+    """Renders coarse frames by the network `fadm`, each as the first frame of a video."""
+
+    def predict(networks: dict[str, nn.Module], batch: Batch) -> Tensor:
+        attributes = batch["attributes_source"], batch["attributes_driving"]
+        conditions = inference_conditions(batch["coarse"], *attributes, batch["source"])
+        return networks["fadm"].render(conditions, options)  # type: ignore[operator]
+
+    return predict
+
+
+def animate_batch(name: str) -> Predict:
+    """Drives sources by driving frames with the coarse network of this name."""
+
+    def predict(networks: dict[str, nn.Module], batch: Batch) -> Tensor:
+        network = networks[name]
+        return network.drive(network.prepare(batch["source"]), batch["driving"])  # type: ignore[operator]
+
+    return predict
+
+
+def _load_features() -> EfficientNetLite0 | None:
+    """None where the package with the pretrained weights is not installed: then that number is left out."""
+    try:
+        return load_efficientnet_lite0()
+    except PackageError:
+        return None
+
+
+def _join(pictures: Sequence[Tensor]) -> Pixels:
+    return np.concatenate([to_pixels(picture.cpu()) for picture in pictures], axis=1)

@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fadm.conditioning.conditions import inference_conditions
+from fadm.errors import OptionError, WeightsError
+from fadm.evaluation.building import build_ablation, build_evaluation, choose_pairs
+from fadm.evaluation.methods import switch_off
+from fadm.evaluation.options import AblationOptions, RunOptions
+from fadm.evaluation.run import make_all
+from fadm.renderer import DiffusionRenderer, RenderOptions
+from tests.evaluation.made_up import SIDE, read_shard, run_on
+from tests.networks import BY_DECA, BY_LANDMARKS, RENDERER, make_renderer, save_network, tiny_networks
+
+WITH_SOURCE = replace(RENDERER, source_channels=2, unet=replace(RENDERER.unet, in_channels=8))
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    with tiny_networks(home):
+        torch.manual_seed(0)
+        network = DiffusionRenderer(WITH_SOURCE).eval()
+        save_network(home, "with_source", network, {"kind": "fadm", "attributes": "landmarks"})
+        yield home
+
+
+def make(shard, model, build=build_evaluation, **given):
+    """The pictures of every case by stage."""
+    clips = read_shard(shard)
+    options = (RunOptions if build is build_evaluation else AblationOptions)(**{"count": 2, "metrics": "pixel"} | given)
+    evaluation = build(model, clips, choose_pairs(clips, options, None), options, CPU)
+    return {case.name: made.pictures for case, made in make_all(evaluation, evaluation.pairs.cases)}
+
+
+@pytest.mark.parametrize("name", [BY_LANDMARKS, BY_DECA, "with_source"])
+def test_a_renderer_renders_the_coarse_frame(weights, shard, name):
+    made = make(shard, name, steps=2)
+    for pictures in made.values():
+        assert [*pictures] == ["coarse", "rendered"]
+        (coarse,), (rendered,) = pictures.values()
+        assert coarse.shape == rendered.shape == (SIDE, SIDE, 3) and rendered.dtype == np.uint8
+        assert (coarse != rendered).any()
+
+
+def test_the_noise_of_a_case_does_not_depend_on_the_others(weights, shard):
+    several, fewer = make(shard, BY_LANDMARKS, preset="paper", steps=1, count=3), {}
+    clips = read_shard(shard)
+    options = RunOptions(count=3, metrics="pixel", preset="paper", steps=1)
+    evaluation = build_evaluation(BY_LANDMARKS, clips, choose_pairs(clips, options, None), options, CPU)
+    fewer = {case.name: made.pictures for case, made in make_all(evaluation, evaluation.pairs.cases[2:])}
+    np.testing.assert_array_equal(several["00002"]["rendered"][0], fewer["00002"]["rendered"][0])
+    other = make(shard, BY_LANDMARKS, preset="paper", steps=1, count=3, seed=1)
+    assert any((several[name]["rendered"][0] != other[name]["rendered"][0]).any() for name in several)
+
+
+@pytest.mark.parametrize("name", ["fomm", "face_vid2vid"])
+@pytest.mark.parametrize("protocol", ["random-pairs", "cross-identity"])
+def test_a_network_is_a_method_of_its_own(weights, shard, name, protocol):
+    made = make(shard, name, protocol=protocol, count=1)
+    assert all([*pictures] == ["coarse"] and len(pictures["coarse"]) for pictures in made.values())
+
+
+def test_motion_of_another_person(weights, shard):
+    first = make(shard, "geometric", protocol="cross-identity", count=1, motion="first")
+    absolute = make(shard, "geometric", protocol="cross-identity", count=1, motion="absolute")
+    (first,), (absolute,) = ([p["coarse"] for p in made.values()] for made in (first, absolute))
+    source = read_shard(shard)
+    sources = [clip.pictures[0].read() for clip in source]
+    at_rest = min(np.abs(first[0].astype(float) - pixels).mean() for pixels in sources)
+    turned = min(np.abs(absolute[0].astype(float) - pixels).mean() for pixels in sources)
+    assert at_rest < 2 < turned  # the first frame's motion against itself leaves the source as it is
+
+
+def test_conditions_are_switched_off(weights, shard):
+    stages = make(shard, "with_source", build_ablation, steps="2,4", without="appearance,motion,source", count=1)
+    (pictures,) = stages.values()
+    whole = "steps-4"
+    assert [*pictures] == [
+        "coarse",
+        "steps-2",
+        whole,
+        *(f"{whole}-without-{c}" for c in ("appearance", "motion", "source")),
+    ]
+    for stage in without:
+        assert (pictures[stage][0] != pictures[whole][0]).any(), stage
+
+
+def test_a_condition_switched_off_has_no_influence():
+    renderer = make_renderer()
+    torch.manual_seed(0)
+    coarse, attributes = torch.rand(1, 3, 32, 32), torch.randn(2, 1, 56)
+    options = RenderOptions(num_steps=1)
+    same, other = (inference_conditions(coarse, a[None], torch.zeros(1, 56)) for a in attributes[:, 0])
+    off = switch_off(renderer, "motion")
+    assert not torch.equal(renderer.render(same, options), renderer.render(other, options))
+    assert torch.equal(off.render(same, options), off.render(other, options))
+    assert renderer.config.conditioner.use_motion
+
+
+def test_what_makes_no_pictures_is_refused(weights, shard, tmp_path):
+    with pytest.raises(OptionError, match="weights of kind deca make no pictures"):
+        make(shard, "deca")
+    with pytest.raises(OptionError, match="an ablation is of a renderer; these are weights of kind fomm"):
+        make(shard, "fomm", build_ablation)
+    with pytest.raises(OptionError, match=f"{BY_LANDMARKS} does not look at the source picture"):
+        make(shard, BY_LANDMARKS, build_ablation, without="source")
+    with pytest.raises(OptionError, match="200 sampling steps are asked for"):
+        make(shard, BY_LANDMARKS, steps=200)
+    with pytest.raises(WeightsError, match="no weights are named 'geometrik'"):
+        make(shard, "geometrik")
+
+
+def test_a_run_of_a_renderer_has_the_change(weights, shard, tmp_path):
+    means = run_on(shard, BY_LANDMARKS, tmp_path / "run", steps=2, count=2)
+    assert means["l1"].keys() == {"coarse", "rendered"}
+    text = (tmp_path / "run" / "table.md").read_text()
+    assert "| metric | coarse | rendered | against coarse |" in text and " % [+" in text

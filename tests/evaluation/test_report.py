@@ -1,0 +1,24 @@
+import re
+
+from tests.evaluation.made_up import run_on
+
+
+def test_a_report_is_one_file_with_strips_and_plots(tmp_path, shard):
+    run_on(shard, "geometric", tmp_path / "run", count=5, report=True)
+    text = (tmp_path / "run" / "report.html").read_text()
+    assert text.count("data:image/jpeg;base64,") == 9 and "<svg" in text
+    for rank in ("Worst", "Median", "Best"):
+        assert f"<h2>{rank} by L1</h2>" in text
+    values = [float(value) for value in re.findall(r"<figcaption>\d{5}, frame \d: ([\d.]+)<", text)]
+    assert values[:3] == sorted(values[:3], reverse=True) and values[6:] == sorted(values[6:])
+    assert values[0] == max(values) and values[6] == min(values)
+    assert "<th>metric</th><th>coarse</th>" in text and not re.search(r'(src|href)="(?!data:)', text)
+
+
+def test_missing_results_are_not_shown(tmp_path, shard):
+    run_on(shard, "unmoved", tmp_path / "made", count=2, save_frames=True)
+    folder = tmp_path / "made" / "frames" / "source"
+    (folder / "00001.png").unlink()
+    run_on(shard, str(folder), tmp_path / "run", count=2, report=True)
+    text = (tmp_path / "run" / "report.html").read_text()
+    assert "<figcaption>00000, frame" in text and "<figcaption>00001" not in text

@@ -1,0 +1,81 @@
+import math
+
+import numpy as np
+import pytest
+
+from fadm.metrics.bootstrap import (
+    BootstrapConfig,
+    Interval,
+    bootstrap_difference,
+    bootstrap_mean,
+    bootstrap_ratio,
+)
+from fadm.metrics.requirement import MetricError
+
+
+def draw_groups(num_groups, num_frames, seed=0):
+    """Groups whose means have deviation 1, frames that scarcely differ within a group."""
+    rng = np.random.default_rng(seed)
+    return {f"video {n}": 5 + rng.normal() + 0.01 * rng.normal(size=num_frames) for n in range(num_groups)}
+
+
+def test_the_interval_is_that_of_the_groups_not_of_the_frames():
+    """1.96 standard errors of 100 groups, however many frames each has."""
+    interval = bootstrap_mean(draw_groups(100, 30))
+    half = (interval.high - interval.low) / 2
+    assert half == pytest.approx(1.96 / math.sqrt(100), rel=0.2)
+    assert (interval.num_groups, interval.num_values) == (100, 3000)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    config = BootstrapConfig(num_draws=400, confidence=0.8)
+    intervals = [bootstrap_mean(draw_groups(40, 2, seed), config) for seed in range(200)]
+    assert 0.7 < np.mean([interval.low <= 5 <= interval.high for interval in intervals]) < 0.88
+
+
+def test_each_frame_counts_once_and_a_missing_one_not_at_all():
+    values = {"long": [1.0, 1.0, 1.0, math.nan], "short": [5.0], "faceless": [math.nan, math.nan]}
+    interval = bootstrap_mean(values)
+    assert interval == Interval(estimate=2.0, low=1.0, high=5.0, num_groups=2, num_values=4)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = draw_groups(10, 3)
+    first, again, other = (bootstrap_mean(values, BootstrapConfig(seed=seed)) for seed in (1, 1, 2))
+    assert first == again and first.low != other.low
+
+
+def test_a_paired_difference_is_sharper_than_the_means():
+    a = draw_groups(20, 5)
+    b = {name: numbers - 0.1 for name, numbers in a.items()}
+    difference = bootstrap_difference(a, b)
+    assert (difference.estimate, difference.low, difference.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert bootstrap_mean(a).low < bootstrap_mean(b).estimate
+
+
+def test_a_ratio_of_means():
+    a = draw_groups(20, 5)
+    ratio = bootstrap_ratio(a, {name: 2 * numbers for name, numbers in a.items()})
+    assert (ratio.estimate, ratio.low, ratio.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_frames_that_one_method_lacks_count_for_neither():
+    difference = bootstrap_difference({"video": [1.0, 9.0, 2.0]}, {"video": [0.5, math.nan, 1.5]})
+    assert difference.estimate == pytest.approx(0.5) and difference.num_values == 2
+
+
+def test_infinite_values_are_kept():
+    assert bootstrap_mean({"a": [math.inf], "b": [1.0]}).high == math.inf
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        ({"one": [1.0]}, {"two": [1.0]}, "only one has one, two"),
+        ({"one": [1.0]}, {"one": [1.0, 2.0]}, "the same frames; one has 1 and 2"),
+        ({"one": [math.nan]}, {"one": [1.0]}, "nothing was measured"),
+    ],
+)
+def test_what_does_not_compare_is_refused(a, b, message):
+    with pytest.raises(MetricError, match=message):
+        bootstrap_difference(a, b)

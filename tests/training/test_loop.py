@@ -1,0 +1,119 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fadm.errors import TrainingError, WeightsError
+from fadm.training import loop
+from fadm.training.folder import read_metrics
+from fadm.training.objective import Outcome
+from tests.training.runs import OPTIMIZER, RUN, run_training
+
+LATEST = "latest.safetensors"
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+
+
+def losses_of(folder):
+    return [
+        {name: value for name, value in line.items() if name != "samples_per_second"}
+        for line in read_metrics(folder / "metrics.jsonl")
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run in one go, in a process of its own."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert start("-m", "tests.training.runs", str(folder)).returncode == 0
+    return folder
+
+
+def test_a_killed_run_goes_on_bit_by_bit(whole, tmp_path):
+    killed = start("-m", "tests.training.runs", str(tmp_path), "5")
+    assert killed.returncode == -signal.SIGKILL
+    assert len(losses_of(tmp_path)) == 6  # five steps and a validation, of which the checkpoint knows four steps
+    assert start("-m", "tests.training.runs", str(tmp_path)).returncode == 0
+    expected, resumed = load_file(whole / LATEST), load_file(tmp_path / LATEST)
+    assert expected.keys() == resumed.keys() and any("exp_avg_sq" in key for key in expected)
+    assert all(torch.equal(expected[key], resumed[key]) for key in expected)
+    assert losses_of(whole) == losses_of(tmp_path)
+    for name in ("fadm-best.safetensors", "fadm-last.safetensors"):
+        assert (whole / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(whole, tmp_path):
+    launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1")
+    launch += ("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0")
+    done = start(*launch, "-m", "tests.training.runs", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    for one, two in zip(losses_of(whole), losses_of(tmp_path), strict=True):
+        assert one == pytest.approx(two, rel=2e-3, abs=1e-6)
+
+
+def test_accumulated_steps_are_the_same_steps(tmp_path):
+    run_training(tmp_path / "at once")
+    run_training(tmp_path / "in parts", accumulation=2)
+    for one, two in zip(losses_of(tmp_path / "at once"), losses_of(tmp_path / "in parts"), strict=True):
+        assert one == pytest.approx(two, rel=2e-3, abs=1e-6)
+
+
+def test_asked_to_stop_a_checkpoint_is_written_first(tmp_path):
+    def ask(progress):
+        if progress.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(tmp_path, ask, checkpoint_every=100, validate_every=100)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert run_training(tmp_path).step == RUN.steps
+    steps = [line["step"] for line in losses_of(tmp_path) if "picture" in line]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    run_training(tmp_path, steps=2)
+    content = (tmp_path / LATEST).read_bytes()
+    (tmp_path / LATEST).write_bytes(content[: len(content) // 2])
+    with pytest.raises(WeightsError, match="no readable checkpoint"):
+        run_training(tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
+    def diverge(generator, batch, critic):
+        return Outcome({"picture": next(generator.parameters()).sum() * float("nan")}, {})
+
+    monkeypatch.setattr("fadm.training.rendering.RendererTraining.forward", diverge)
+    with pytest.raises(TrainingError, match="lower optimizer.learning_rate"):
+        run_training(tmp_path)
+    assert not (tmp_path / LATEST).exists()
+
+
+def test_learning_rate_warms_up_and_falls_along_a_cosine():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    player = loop.Player(torch.nn.Identity(), torch.optim.AdamW([parameter]))
+    rates = []
+    for step in (0, 1, 50, 100):
+        loop.set_learning_rate(player, replace(OPTIMIZER, learning_rate=1.0, warmup_steps=2), step, 100)
+        rates.append(player.optimizer.param_groups[0]["lr"])
+    # shares 1, 0.99975, 0.5, 0 of the cosine between 1 and 0.05
+    assert rates == pytest.approx([0.5, 0.95 * 0.5 * (1 + torch.pi / torch.pi * 0.9995065604) + 0.05, 0.525, 0.05])
+
+
+def test_metrics_are_json_lines(tmp_path):
+    run_training(tmp_path, steps=2)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 2]
+    assert "validation/size" in json.loads(lines[2])
+    assert list((tmp_path / "tensorboard").iterdir()) and (tmp_path / "samples" / "0000002.png").exists()
