@@ -63,13 +63,13 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
             raise OptionError(f"--{angle}: only --coarse face_vid2vid has a free view")
     check_refinement(options)
     if options.renderer != "none":
-        source, from_coarse = _attributes_of(options), render_options(options).attributes_from == "coarse"
-        if source == "landmarks" and from_coarse and kind != "geometric":
+        source, attributes_from = _attributes_of(options), render_options(options).attributes_from
+        if source == "landmarks" and attributes_from == "coarse" and kind != "geometric":
             raise OptionError(
                 f"--preset {options.preset} takes the attributes of the coarse frame, of which {kind} knows no "
                 "landmarks; choose --coarse geometric or --preset paper"
             )
-        if source == "deca" and not from_coarse and not has_pictures:
+        if source == "deca" and attributes_from == "driving" and not has_pictures:
             raise OptionError("--attributes deca looks at the driver's pictures; a motion file has none")
 
 
@@ -155,7 +155,7 @@ def build_refiner(
         return None
     renderer, settings = load_model(options.renderer), render_options(options)
     assert isinstance(renderer, DiffusionRenderer)
-    from_coarse = settings.attributes_from == "coarse"
+    from_coarse = settings.attributes_from != "driving"
     reader: AttributeReader
     if _attributes_of(options) == "deca":
         deca = load_model("deca").to(device)
@@ -164,7 +164,7 @@ def build_refiner(
         reader = DecaAttributes(deca, from_coarse or not is_animation)
     else:
         source = face.attributes.vector
-        reader = MovedAttributes(model, face.identity) if from_coarse and is_animation else TrackedAttributes(motion)
+        reader = MovedAttributes(model, face.identity, motion) if from_coarse and is_animation else TrackedAttributes(motion)
     return Refiner(renderer.to(device), settings, crop, source, reader, device)
 
 

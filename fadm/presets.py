@@ -37,20 +37,28 @@ PRESETS: dict[str, Preset] = {
     "default": Preset(
         renderer=RendererConfig(
             unet=UNetConfig(
-                channels=48, multipliers=(1, 2, 3, 4), residual_blocks=2, attention_levels=(3,), norm_groups=16
+                in_channels=192,
+                out_channels=66,
+                channels=32,
+                multipliers=(1, 2, 4, 6),
+                residual_blocks=1,
+                attention_levels=(2, 3),
+                norm_groups=16,
             ),
-            conditioner=ConditionerConfig(time_channels=48, downsampling="area", appearance_upsampling="bilinear"),
+            conditioner=ConditionerConfig(
+                patch=4, kernel_size=3, time_channels=32, downsampling="area", appearance_upsampling="bilinear"
+            ),
             schedule="cosine",
-            prediction="v",
+            prediction="x0",
+            target="correction",
+            use_coarse=True,
+            use_source=True,
+            use_attributes=True,
+            repairs=True,
         ),
-        loss=LossOptions(denoising="squared", color="squared"),
+        loss=LossOptions(denoising_weight=0.0, color_weight=0.1),
         render=RenderOptions(
-            sampler="dpm_solver",
-            num_steps=8,
-            clip=(0.0, 1.0),
-            strength=0.5,
-            shared_noise=True,
-            attributes_from="driving",
+            sampler="ddim", num_steps=1, eta=0.0, clip=(0.0, 1.0), shared_noise=True, attributes_from="moved"
         ),
     ),
 }

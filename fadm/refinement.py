@@ -39,14 +39,19 @@ class TrackedAttributes:
 
 @dataclass(frozen=True)
 class MovedAttributes:
-    """The landmark model's, of the landmarks that the coarse frame was given; identity (1, I) of the source."""
+    """The landmark model's, of the landmarks that the coarse frame was given, else of the driver's tracked face.
+
+    identity (1, I) of the source.
+    """
 
     model: LandmarkModel
     identity: Tensor
+    motion: Motion
 
     def read(self, drawn: DrawnFrame, coarse: Tensor) -> Tensor:
         """See `AttributeReader`."""
-        assert drawn.landmarks is not None
+        if drawn.landmarks is None:
+            return self.motion.attributes[[drawn.index]].vector
         return self.model.fit(drawn.landmarks[None], self.identity)[0].vector
 
 

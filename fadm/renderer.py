@@ -14,10 +14,10 @@ from fadm.conditioning.agcn import (
     color_loss,
 )
 from fadm.conditioning.conditions import Conditions
-from fadm.conditioning.source import SourceEncoder
 from fadm.device import autocast, choose_dtype
 from fadm.diffusion.blocks import TimeEmbedding, to_patches
 from fadm.diffusion.loss import ErrorName, measure_error
+from fadm.diffusion.repair import count_channels, repair
 from fadm.diffusion.sampling import (
     NoiseFunction,
     Predict,
@@ -45,8 +45,9 @@ class RendererConfig:
 
     target: what is diffused, the picture itself or its correction, `correction_scale` times picture minus coarse.
     The denoiser works on patches (conditioner.patch), each a place with 3 patch^2 channels. Beside the condition
-    and x_t it sees, if asked for, the coarse frame itself (use_coarse), source_channels features of the source
-    picture, and the attribute difference added to the embedded step (use_attributes).
+    and x_t it sees, if asked for, the coarse frame and the source picture themselves (use_coarse, use_source) and
+    the attribute difference, added to the embedded step (use_attributes). With `repairs` it answers by moving the
+    coarse frame's pixels, taking others from the source and changing colours (diffusion/repair.py).
     """
 
     unet: UNetConfig = UNetConfig()
@@ -57,8 +58,9 @@ class RendererConfig:
     target: Literal["picture", "correction"] = "picture"
     correction_scale: float = 8.0
     use_coarse: bool = False
-    source_channels: int = 0
+    use_source: bool = False
     use_attributes: bool = False
+    repairs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,8 @@ class RenderOptions:
     eta: noise of DDIM, 0 to 1. clip: range to which each estimate of x0 is limited. strength: share of the
     noise that the walk starts with; 1 starts from noise alone, less from the noised coarse frame.
     shared_noise: all frames of a video have the same noise. attributes_from: the picture whose attributes are
-    taken for the driving ones. precision: of the networks, `auto` is bfloat16 where the device has it.
+    taken for the driving ones; `moved`: the coarse frame's as its generator meant them, where it knows landmarks, else
+    the driving frame's. precision: of the networks, `auto` is bfloat16 where the device has it.
     """
 
     sampler: Literal["ddpm", "ddim", "dpm_solver"] = "ddpm"
@@ -87,7 +90,7 @@ class RenderOptions:
     clip: tuple[float, float] | None = None
     strength: float = 1.0
     shared_noise: bool = False
-    attributes_from: Literal["driving", "coarse"] = "driving"
+    attributes_from: Literal["driving", "coarse", "moved"] = "driving"
     seed: int = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -103,10 +106,11 @@ class RendererLoss:
 
 @dataclass(frozen=True)
 class RendererFeatures:
-    """What all steps of B frames share; guides, each (B, C, h, w): what the denoiser sees beside the condition."""
+    """What all steps of B frames share; guides, each (B, 3 patch^2, h, w): what the denoiser sees of pictures."""
 
     condition: ConditionFeatures
     guides: list[Tensor]
+    conditions: Conditions
 
 
 class DiffusionRenderer(nn.Module):
@@ -120,9 +124,6 @@ class DiffusionRenderer(nn.Module):
         self.time_embedding = TimeEmbedding(config.unet.channels)
         self.conditioner = AttributeGuidedConditioner(config.conditioner)
         self.unet = UNet(config.unet)
-        self.source = (
-            SourceEncoder(config.conditioner.patch, config.source_channels) if config.source_channels else None
-        )
         width, attributes = config.unet.channels, config.conditioner.attribute_channels
         self.attributes = nn.Linear(attributes, width) if config.use_attributes else None
         if config.target == "correction":  # an untrained renderer leaves the coarse frame as it is
@@ -137,14 +138,11 @@ class DiffusionRenderer(nn.Module):
 
     def encode(self, conditions: Conditions) -> RendererFeatures:
         """The features that all steps share; raises OptionError where the source picture is needed and missing."""
-        guides = []
-        if self.config.use_coarse:
-            guides.append(to_patches(conditions.coarse, self.config.conditioner.patch))
-        if self.source is not None:
-            if conditions.source is None:
-                raise OptionError("this renderer looks at the source picture; none was given")
-            guides.append(self.source(conditions.source))
-        return RendererFeatures(self.conditioner.encode(conditions), guides)
+        if conditions.source is None and (self.config.use_source or self.config.repairs):
+            raise OptionError("this renderer looks at the source picture; none was given")
+        seen = [conditions.coarse] * self.config.use_coarse + [conditions.source] * self.config.use_source
+        guides = [to_patches(picture, self.config.conditioner.patch) for picture in seen if picture is not None]
+        return RendererFeatures(self.conditioner.encode(conditions), guides, conditions)
 
     def denoise(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
         """As `forward`, from features that were encoded before: z_d(x_t, t, P_cond(a, m, t)) of the paper."""
@@ -154,7 +152,12 @@ class DiffusionRenderer(nn.Module):
         condition = self.conditioner.fuse(features.condition, time)  # (B, 3 patch^2, H / patch, W / patch)
         parts = (condition, to_patches(x_t, patch), *features.guides)
         x = torch.cat([part.to(condition.dtype) for part in parts], dim=1)
-        return F.pixel_shuffle(self.unet(x, time), patch)  # (B, 3, H, W)
+        answer = self.unet(x, time)
+        if not self.config.repairs:
+            return F.pixel_shuffle(answer, patch)  # (B, 3, H, W)
+        pictures = features.conditions
+        assert pictures.source is not None
+        return repair(answer, pictures.coarse, pictures.source, patch, self.config.correction_scale)
 
     def loss(
         self, picture: Tensor, t: Tensor, eps: Tensor, conditions: Conditions, options: LossOptions
@@ -237,9 +240,12 @@ def _check(config: RendererConfig) -> None:
             "since both read one time embedding"
         )
     picture = 3 * conditioner.patch**2
-    expected = 2 * picture + picture * config.use_coarse + config.source_channels
-    if (unet.in_channels, unet.out_channels) != (expected, picture):
+    seen = picture * (2 + config.use_coarse + config.use_source)
+    answered = count_channels(conditioner.patch) if config.repairs else picture
+    if (unet.in_channels, unet.out_channels) != (seen, answered):
         raise ConfigError(
-            f"unet.in_channels {unet.in_channels} must be {expected} and unet.out_channels {unet.out_channels} must be "
-            f"{picture}: x_t and the condition have 3 patch^2 = {picture} channels each, other guides follow"
+            f"unet.in_channels {unet.in_channels} must be {seen} and unet.out_channels {unet.out_channels} must be "
+            f"{answered}: x_t, the condition and each picture that is seen have 3 patch^2 = {picture} channels"
         )
+    if config.repairs and (config.prediction, config.target) != ("x0", "correction"):
+        raise ConfigError("repairs = true is an answer to prediction = 'x0' and target = 'correction'")

@@ -110,7 +110,7 @@ REFUSED = [
     ({"renderer": "lost.safetensors"}, "there is no weights file lost.safetensors"),
     ({"renderer": BY_LANDMARKS, "attributes": "deca"}, f"--attributes deca: {BY_LANDMARKS} {TRAINED} landmarks"),
     ({"renderer": BY_DECA, "attributes": "landmarks"}, f"--attributes landmarks: {BY_DECA} {TRAINED} deca"),
-    ({"renderer": BY_DECA, "eta": 0.5}, "--eta belongs to --sampler ddim, not dpm_solver"),
+    ({"renderer": BY_DECA, "eta": 0.5, "preset": "paper"}, "--eta belongs to --sampler ddim, not ddpm"),
     (
         {"renderer": BY_DECA, "steps": 101},
         "101 sampling steps .* by_deca has 100 timesteps; give --steps from 1 to 100",
@@ -121,7 +121,7 @@ REFUSED = [
         "--preset released takes the attributes of the coarse frame, of which fomm knows no landmarks; "
         "choose --coarse geometric or --preset paper",
     ),
-    ({"renderer": BY_DECA}, f"--attributes deca {NO_PICTURES}"),
+    ({"renderer": BY_DECA, "preset": "paper"}, f"--attributes deca {NO_PICTURES}"),
     *(
         ({name: value}, f"--{name} is a renderer's option; name one with --renderer")
         for name, value in (

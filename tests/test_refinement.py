@@ -195,10 +195,13 @@ def test_moved_attributes_are_the_moved_landmarks(motion):
     identity, asked = make_identity(MODEL, seed=1), motion.attributes[[2]]
     landmarks = make_landmarks(MODEL, asked, identity)
     drawn = draw(0, landmarks=landmarks[0])
-    read = MovedAttributes(MODEL, identity).read(drawn, torch.zeros(1, 3, 256, 256))
+    reader = MovedAttributes(MODEL, identity, motion)
+    read = reader.read(drawn, torch.zeros(1, 3, 256, 256))
     assert torch.equal(read, MODEL.fit(landmarks, identity)[0].vector) and read.shape == (1, 56)
     torch.testing.assert_close(read[:, 50:53], asked.head, atol=0.01, rtol=0)
     assert float((read[:, :50] - fit_face(MODEL, landmarks[0]).attributes.expression).abs().max()) > 0.01
+    unknown = reader.read(draw(3), torch.zeros(1, 3, 256, 256))
+    assert torch.equal(unknown, motion.attributes.vector[3:4])
 
 
 def test_deca_reads_the_coarse_or_the_driving_crop(deca):

@@ -1,4 +1,4 @@
-"""How the work is shown: a bar with frames per second and time left, JSON lines, or nothing."""
+"""How the work is shown: a bar with the speed and time left, JSON lines, or nothing."""
 
 import json
 import sys
@@ -44,7 +44,7 @@ def show_progress(quiet: bool, as_json: bool) -> Iterator[CommandProgress]:
 class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} frames/s")
+        return Text("" if speed is None else f"{speed:.1f}/s")
 
 
 class SilentProgress:

@@ -154,3 +154,4 @@ def _show_preparation(console: "Console") -> Callable[[str, int, int], None]:
 def _show(progress: "Progress", console: "Console") -> None:
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in progress.numbers.items())
     console.print(f"step {progress.step} of {progress.steps}: {numbers}", markup=False)
+    console.file.flush()  # who follows a log file sees it at once

@@ -68,6 +68,23 @@ def show(name: Annotated[str, typer.Argument(help="Name or file of the weights."
 
 
 @app.command()
+def halve(
+    name: Annotated[str, typer.Argument(help="Name or file of the weights.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The smaller file, .safetensors.")],
+) -> None:
+    """Write weights again in half precision, as they are passed on."""
+    from rich.console import Console
+
+    from fadm.weights.registry import find_weights
+    from fadm.weights.store import halve_weights
+
+    path = find_weights(name)
+    halve_weights(path, output)
+    sizes = " -> ".join(f"{file}, {file.stat().st_size / 1e6:.1f} MB" for file in (path, output))
+    Console().print(sizes, soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Names or files; all by default.")] = None,
 ) -> None:

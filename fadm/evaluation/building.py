@@ -1,6 +1,7 @@
 """From what was asked for to an evaluation: clips, pairs, and the method with its weights."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from fadm.evaluation.options import AblationOptions, DrawOptions, MakeOptions, R
 from fadm.evaluation.protocols import PairList, check_pairs, draw_pairs, read_pairs
 from fadm.evaluation.run import Evaluation
 from fadm.options import RefineOptions
-from fadm.renderer import DiffusionRenderer
+from fadm.renderer import DiffusionRenderer, RenderOptions
 from fadm.weights.models import load_model
 from fadm.weights.registry import find_weights
 from fadm.weights.store import read_metadata
@@ -50,18 +51,31 @@ def choose_pairs(clips: Sequence[TrackedClip], options: DrawOptions, given: Path
 
 
 def build_evaluation(
-    model: str, clips: Sequence[TrackedClip], pairs: PairList, options: RunOptions, device: torch.device
+    model: str,
+    clips: Sequence[TrackedClip],
+    pairs: PairList,
+    options: RunOptions,
+    device: torch.device,
+    render: RenderOptions | None = None,
 ) -> Evaluation:
-    """Everything that `fadm eval run` needs. Raises FadmError before any work."""
+    """Everything that `fadm eval run` needs; render: a renderer's usual options in place of the preset's.
+
+    Raises FadmError before any work.
+    """
     instruments = Instruments(options.groups)
-    method = choose_method(model, pairs, options, device, instruments.watch)
+    method = choose_method(model, pairs, options, device, instruments.watch, render)
     return Evaluation(method, pairs, ClipFrames(clips, instruments), instruments, options.groups)
 
 
 def build_ablation(
-    model: str, clips: Sequence[TrackedClip], pairs: PairList, options: AblationOptions, device: torch.device
+    model: str,
+    clips: Sequence[TrackedClip],
+    pairs: PairList,
+    options: AblationOptions,
+    device: torch.device,
+    render: RenderOptions | None = None,
 ) -> Evaluation:
-    """One renderer in all its variants, each a stage of one run."""
+    """One renderer in all its variants, each a stage of one run; render: as in `build_evaluation`."""
     instruments = Instruments(options.groups)
     kind = _kind_of(model)
     if kind != "fadm":
@@ -69,11 +83,11 @@ def build_ablation(
     renderer = _load_renderer(model, device)
     variants = []
     for steps in options.step_counts:
-        settings = render_options(_refine_options(model, options, steps))
+        settings = _settle(model, options, steps, render)
         variants.append(Variant(f"steps-{steps}", renderer, settings))
     for condition in options.conditions:
         name = f"steps-{options.step_counts[-1]}{WITHOUT}{condition}"
-        if condition == "source" and renderer.source is None:
+        if condition == "source" and not (renderer.config.use_source or renderer.config.repairs):
             raise OptionError(f"--without source: {model} does not look at the source picture")
         changed = renderer if condition == "source" else switch_off(renderer, condition)
         variants.append(Variant(name, changed, variants[len(options.step_counts) - 1].options, condition == "source"))
@@ -81,7 +95,14 @@ def build_ablation(
     return Evaluation(method, pairs, ClipFrames(clips, instruments), instruments, options.groups)
 
 
-def choose_method(model: str, pairs: PairList, options: RunOptions, device: torch.device, watch: Stopwatch) -> Method:
+def choose_method(
+    model: str,
+    pairs: PairList,
+    options: RunOptions,
+    device: torch.device,
+    watch: Stopwatch,
+    render: RenderOptions | None = None,
+) -> Method:
     """The method of that name: geometric, unmoved, weights, or a folder of results. Raises FadmError."""
     if model == UNMOVED:
         return UnmovedSource()
@@ -97,7 +118,7 @@ def choose_method(model: str, pairs: PairList, options: RunOptions, device: torc
         return _build_model(model, pairs, options, [], device, watch)
     if kind != "fadm":
         raise OptionError(f"{model}: weights of kind {kind} make no pictures; name a renderer or a coarse generator")
-    settings = render_options(_refine_options(model, options, options.steps))
+    settings = _settle(model, options, options.steps, render)
     variants = [Variant("rendered", _load_renderer(model, device), settings)]
     return _build_model(model, pairs, options, variants, device, watch)
 
@@ -123,20 +144,16 @@ def _build_model(
     return Model(drive, variants, described, watch, device, _load_deca(model, device) if variants else None)
 
 
-def _refine_options(model: str, options: MakeOptions, steps: int | None) -> RefineOptions:
-    """What is asked of a renderer, checked. Raises OptionError where it contradicts the weights."""
+def _settle(model: str, options: MakeOptions, steps: int | None, render: RenderOptions | None) -> RenderOptions:
+    """How a renderer renders: its usual options with what was asked for. Raises OptionError for contradictions."""
     assert isinstance(options, DrawOptions)
-    refine = RefineOptions(
-        renderer=model,
-        preset=options.preset,
-        sampler=options.sampler,
-        steps=steps,
-        eta=options.eta,
-        strength=options.strength,
-        seed=options.seed,
-    )
+    asked: dict[str, Any] = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength}
+    refine = RefineOptions(renderer=model, preset=options.preset, steps=steps, seed=options.seed, **asked)
     check_refinement(refine)
-    return refine
+    if render is None:
+        return render_options(refine)
+    given = {name: value for name, value in asked.items() if value is not None}
+    return replace(render, seed=options.seed, num_steps=steps or render.num_steps, **given)
 
 
 def _load_renderer(model: str, device: torch.device) -> DiffusionRenderer:

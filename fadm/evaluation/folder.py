@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fadm.data.layouts import VIDEO_ENDINGS
 from fadm.errors import FadmError, InputError
 from fadm.evaluation.looks import ClipFrames
 from fadm.evaluation.methods import Made
 from fadm.evaluation.protocols import Case
 from fadm.media.crop import resize_pixels
 from fadm.media.frames import FrameSource
+from fadm.media.image import PICTURE_ENDINGS
 from fadm.media.reader import open_frames
 
 Pixels = NDArray[np.uint8]
@@ -38,12 +40,7 @@ class ResultFolder:
             entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
         except OSError as error:
             raise InputError(f"the folder '{folder}' cannot be read: {error.strerror}; check its name") from error
-        self._files: dict[str, Path] = {}
-        for entry in entries:
-            name = entry.name if entry.is_dir() else entry.stem
-            if name in self._files:
-                raise InputError(f"'{folder}' has two results named {name!r} ({entry.name}); leave one of them there")
-            self._files[name] = entry
+        self._files = _name_files(folder, entries)
         sizes = [(e.name, e.stat().st_size if e.is_file() else len(list(e.iterdir()))) for e in entries]
         self.description["files"] = sizes
 
@@ -101,3 +98,22 @@ class ResultFolder:
         if abs(source.rate / Fraction(rate) - 1) > RATE_TOLERANCE:
             said = f"{path.name} has {float(source.rate):g} frames per second, the driver {rate:g}"
             made.notes.append((RATE, f"{said}; frames are compared by their number"))
+
+
+def _name_files(folder: Path, entries: Sequence[Path]) -> dict[str, Path]:
+    """Files and folders by the name without an ending; a file of another kind gives way to a picture or video."""
+    files: dict[str, Path] = {}
+    for entry in entries:
+        name = entry.name if entry.is_dir() else entry.stem
+        before = files.get(name)
+        if before is not None and _holds_frames(before) and _holds_frames(entry):
+            raise InputError(
+                f"'{folder}' has two results named {name!r}, {before.name} and {entry.name}; leave one of them there"
+            )
+        if before is None or _holds_frames(entry):
+            files[name] = entry
+    return files
+
+
+def _holds_frames(path: Path) -> bool:
+    return path.is_dir() or path.suffix.lower() in PICTURE_ENDINGS + tuple(VIDEO_ENDINGS)

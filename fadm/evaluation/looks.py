@@ -5,6 +5,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ class Instruments:
         try:
             return load() if is_needed else None
         except PackageError as error:
-            self.missing |= dict.fromkeys(metrics, str(error))
+            self.missing |= dict.fromkeys(metrics, str(error).replace(str(Path.home()), "~"))
             return None
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.data.regions import FEATURE, draw_attention
 from fadm.evaluation.looks import IDENTITY_NAMES, Instruments, Look
+from fadm.media.crop import to_tensor
 from fadm.metrics import attributes, identity, landmarks, pixel, temporal
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.metrics.regions import outline_mask
@@ -170,7 +171,9 @@ def _measure_attributes(results: list[Look], scene: Scene, instruments: Instrume
 def _measure_temporal(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
     if len(results) < 3:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "temporal"}
-    video, driving = (torch.cat([look.picture for look in looks]) for looks in (results, scene.targets[: len(results)]))
+    video, driving = (
+        torch.cat([to_tensor(look.pixels) for look in looks]) for looks in (results, scene.targets[: len(results)])
+    )
     a, b = _landmarks(results), _landmarks(scene.targets[: len(results)])
     side = video.shape[3]
     return {

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from fadm import __version__
+from fadm.errors import OptionError
 from fadm.evaluation.journal import CaseResult, Journal
 from fadm.evaluation.looks import ClipFrames, Instruments, Look, scale_landmarks
 from fadm.evaluation.measures import BY_NAME, Scene, Values, measure, measured_names
@@ -79,9 +80,13 @@ def evaluate(
 ) -> dict[str, CaseResult]:
     """Measure every case that the folder does not hold yet -> results by case.
 
-    Raises OptionError for a folder that holds something else, InputError for a damaged picture of a clip.
+    Raises OptionError for a folder that holds something else or where nothing is to be measured, InputError for a
+    damaged picture of a clip.
     """
     pairs = evaluation.pairs
+    if not evaluation.names and not evaluation.has_features:
+        reason = "; ".join(dict.fromkeys(evaluation.instruments.missing.values())) or "choose other groups"
+        raise OptionError(f"--metrics {','.join(evaluation.groups)}: nothing of it suits {pairs.protocol} ({reason})")
     notes = evaluation.method.find_notes(pairs.cases)
     with closing(Journal(folder, evaluation.tell() | {"notes": notes}, pairs)) as journal:
         left = [case for case in pairs.cases if case.name not in journal.results]

@@ -102,6 +102,20 @@ def verify_weights(path: Path) -> dict[str, Any]:
     return metadata
 
 
+def halve_weights(path: Path, output: Path) -> None:
+    """Write a weights file again in float16, half its size, all else alike.
+
+    Raises WeightsError for a file that is not one of ours or whose values float16 cannot hold, OutputError.
+    """
+    tensors, metadata = load_weights(path)
+    halved = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+    broken = [key for key, tensor in halved.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise WeightsError(f"{path}: {broken[0]} has values that float16 cannot hold; keep the file as it is")
+    kept = {key: value for key, value in metadata.items() if key not in ("config", "sha256")}
+    save_weights(output, halved, config=metadata["config"], metadata=kept)
+
+
 def load_into(module: nn.Module, state_dict: Mapping[str, Tensor], *, source: str) -> None:
     """Load tensors into a module that wants exactly these. Raises WeightsError that lists all differences."""
     differences = describe_differences(shapes_of(state_dict), shapes_of(module.state_dict()))

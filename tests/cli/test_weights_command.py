@@ -3,10 +3,13 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from fadm.cli.weights import app
 from fadm.errors import OptionError, WeightsError
+from fadm.weights.registry import find_weights
+from fadm.weights.store import halve_weights, load_weights, save_weights, verify_weights
 from tests.weights.released_files import flame_table, write_flame_pickle
 
 runner = CliRunner()
@@ -34,6 +37,24 @@ def test_list_shows_kind_and_licence():
 def test_show_prints_the_configuration():
     shown = json.loads(runner.invoke(app, ["show", "flame"], catch_exceptions=False).stdout)
     assert shown["config"]["num_expression"] == 50 and shown["source"] == "generic_model.pkl"
+
+
+def test_halve_writes_the_same_in_half_the_room(tmp_path):
+    small = tmp_path / "small.safetensors"
+    said = runner.invoke(app, ["halve", "flame", "-o", str(small)], catch_exceptions=False).stdout
+    assert "flame.safetensors" in said and str(small) in said
+    tensors, metadata = load_weights(find_weights("flame"))
+    halved, kept = load_weights(small)
+    assert all(torch.allclose(tensors[key], halved[key], rtol=1e-3, atol=1e-6) for key in tensors)
+    assert small.stat().st_size < 0.6 * find_weights("flame").stat().st_size
+    assert kept["config"] == metadata["config"] and kept["licence"] == metadata["licence"]
+    assert verify_weights(small)["sha256"] != metadata["sha256"]
+
+
+def test_halve_refuses_values_that_do_not_fit(tmp_path):
+    save_weights(tmp_path / "a.safetensors", {"x": torch.tensor([1e6])}, config={}, metadata={})
+    with pytest.raises(WeightsError, match="x has values that float16 cannot hold"):
+        halve_weights(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
 
 
 def test_verify_passes_intact_files_and_fails_damaged_ones(tmp_path):

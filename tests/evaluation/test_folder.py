@@ -76,6 +76,8 @@ def test_names_that_never_fit_are_an_error(tmp_path, shard):
     with pytest.raises(InputError, match=r"there is frame1, frame2, frame3; expected are names such as 00000"):
         run_on(shard, str(tmp_path / "made"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    (tmp_path / "made" / "frame1.json").write_text("{}")  # what tools write beside their results is in nobody's way
+    ResultFolder(tmp_path / "made")
     shutil.copy(tmp_path / "made" / "frame1.png", tmp_path / "made" / "frame1.jpg")
     with pytest.raises(InputError, match="two results named 'frame1'"):
         ResultFolder(tmp_path / "made")

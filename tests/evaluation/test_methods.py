@@ -14,7 +14,7 @@ from fadm.renderer import DiffusionRenderer, RenderOptions
 from tests.evaluation.made_up import SIDE, read_shard, run_on
 from tests.networks import BY_DECA, BY_LANDMARKS, RENDERER, make_renderer, save_network, tiny_networks
 
-WITH_SOURCE = replace(RENDERER, source_channels=2, unet=replace(RENDERER.unet, in_channels=8))
+WITH_SOURCE = replace(RENDERER, use_source=True, unet=replace(RENDERER.unet, in_channels=9))
 CPU = torch.device("cpu")
 
 
@@ -25,6 +25,8 @@ def weights(tmp_path_factory):
         torch.manual_seed(0)
         network = DiffusionRenderer(WITH_SOURCE).eval()
         save_network(home, "with_source", network, {"kind": "fadm", "attributes": "landmarks"})
+        network = DiffusionRenderer(replace(RENDERER, target="correction")).eval()  # its correction is zero
+        save_network(home, "untrained", network, {"kind": "fadm", "attributes": "landmarks"})
         yield home
 
 
@@ -79,12 +81,8 @@ def test_conditions_are_switched_off(weights, shard):
     stages = make(shard, "with_source", build_ablation, steps="2,4", without="appearance,motion,source", count=1)
     (pictures,) = stages.values()
     whole = "steps-4"
-    assert [*pictures] == [
-        "coarse",
-        "steps-2",
-        whole,
-        *(f"{whole}-without-{c}" for c in ("appearance", "motion", "source")),
-    ]
+    without = [f"{whole}-without-{condition}" for condition in ("appearance", "motion", "source")]
+    assert [*pictures] == ["coarse", "steps-2", whole, *without]
     for stage in without:
         assert (pictures[stage][0] != pictures[whole][0]).any(), stage
 
@@ -119,3 +117,20 @@ def test_a_run_of_a_renderer_has_the_change(weights, shard, tmp_path):
     assert means["l1"].keys() == {"coarse", "rendered"}
     text = (tmp_path / "run" / "table.md").read_text()
     assert "| metric | coarse | rendered | against coarse |" in text and " % [+" in text
+
+
+def test_a_renderer_that_corrects_nothing_changes_nothing(weights, shard, tmp_path):
+    options = {"metrics": "pixel,landmarks", "sampler": "ddim", "eta": 0.0, "strength": 1.0, "steps": 1, "count": 2}
+    means = run_on(shard, "untrained", tmp_path / "run", **options)
+    assert all(by_stage["coarse"] == by_stage["rendered"] for by_stage in means.values())
+    text = (tmp_path / "run" / "table.md").read_text()
+    assert text.count("| 0.0 % [0.0, 0.0] |") == len(means) - 1 and "%" in text  # no face is ever missing
+
+
+def test_usual_options_may_be_handed_in(weights, shard):
+    clips = read_shard(shard)
+    options, usual = RunOptions(count=2, metrics="pixel", seed=3, eta=0.5), RenderOptions(sampler="ddim", num_steps=7)
+    options = replace(options, sampler="ddim")
+    evaluation = build_evaluation(BY_LANDMARKS, clips, choose_pairs(clips, options, None), options, CPU, usual)
+    described = evaluation.method.description["variants"]["rendered"]
+    assert described == vars(replace(usual, seed=3, eta=0.5))

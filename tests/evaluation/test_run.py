@@ -90,6 +90,14 @@ def test_other_options_in_the_same_folder_are_refused(tmp_path, shard):
         run_on(shard, "unmoved", tmp_path / "run", count=2, seed=1)
 
 
+def test_a_run_that_would_measure_nothing_is_refused(tmp_path, shard):
+    with pytest.raises(OptionError, match="--metrics temporal: nothing of it suits random-pairs"):
+        run_on(shard, "unmoved", tmp_path / "run", metrics="temporal")
+    with pytest.raises(OptionError, match="--metrics pixel: nothing of it suits cross-identity"):
+        run_on(shard, "unmoved", tmp_path / "run", metrics="pixel", protocol="cross-identity")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("protocol", [RANDOM, VIDEO])
 def test_in_memory_and_through_files_the_numbers_are_the_same(tmp_path, shard, protocol):
     options = {"protocol": protocol, "metrics": "pixel,landmarks,temporal", "count": 2}

@@ -24,7 +24,7 @@ from fadm.training.state import TrainingState
 SIDE = 32
 RENDERER = RendererConfig(
     unet=UNetConfig(
-        in_channels=40, out_channels=12, channels=8, multipliers=(1, 2), residual_blocks=1, attention_levels=(), norm_groups=4
+        in_channels=48, out_channels=18, channels=8, multipliers=(1, 2), residual_blocks=1, attention_levels=(), norm_groups=4
     ),
     conditioner=ConditionerConfig(patch=2, kernel_size=3, time_channels=8, channels=4),
     schedule="cosine",
@@ -32,8 +32,9 @@ RENDERER = RendererConfig(
     prediction="x0",
     target="correction",
     use_coarse=True,
-    source_channels=4,
+    use_source=True,
     use_attributes=True,
+    repairs=True,
 )
 OBJECTIVE = RendererObjectiveConfig(
     renderer=RENDERER,

@@ -1,0 +1,45 @@
+"""What an evaluation costs: milliseconds of a frame by part, for the geometric coarse generator on random pairs.
+
+python benchmarks/evaluation.py SHARD... [--count 100] [--metrics pixel,perceptual,landmarks]
+
+Prints time on the clock by part, with the parts' shares, and the processor's time in all, which other work on the
+machine does not lengthen. What is seen of driving frames is kept, so more pairs of the same clips cost less each.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from fadm.evaluation.building import build_evaluation, choose_pairs, read_clips
+from fadm.evaluation.finishing import run_and_write
+from fadm.evaluation.journal import read_run
+from fadm.evaluation.options import RunOptions
+from fadm.evaluation.outputs import measure_time
+
+
+def main(shards: list[Path], count: int, metrics: str) -> None:
+    options = RunOptions(count=count, metrics=metrics)
+    clips = read_clips(shards)
+    pairs = choose_pairs(clips, options, None)
+    started = time.process_time()
+    evaluation = build_evaluation("geometric", clips, pairs, options, torch.device("cpu"))
+    with TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        run_and_write(evaluation, run, options)
+        _, pairs, results = read_run(run)
+    timing = measure_time(results, pairs)
+    for part, spent in timing["ms_per_frame"].items():
+        print(f"{part:>28}: {spent:7.1f} ms  {100 * timing['shares'][part]:5.1f} %")
+    print(f"{pairs.num_frames} frames in {timing['seconds']:.0f} s; processor {time.process_time() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards", nargs="+", type=Path)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--metrics", default="pixel,perceptual,landmarks")
+    given = parser.parse_args()
+    main(given.shards, given.count, given.metrics)

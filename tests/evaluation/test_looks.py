@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from fadm.data.shards import TrackedClip
+from fadm.errors import InputError
+from fadm.evaluation import looks
+from fadm.evaluation.looks import MOST_KEPT, ClipFrames, Instruments, Look, Stopwatch, scale_landmarks
+from fadm.evaluation.measures import Scene, measure, measured_names
+from fadm.metrics.requirement import PackageError
+from tests.evaluation.made_up import read_shard, swaying_head
+
+
+class CountingTracker:
+    """Sees the same face everywhere and counts how often it looks."""
+
+    def __init__(self):
+        self.count = 0
+
+    def track(self, pixels):
+        self.count += 1
+        return [swaying_head()[0][1]]
+
+    def close(self):
+        pass
+
+
+class CountingNetwork:
+    def __init__(self, network):
+        self.network, self.count = network, 0
+
+    def features(self, image):
+        self.count += 1
+        return self.network.features(image)
+
+
+def test_each_network_looks_once_however_many_metrics_there_are(shard):
+    groups = ("landmarks", "attributes", "perceptual")
+    instruments = Instruments(groups)
+    instruments.tracker = CountingTracker()
+    instruments.efficientnet = CountingNetwork(instruments.efficientnet)
+    frames = ClipFrames(read_shard(shard), instruments)
+    target, result = frames.look("clip-a", 1), Look(swaying_head()[0][0], instruments)
+    stored = frames.face("clip-a", 1).landmarks[None]
+    identity = frames.identity("clip-a")
+    scene = Scene(target, [target], stored, (identity, identity), has_truth=True, is_video=False)
+    names = measured_names(groups, has_truth=True, is_video=False, missing=instruments.missing)
+    assert len(names) >= 12
+    for _ in range(2):
+        values = measure([result], scene, names, instruments)
+    assert values["akd"] == [0.0] and values["efficientnet_lite0_distance"][0] > 0
+    assert instruments.tracker.count == instruments.efficientnet.count == 2  # the result and the target
+
+
+def test_the_latest_frames_are_kept(shard):
+    instruments = Instruments(())
+    frames = ClipFrames(read_shard(shard), instruments)
+    first = frames.look("clip-a", 0)
+    assert frames.look("clip-a", 0) is first
+    picture = first.picture
+    first.forget()
+    assert first.picture is not picture and first.pixels.shape == (256, 256, 3)
+    assert MOST_KEPT >= 24  # the frames of a usual clip
+
+
+def test_a_picture_that_is_no_square_is_refused():
+    class Wide:
+        def read(self):
+            return np.zeros((4, 6, 3), np.uint8)
+
+    clip = TrackedClip("wide", np.zeros((1, 478, 3), np.float32), {}, (Wide(),))
+    with pytest.raises(InputError, match="wide: frame 0 is 6x4; clips are square"):
+        ClipFrames([clip], Instruments(())).look("wide", 0)
+
+
+def test_landmarks_lie_between_pixel_centres():
+    np.testing.assert_allclose(scale_landmarks(np.array([[0.5, 0, 0.25]], np.float32), 8), [[3.5, -0.5, 2]])
+
+
+def test_what_is_not_installed_is_named(monkeypatch):
+    def refuse():
+        raise PackageError("needs the package x")
+
+    monkeypatch.setattr(looks, "DlibEmbedder", refuse)
+    instruments = Instruments(("identity", "landmarks"))
+    assert instruments.missing["csim_dlib"] == "needs the package x"
+    names = measured_names(("identity", "landmarks"), has_truth=True, is_video=False, missing=instruments.missing)
+    assert "akd" in names and not any("dlib" in name for name in names)
+
+
+def test_time_within_counts_for_itself_alone(monkeypatch):
+    clock = iter([0.0, 1.0, 3.0, 10.0])
+    monkeypatch.setattr(looks.time, "perf_counter", lambda: next(clock))
+    watch = Stopwatch()
+    with watch.time("outer"), watch.time("inner"):
+        pass
+    assert watch.take() == {"inner": 2.0, "outer": 8.0} and watch.take() == {}
