@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fadm.conditioning.agcn import ConditionerConfig
+from fadm.conditioning.agcn import ConditionerConfig, color_loss
 from fadm.conditioning.conditions import Conditions, inference_conditions
 from fadm.config import config_from_dict
+from fadm.diffusion.schedule import x0_from_output
 from fadm.diffusion.unet import UNetConfig
 from fadm.errors import ConfigError, OptionError
 from fadm.presets import get_preset
@@ -107,7 +108,12 @@ def test_losses_are_those_of_paper_and_release():
     answer = renderer(alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps, t, conditions)
     assert torch.allclose(paper.denoising, (answer - eps).square().mean())
     assert torch.allclose(released.denoising, (answer - eps).abs().sum())
-    assert torch.equal(paper.total, paper.denoising + paper.color)
+    assert torch.allclose(paper.color, color_loss(renderer.encode(conditions).condition))
+    assert torch.allclose(
+        paper.picture,
+        x0_from_output(answer, alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps, t, renderer.schedule, "eps"),
+        atol=1e-3,
+    )
 
 
 @pytest.mark.parametrize("name", ["paper", "released", "default"])

@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from fadm import __version__
-from fadm.cli import animate, data, edit, enhance, face_model, motion, train, weights
+from fadm.cli import animate, data, edit, enhance, evaluate, face_model, motion, train, weights
 from fadm.errors import FadmError
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -36,6 +36,7 @@ app.command("learn-face-model")(face_model.learn_face_model)
 app.add_typer(weights.app, name="weights")
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
+app.add_typer(evaluate.app, name="eval")
 
 
 def main(arguments: list[str] | None = None) -> None:

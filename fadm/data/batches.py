@@ -119,7 +119,7 @@ def jitter_colors(pictures: dict[str, Pixels], draws: np.random.Generator) -> di
     matrix = saturation * np.eye(3) + (1 - saturation) * grey
     matrix = brightness * contrast * matrix @ _turn_hue(draws.uniform(-HUE, HUE) * 2 * np.pi)
     mean = float(np.mean([pixels.mean() for pixels in pictures.values()]))
-    offset = 0.5 + (1 - contrast) * brightness * mean
+    offset = (1 - contrast) * brightness * mean  # Pillow itself rounds to the nearest
     rows = tuple(np.column_stack([matrix, np.full(3, offset)]).ravel().tolist())
     return {n: np.asarray(Image.fromarray(pixels).convert("RGB", rows)) for n, pixels in pictures.items()}
 

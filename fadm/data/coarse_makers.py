@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import torch
 
+from fadm.attributes.deca import DECA
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
+from fadm.coarse.face_vid2vid.model import FaceVid2Vid
+from fadm.coarse.fomm.model import FOMM
 from fadm.coarse.geometric.gains import Gains
 from fadm.coarse.geometric.generator import drive_source, prepare_source
 from fadm.coarse.geometric.transfer import MotionTransfer
@@ -16,7 +20,9 @@ from fadm.errors import OptionError
 from fadm.face.segmentation import segment_person
 from fadm.generators import PERSON_SIZE, PreparedSource
 from fadm.media.crop import Square, copy_square, to_pixels, to_tensor
+from fadm.refinement import read_deca
 from fadm.weights.models import load_model
+from fadm.weights.registry import find_weights
 
 GAIN_DEVIATION = 0.15
 EXPRESSION_DEVIATION = 0.25  # in standard deviations of the expression basis
@@ -78,23 +84,47 @@ class NetworkMaker:
     @torch.inference_mode()
     def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
         """See `CoarseMaker`."""
-        network, model = load_model(self.name), load_landmark_model()
+        network, model = cast(Any, load_model(self.name)), load_landmark_model()
         face = fit_face(model, torch.from_numpy(source.landmarks))
-        state = network.prepare(to_tensor(source.pixels))  # type: ignore[operator]
+        state = network.prepare(to_tensor(source.pixels))
         for driving in drivings:
-            coarse = network.drive(state, to_tensor(driving.pixels))  # type: ignore[operator]
+            coarse = network.drive(state, to_tensor(driving.pixels))
             told, _ = model.fit(torch.from_numpy(driving.landmarks)[None], face.identity)
             yield CoarsePair(to_pixels(coarse), *(a.vector[0].numpy() for a in (face.attributes, told)))
 
 
-def choose_maker(coarse: str, augmented: float) -> CoarseMaker:
-    """The coarse generator called `geometric`, or the network with the named weights.
+@dataclass(frozen=True)
+class DecaMaker:
+    """Another generator's frames with DECA's attributes of the source's and the driving frame's pictures."""
+
+    maker: CoarseMaker
+
+    @property
+    def name(self) -> str:
+        """See `CoarseMaker`."""
+        return f"{self.maker.name}, attributes of DECA"
+
+    def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
+        """See `CoarseMaker`."""
+        deca = load_model("deca")
+        assert isinstance(deca, DECA)
+        of_source = read_deca(deca, to_tensor(source.pixels))[0].numpy()
+        for driving, pair in zip(drivings, self.maker(source, drivings, draws), strict=True):
+            of_driving = read_deca(deca, to_tensor(driving.pixels))[0].numpy()
+            yield CoarsePair(pair.coarse, of_source, of_driving)
+
+
+def choose_maker(coarse: str, augmented: float, attributes: str = "landmarks") -> CoarseMaker:
+    """The coarse generator called `geometric`, or the network with the named weights; attributes: landmarks or deca.
 
     Raises OptionError for weights of another kind, WeightsError where there are none.
     """
-    if coarse == "geometric":
-        return GeometricMaker(augmented)
-    network = load_model(coarse)
-    if not hasattr(network, "drive"):
-        raise OptionError(f"coarse {coarse!r}: these weights animate nothing; name those of a coarse generator")
-    return NetworkMaker(coarse)
+    maker: CoarseMaker = GeometricMaker(augmented)
+    if coarse != "geometric":
+        if not isinstance(load_model(coarse), FOMM | FaceVid2Vid):
+            raise OptionError(f"coarse.generator {coarse!r}: these weights animate nothing; name FOMM or Face vid2vid")
+        maker = NetworkMaker(coarse)
+    if attributes == "deca":
+        find_weights("deca")
+        return DecaMaker(maker)
+    return maker

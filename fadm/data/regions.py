@@ -10,6 +10,7 @@ from fadm.face.topology import EYES, FACE_OVAL, OUTER_LOWER_LIP, OUTER_UPPER_LIP
 
 FACE, FEATURE = 85, 255  # of 255
 MARGIN = 1.35  # by which eyes and mouth are widened about their centres
+BORDER = 0.3  # width of the line around them, half of it outside, in widths of the eye or mouth
 
 
 def draw_attention(landmarks: NDArray[np.float32], size: int) -> Tensor:
@@ -21,6 +22,8 @@ def draw_attention(landmarks: NDArray[np.float32], size: int) -> Tensor:
     for upper, lower in chains:
         outline = landmarks[[*upper, *lower[-2:0:-1]], :2]
         centre = outline.mean(0)
-        room = 0.15 * np.ptp(outline[:, 0]) * np.sign(outline - centre)  # closed lids have a height, too
-        draw.polygon([(x, y) for x, y in (centre + MARGIN * (outline - centre) + room).tolist()], fill=FEATURE)
+        points = [(x, y) for x, y in (centre + MARGIN * (outline - centre)).tolist()]
+        draw.polygon(points, fill=FEATURE)
+        room = round(BORDER * float(np.ptp(outline[:, 0])))  # closed lids have a height, too
+        draw.line([*points, points[0]], fill=FEATURE, width=max(1, room), joint="curve")
     return torch.from_numpy(np.array(canvas))[None]

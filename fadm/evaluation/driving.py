@@ -9,11 +9,14 @@ import torch
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel, fit_face, load_landmark_model
 from fadm.attributes.motion import find_anchors, make_still_motion
+from fadm.coarse.face_vid2vid.model import FaceVid2Vid
+from fadm.coarse.fomm.model import FOMM
 from fadm.coarse.geometric.gains import Gains
 from fadm.coarse.geometric.generator import GeometricSource, drive_source, prepare_source
 from fadm.coarse.geometric.transfer import MotionTransfer
-from fadm.data.coarse_makers import choose_maker
+from fadm.data.coarse_makers import GeometricMaker
 from fadm.data.coarse_pairs import CoarsePair, Face
+from fadm.errors import OptionError
 from fadm.evaluation.looks import ClipFrames, scale_landmarks
 from fadm.evaluation.protocols import Case
 from fadm.face.segmentation import segment_person
@@ -31,8 +34,11 @@ def choose_drive(coarse: str, motion: str, *, has_truth: bool) -> Drive:
     has_truth: source and driver are one clip, whose motion is taken absolutely, as training pairs are made; else
     motion says how. Raises OptionError for weights of another kind, WeightsError where there are none.
     """
-    maker = choose_maker(coarse, augmented=0.0)
-    network = None if coarse == "geometric" else load_model(coarse).eval()
+    maker, network = GeometricMaker(augmented=0.0), None
+    if coarse != "geometric":
+        network = load_model(coarse)
+        if not isinstance(network, FOMM | FaceVid2Vid):
+            raise OptionError(f"{coarse}: these weights animate nothing; name those of a coarse generator")
 
     def drive(source: Face, cases: Sequence[Case], frames: ClipFrames) -> Iterator[CoarsePair]:
         if network is None and has_truth:

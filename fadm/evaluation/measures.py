@@ -66,6 +66,7 @@ METRICS = (
     Metric("jitter_against_driver", "temporal", "jitter against the driver, px", -1, 3),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
+FACE_GROUPS = frozenset({"landmarks", "identity", "attributes", "temporal"})
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,16 @@ class Scene:
 
 
 def measured_names(groups: Sequence[str], *, has_truth: bool, is_video: bool, missing: Iterable[str]) -> list[str]:
-    """The metrics that apply, in their usual order; missing: those that cannot be measured here."""
+    """The metrics that apply, in their usual order; missing: those that cannot be measured here.
+
+    The share of missing faces stands beside whatever is measured of faces.
+    """
     groups = [group for group in groups if is_video or group != "temporal"]
-    fitting = [metric for metric in METRICS if metric.group in groups and (has_truth or not metric.needs_truth)]
-    return [metric.name for metric in fitting if metric.name not in missing]
+    asked = {metric.name for metric in METRICS if metric.group in groups}
+    if not FACE_GROUPS.isdisjoint(groups):
+        asked.add("missing_face")
+    fitting = [metric.name for metric in METRICS if has_truth or not metric.needs_truth]
+    return [name for name in fitting if name in asked and name not in missing]
 
 
 def measure(results: list[Look], scene: Scene, names: Sequence[str], instruments: Instruments) -> Values:

@@ -26,9 +26,13 @@ class DataOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CoarseOptions:
-    """The frozen coarse generator: `geometric` or the name of weights; which pairs it makes of each clip."""
+    """The frozen coarse generator: `geometric` or the name of weights; which pairs it makes of each clip.
+
+    attributes: whose numbers the renderer is conditioned on: the landmark face model's or (with its weights) DECA's.
+    """
 
     generator: str = "geometric"
+    attributes: Literal["landmarks", "deca"] = "landmarks"
     pairs: PairOptions = PairOptions()
     validation_pairs_per_clip: int = 8
 

@@ -39,7 +39,7 @@ def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
     with _seeded(recipe.run):
         objective = build_renderer_objective(recipe.objective)
     _start(objective, recipe.run)
-    return _rendering_task(objective, train, held_out, recipe.data, recipe.run, recipe.render)
+    return _rendering_task(objective, train, held_out, recipe.data, recipe.run, recipe.render, recipe.coarse.attributes)
 
 
 def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, teacher: str, report: Report) -> Task:
@@ -50,7 +50,7 @@ def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, tea
         raise OptionError(f"teacher {teacher!r}: these weights are of no renderer")
     objective = build_distillation_objective(stage, network)
     render = RenderOptions(sampler="ddim", eta=0.0, num_steps=stage.student_steps, shared_noise=True)
-    return _rendering_task(objective, train, held_out, recipe.data, recipe.run, render)
+    return _rendering_task(objective, train, held_out, recipe.data, recipe.run, render, recipe.coarse.attributes)
 
 
 def fomm_task(recipe: FOMMRecipe, report: Report) -> Task:
@@ -74,6 +74,7 @@ def _rendering_task(
     data: DataOptions,
     run: RunOptions,
     render: RenderOptions,
+    attributes: str,
 ) -> Task:
     validation = HeldOut(
         RendererSamples(held_out, VALIDATION_SEED, is_jittered=False),
@@ -82,7 +83,7 @@ def _rendering_task(
         "coarse",
     )
     samples = RendererSamples(train, run.seed, is_jittered=data.is_jittered)
-    metadata = {"fadm": {"kind": "fadm", "attributes": "landmarks"} | describe_clips(train.clips)}
+    metadata = {"fadm": {"kind": "fadm", "attributes": attributes} | describe_clips(train.clips)}
     return Task(objective, samples, validation, metadata)
 
 
@@ -111,7 +112,7 @@ def _read_pairs(data: DataOptions, coarse: CoarseOptions, report: Report) -> tup
     )
     pairs = []
     for what, part, options in zip(("pairs", "validation pairs"), clips, (coarse.pairs, plain), strict=True):
-        maker = choose_maker(coarse.generator, options.augmented)
+        maker = choose_maker(coarse.generator, options.augmented, coarse.attributes)
         pairs.append(
             build_coarse_pairs(
                 part,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fadm.data.shards import read_tracked_clips
 from fadm.errors import InputError
@@ -54,9 +55,44 @@ def test_clips_of_all_shards_come_in_order(tmp_path):
 def test_the_key_ends_at_the_first_dot_of_the_base_name(tmp_path, folder):
     content = {f"{folder}/{name}": data for name, data in make_content(["a", "b"]).items()}
     shard = write_shard(tmp_path / "clips.tar", content)
-    clips = list(read_tracked_clips([shard], with_pictures=True))
+    clips = list(read_tracked_clips([shard]))
     assert [clip.key for clip in clips] == [f"{folder}/a", f"{folder}/b"]
     assert clips[1].info["clip"] == "b" and len(clips[1].pictures) == 1
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_pictures_are_read_by_place(tmp_path, ending):
+    ramp = np.stack(np.broadcast_arrays(*np.ogrid[0:240:16, 0:240:16], 128), axis=2).astype(np.uint8)
+    content = make_content(["a"])
+    del content["a.00.jpg"]
+    for number in (0, 1):
+        file = io.BytesIO()
+        options = {"format": "JPEG", "quality": 100, "subsampling": 0} if ending == "jpg" else {"format": "PNG"}
+        Image.fromarray(ramp + 10 * np.uint8(number)).save(file, **options)
+        content[f"a.{number:02d}.{ending}"] = file.getvalue()
+    (clip,) = read_tracked_clips([write_shard(tmp_path / "clips.tar", content)])
+    assert len(clip.pictures) == 2
+    for number, picture in enumerate(clip.pictures):
+        pixels = picture.read()
+        assert pixels.dtype == np.uint8
+        tolerance = 3 if ending == "jpg" else 0
+        np.testing.assert_allclose(pixels.astype(int), ramp.astype(int) + 10 * number, atol=tolerance)
+
+
+def test_a_picture_that_is_gone_or_damaged_is_named(tmp_path):
+    shard = write_shard(tmp_path / "clips.tar", make_content(["a"]))
+    ((picture,),) = (clip.pictures for clip in read_tracked_clips([shard]))
+    with pytest.raises(InputError, match=r"clips.tar: a picture in it cannot be read .*make the shard anew"):
+        picture.read()
+    shard.unlink()
+    with pytest.raises(InputError, match=r"clips.tar: a picture in it cannot be read"):
+        picture.read()
+
+
+def test_a_clip_that_does_not_say_is_a_person_of_its_own(tmp_path):
+    content = make_content(["a", "b"]) | {"b.json": json.dumps({"identity": 7}).encode()}
+    clips = list(read_tracked_clips([write_shard(tmp_path / "clips.tar", content)]))
+    assert [clip.identity for clip in clips] == ["a", "7"]
 
 
 @pytest.mark.parametrize("missing", ["b.json", "b.landmarks.npy"])

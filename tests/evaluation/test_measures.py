@@ -24,6 +24,7 @@ def test_what_applies_depends_on_the_protocol():
     cross = measured_names(GROUPS, **ALL | {"has_truth": False})
     assert not {"l1", "akd", "lpips_alex", "flicker_still"} & {*cross} and {"missing_face", "csim_dlib"} <= {*cross}
     single = measured_names(("landmarks", "temporal"), **ALL | {"is_video": False})
+    assert "missing_face" in measured_names(("identity",), **ALL) and measured_names(("temporal",), **ALL)[0] != "akd"
     assert single == [metric.name for metric in METRICS if metric.group == "landmarks"]
 
 

@@ -6,11 +6,7 @@ from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig, l
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError
 from fadm.face import topology
-from fadm.training.face_model import (
-    describe_training_data,
-    learn_landmark_model,
-    measure_explained_motion,
-)
+from fadm.training.face_model import learn_landmark_model, measure_explained_motion
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
 
 SHIPPED = load_landmark_model()
@@ -69,15 +65,6 @@ def test_components_are_orthogonal_and_sorted(learned):
     assert (lengths.diff() <= 1e-5).all()
     gram = flat @ flat.T
     torch.testing.assert_close(gram, gram.diag().diag(), atol=1e-4, rtol=0)
-
-
-def test_the_metadata_say_where_the_data_are_from():
-    described = describe_training_data([make_clip(0), make_clip(1), make_clip(1)])
-    assert described["trained_on"] == "landmarks of 3 clips of 2 people"
-    assert described["sources"] == "someone/portraits: MIT"
-    assert described["licence"] == "Apache-2.0"
-    mixed = describe_training_data([make_clip(0), make_clip(1, tier="research")])
-    assert mixed["licence"] == "research and non-commercial use"
 
 
 def test_short_clips_alone_teach_nothing():
