@@ -163,8 +163,9 @@ def build_refiner(
         source = read_deca(deca, crop.to(device))
         reader = DecaAttributes(deca, from_coarse or not is_animation)
     else:
-        source = face.attributes.vector
-        reader = MovedAttributes(model, face.identity, motion) if from_coarse and is_animation else TrackedAttributes(motion)
+        source, reader = face.attributes.vector, TrackedAttributes(motion)
+        if from_coarse and is_animation:
+            reader = MovedAttributes(model, face.identity, motion)
     return Refiner(renderer.to(device), settings, crop, source, reader, device)
 
 

@@ -95,7 +95,8 @@ def _parse_override(text: str) -> Any:
         return text
 
 
-def _build(cls: type[Config], values: Any, *, key: str, source: str) -> Config:
+def _build(cls: type[Config], values: Any, *, key: str, source: str, default: Config | None = None) -> Config:
+    """default: what absent keys are taken from, where it is not the class's own."""
     if not isinstance(values, Mapping):
         raise ConfigError(f"{source}: {key!r} must be a table of keys, got {values!r}")
     hints = get_type_hints(cls)
@@ -106,18 +107,22 @@ def _build(cls: type[Config], values: Any, *, key: str, source: str) -> Config:
             raise ConfigError(f"{source}: unknown key {_join(key, name)!r}{_suggest(name, names)}")
     for field in fields:
         has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
-        if field.name not in values and not has_default:
+        if field.name not in values and not has_default and default is None:
             raise ConfigError(f"{source}: missing key {_join(key, field.name)!r}")
-    return cls(
-        **{name: _convert(hints[name], value, key=_join(key, name), source=source) for name, value in values.items()}
-    )
+    defaults = {field.name: field.default if default is None else getattr(default, field.name) for field in fields}
+    given = {
+        name: _convert(hints[name], value, key=_join(key, name), source=source, default=defaults[name])
+        for name, value in values.items()
+    }
+    return cls(**given) if default is None else dataclasses.replace(default, **given)  # type: ignore[type-var]
 
 
-def _convert(hint: Any, value: Any, *, key: str, source: str) -> Any:
+def _convert(hint: Any, value: Any, *, key: str, source: str, default: Any = None) -> Any:
     """Check a value against a type hint; whole numbers become floats and lists become tuples where asked."""
     origin, arguments = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
-        return _build(hint, value, key=key, source=source)  # type: ignore[arg-type]
+        inherited = default if type(default) is hint else None
+        return _build(hint, value, key=key, source=source, default=inherited)  # type: ignore[arg-type]
     if origin in (Union, types.UnionType):
         return _convert_union(hint, value, key=key, source=source)
     if origin is tuple:

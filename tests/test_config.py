@@ -113,3 +113,12 @@ def test_overrides_that_cannot_be_applied():
         apply_overrides({}, ["size"])
     with pytest.raises(ConfigError, match="'size' is a value"):
         apply_overrides({"size": 1}, ["size.x=2"])
+
+
+def test_absent_keys_of_a_table_keep_the_default_that_the_table_has():
+    @dataclass(frozen=True, kw_only=True)
+    class Outer:
+        sampler: Sampler = Sampler(name="ddpm", eta=0.5)
+
+    read = config_from_dict(Outer, {"sampler": {"steps": 5}}, source="x")
+    assert read.sampler == Sampler(name="ddpm", eta=0.5, steps=5)

@@ -126,6 +126,7 @@ def test_the_renderer_sees_the_crop():
     renderer = StubRenderer(0.0)
     refine([draw(4)], renderer)
     ((conditions, first_frame),) = renderer.given
+    assert conditions.source is not None and torch.equal(conditions.source, SOURCE.expand_as(conditions.coarse))
     torch.testing.assert_close(conditions.coarse, cut_square(draw(4).view, INNER, 256))
     assert conditions.appearance is conditions.coarse and first_frame == 4
 

@@ -109,6 +109,8 @@ def test_losses_are_those_of_paper_and_release():
     assert torch.allclose(paper.denoising, (answer - eps).square().mean())
     assert torch.allclose(released.denoising, (answer - eps).abs().sum())
     assert torch.allclose(paper.color, color_loss(renderer.encode(conditions).condition))
+    halved = renderer.loss(x0, t, eps, conditions, LossOptions(denoising_weight=0.5, color_weight=0))
+    assert torch.allclose(halved.denoising, paper.denoising / 2) and halved.color == 0 < paper.color
     assert torch.allclose(
         paper.picture,
         x0_from_output(answer, alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps, t, renderer.schedule, "eps"),
@@ -145,6 +147,92 @@ def test_bfloat16_is_close_to_float32():
     assert float((exact - rounded).abs().mean()) < 0.02
 
 
+PATCHED = RendererConfig(
+    unet=replace(SMALL.unet, in_channels=48, out_channels=18),
+    conditioner=ConditionerConfig(patch=2, kernel_size=3, time_channels=16, channels=4),
+    schedule="cosine",
+    timesteps=30,
+    prediction="x0",
+    target="correction",
+    use_coarse=True,
+    use_source=True,
+    use_attributes=True,
+    repairs=True,
+)
+DRAWING = replace(PATCHED, repairs=False, unet=replace(PATCHED.unet, out_channels=12))
+
+
+def sourced(first, last, seed="source"):
+    """Inference conditions that show the source, too."""
+    return replace(frames(first, last), source=uniform(seed, (4, 3, 16, 24))[first:last])
+
+
+def build_answering(config):
+    """Its answer depends on all that it is shown."""
+    renderer = build_small(config)
+    torch.nn.init.normal_(renderer.unet.head.conv.weight, std=0.1)
+    return renderer
+
+
+@pytest.mark.parametrize("num_steps", [1, 5])
+def test_untrained_a_correction_leaves_the_coarse_frame(num_steps):
+    options = replace(get_preset("default").render, num_steps=num_steps, precision="float32")
+    coarse = frames(0, 2).coarse
+    assert torch.equal(build_small(DRAWING).render(sourced(0, 2), options), coarse)
+    assert torch.allclose(build_small(PATCHED).render(sourced(0, 2), options), coarse, atol=1e-5)  # sampled anew
+
+
+@torch.no_grad()
+def test_a_correction_is_to_and_from_the_coarse_frame():
+    renderer, coarse = build_small(DRAWING), frames(0, 2).coarse
+    picture = uniform("picture", coarse.shape)
+    x0 = renderer.to_x0(picture, coarse)
+    assert torch.equal(x0, 8 * (picture - coarse))
+    assert torch.allclose(renderer.to_picture(x0, coarse), picture, atol=1e-6)
+    plain = build_small()
+    assert plain.to_x0(picture, coarse) is picture and plain.to_picture(picture, coarse) is picture
+
+
+@pytest.mark.parametrize("config", [PATCHED, DRAWING])
+@torch.no_grad()
+def test_a_patch_of_pixels_is_a_place(config):
+    renderer, conditions = build_answering(config), sourced(0, 2)
+    places = []
+    renderer.unet.register_forward_pre_hook(lambda module, given: places.append(given[0]))
+    x_t, t = normal("x_t", (2, 3, 16, 24)), torch.tensor([3, 20])
+    assert renderer(x_t, t, conditions).shape == (2, 3, 16, 24)
+    (seen,) = places
+    assert seen.shape == (2, 48, 8, 12)  # condition, x_t, coarse frame and source, 12 each
+    for number, picture in enumerate((x_t, conditions.coarse, conditions.source), 1):
+        patch = seen[:, 12 * number : 12 * (number + 1)].unflatten(1, (3, 2, 2))
+        assert torch.equal(patch[:, :, 1, 0], picture[:, :, 1::2, 0::2])
+
+
+@torch.no_grad()
+def test_what_is_switched_on_is_looked_at_and_what_is_not_is_not():
+    def answer(config, conditions):
+        return build_answering(config)(normal("x_t", (1, 3, 16, 24)), torch.tensor([20]), conditions)
+
+    known, turned = sourced(0, 1), replace(sourced(0, 1), attributes_driving=normal("other", (1, 56)))
+    blind = replace(DRAWING, use_source=False, unet=replace(DRAWING.unet, in_channels=36))
+    other = sourced(0, 1, "other source")
+    assert not torch.equal(answer(DRAWING, known), answer(DRAWING, other))
+    assert torch.equal(answer(blind, known), answer(blind, other))
+    assert torch.equal(answer(blind, known), answer(blind, frames(0, 1)))
+    still = replace(DRAWING, conditioner=replace(DRAWING.conditioner, use_motion=False))  # one way for attributes less
+    deaf = replace(still, use_attributes=False)
+    assert not torch.equal(answer(still, known), answer(still, turned))
+    assert torch.equal(answer(deaf, known), answer(deaf, turned))
+
+
+@pytest.mark.parametrize(
+    "config", [PATCHED, replace(PATCHED, use_source=False, unet=replace(PATCHED.unet, in_channels=36))]
+)
+def test_a_missing_source_is_refused(config):
+    with pytest.raises(OptionError, match="looks at the source picture; none was given"):
+        build_small(config).render(frames(0, 1), replace(get_preset("default").render, num_steps=1))
+
+
 def test_contradictions_are_named():
     with pytest.raises(ConfigError, match=r"time_channels 32 must equal unet\.channels 16"):
         DiffusionRenderer(replace(SMALL, conditioner=ConditionerConfig(time_channels=32)))
@@ -152,3 +240,9 @@ def test_contradictions_are_named():
         DiffusionRenderer(replace(SMALL, unet=replace(SMALL.unet, in_channels=5)))
     with pytest.raises(OptionError, match="'euler' is unknown"):
         build_small().render(frames(0, 1), replace(RenderOptions(), num_steps=1, sampler="euler"))
+    with pytest.raises(ConfigError, match=r"unet\.in_channels 48 must be 36 .* 3 patch\^2 = 12 channels"):
+        DiffusionRenderer(replace(PATCHED, use_coarse=False))
+    with pytest.raises(ConfigError, match=r"unet\.out_channels 18 must be 12"):
+        DiffusionRenderer(replace(PATCHED, repairs=False))
+    with pytest.raises(ConfigError, match="repairs = true is an answer to"):
+        DiffusionRenderer(replace(PATCHED, prediction="v"))

@@ -57,19 +57,20 @@ def _train(
     changes: list[str] | None,
     is_dry: bool,
 ) -> None:
-    from accelerate import PartialState
     from rich.console import Console
 
+    from fadm.training.loop import join_processes
     from fadm.training.recipes import DistillationRecipe, read_recipe
 
     places = {"shards": data, "validation": validation}
     given = [f"data.{name}={[str(place) for place in shards]}" for name, shards in places.items() if shards]
     recipe = read_recipe(kind, path, [*given, *(changes or ())])
-    console = Console(quiet=not PartialState().is_main_process, highlight=False, soft_wrap=True)
+    processes = join_processes()
+    console = Console(quiet=not processes.is_main_process, highlight=False, soft_wrap=True)
     if isinstance(recipe, DistillationRecipe):
         _distill(recipe, output, is_dry, console)
     else:
-        with PartialState().main_process_first():  # the others find the pairs in the cache
+        with processes.main_process_first():  # the others find the pairs in the cache
             task = _make_task(recipe, _show_preparation(console))
         _run(task, recipe, output, is_dry, console)
 

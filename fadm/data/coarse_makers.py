@@ -23,6 +23,7 @@ from fadm.media.crop import Square, copy_square, to_pixels, to_tensor
 from fadm.refinement import read_deca
 from fadm.weights.models import load_model
 from fadm.weights.registry import find_weights
+from fadm.weights.store import read_metadata
 
 GAIN_DEVIATION = 0.15
 EXPRESSION_DEVIATION = 0.25  # in standard deviations of the expression basis
@@ -77,14 +78,23 @@ def _normal(draws: np.random.Generator, shape: tuple[int, ...], deviation: float
 
 @dataclass(frozen=True)
 class NetworkMaker:
-    """FOMM or Face vid2vid with the weights of this name, on the CPU; nothing is augmented."""
+    """FOMM or Face vid2vid with the named weights, on the CPU; nothing is augmented.
 
-    name: str
+    sha256: of the tensors, since a run overwrites the weights of its name.
+    """
+
+    weights: str
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """See `CoarseMaker`."""
+        return f"network {self.sha256}"
 
     @torch.inference_mode()
     def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
         """See `CoarseMaker`."""
-        network, model = cast(Any, load_model(self.name)), load_landmark_model()
+        network, model = cast(Any, load_model(self.weights)), load_landmark_model()
         face = fit_face(model, torch.from_numpy(source.landmarks))
         state = network.prepare(to_tensor(source.pixels))
         for driving in drivings:
@@ -123,7 +133,7 @@ def choose_maker(coarse: str, augmented: float, attributes: str = "landmarks") -
     if coarse != "geometric":
         if not isinstance(load_model(coarse), FOMM | FaceVid2Vid):
             raise OptionError(f"coarse.generator {coarse!r}: these weights animate nothing; name FOMM or Face vid2vid")
-        maker = NetworkMaker(coarse)
+        maker = NetworkMaker(coarse, str(read_metadata(find_weights(coarse)).get("sha256")))
     if attributes == "deca":
         find_weights("deca")
         return DecaMaker(maker)

@@ -73,6 +73,10 @@ class CoarsePairs:
         self.clips, self.options, self.path = clips, options, path
         self.rows = np.load(path, mmap_mode="r")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process maps the file itself: a map is sent as all of its bytes."""
+        return CoarsePairs, (self.clips, self.options, self.path)
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -31,7 +31,8 @@ def move_pixels(picture: Tensor, shift: Tensor) -> Tensor:
     B, _, height, width = picture.shape
     rows, columns = shift.shape[2:]
     identity = torch.eye(2, 3, device=picture.device).expand(B, -1, -1)
-    grid = F.affine_grid(identity, [B, 1, height, width], align_corners=False)  # (B, H, W, 2) in -1..1
+    with torch.autocast(picture.device.type, enabled=False):  # places need more digits than bfloat16 has
+        grid = F.affine_grid(identity, [B, 1, height, width], align_corners=False)  # (B, H, W, 2) in -1..1
     offset = F.interpolate(shift, size=(height, width), mode="bilinear", align_corners=False)
     offset = offset.permute(0, 2, 3, 1) * shift.new_tensor([2 / columns, 2 / rows])
     return F.grid_sample(picture, grid + offset, mode="bilinear", padding_mode="border", align_corners=False)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fadm.device import autocast, choose_device, choose_dtype
 from fadm.training.loop import Task, sum_losses
-from fadm.training.objective import Batch, to_unit
+from fadm.training.objective import Batch, to_unit, use_channels_last
 from fadm.training.options import RunOptions
 
 TIMED_STEPS = 2
@@ -37,7 +37,7 @@ def estimate_run(task: Task, run: RunOptions) -> Estimate:
     players = {"generator": task.objective.generator, "critic": task.objective.critic}
     for player in players.values():
         if player is not None:
-            player.to(device).train()
+            use_channels_last(player.to(device).train())
     size = max(1, run.batch_size // run.accumulation)
     batch = default_collate([task.samples[number] for number in range(size)])
     batch = {name: to_unit(tensor.to(device)) for name, tensor in batch.items()}

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fadm.config import config_to_dict, write_config
+from fadm.config import config_to_dict, read_config, write_config
 from fadm.data.shards import Pixels
 from fadm.errors import ConfigError, OutputError
+from fadm.media.output import explain_failure, replace_file
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class RunFolder:
     def open(self, recipe: Any) -> None:
         """Make the folder, or check that its run had the same recipe. Raises ConfigError, OutputError."""
         place = self.path / "recipe.json"
-        given = json.loads(json.dumps(config_to_dict(recipe)))
+        given = _plain(recipe)
         if place.exists():
-            before = json.loads(place.read_text())
+            before = _plain(read_config(type(recipe), place))  # with the defaults of keys that came later
             different = [key for key in sorted({*_flat(before), *_flat(given)}) if _differ(before, given, key)]
             if different:
                 key = different[0]
@@ -44,15 +45,19 @@ class RunFolder:
             return
         if self.path.is_dir() and any(self.path.iterdir()):
             raise OutputError(f"{self.path} is not empty and holds no run; give another folder")
-        (self.path / "samples").mkdir(parents=True, exist_ok=True)
-        write_config(recipe, place)
+        with explain_failure(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        write_config(recipe, place)  # before all else: a folder that holds other things and no recipe is refused
+        (self.path / "samples").mkdir(exist_ok=True)
 
     def rewind_metrics(self, step: int) -> None:
-        """Forget what was logged after the checkpoint's step: it is computed again."""
+        """Forget what was logged after the checkpoint's step, and all of it without one (0): it is computed again."""
         place = self.path / "metrics.jsonl"
         if place.exists():
-            lines = [line for line in place.read_text().splitlines() if _step_of(line) <= step]
-            place.write_text("".join(f"{line}\n" for line in lines if _step_of(line) >= 0))
+            lines = place.read_text().splitlines() if step else []
+            kept = "".join(f"{line}\n" for line in lines if 0 <= _step_of(line) <= step)
+            with replace_file(place) as temporary:
+                temporary.write_text(kept)
 
     def log(self, step: int, numbers: dict[str, float]) -> None:
         """Append a line of metrics."""
@@ -61,7 +66,9 @@ class RunFolder:
 
     def save_grid(self, step: int, grid: Pixels) -> None:
         """Write a sheet of validation pictures (H, W, 3)."""
-        Image.fromarray(np.ascontiguousarray(grid)).save(self.path / "samples" / f"{step:07d}.png")
+        folder = self.path / "samples"
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(grid)).save(folder / f"{step:07d}.png")
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
@@ -75,6 +82,12 @@ def _step_of(line: str) -> int:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return -1
+
+
+def _plain(recipe: Any) -> dict[str, Any]:
+    """A recipe as JSON knows it: lists for tuples."""
+    values: dict[str, Any] = json.loads(json.dumps(config_to_dict(recipe)))
+    return values
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

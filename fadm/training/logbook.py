@@ -43,7 +43,7 @@ class Logbook:
             from torch.utils.tensorboard import SummaryWriter
 
             self.folder.rewind_metrics(self.step)
-            self.writer = SummaryWriter(str(self.folder.path / "tensorboard"), purge_step=self.step + 1)
+            self.writer = SummaryWriter(str(self.folder.path / "tensorboard"), purge_step=self.step and self.step + 1)
         return self
 
     def __exit__(self, *_: object) -> None:

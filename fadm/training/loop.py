@@ -7,6 +7,7 @@ its samples (fadm/data/batches.py). So a run that was killed goes on as if nothi
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 
 import torch
@@ -18,15 +19,17 @@ from torch.utils.data import DataLoader, Dataset
 from fadm.config import config_to_dict
 from fadm.data.batches import Sample, StepBatches
 from fadm.data.shards import Pixels
-from fadm.device import choose_dtype
+from fadm.device import choose_device, choose_dtype
 from fadm.errors import TrainingError
 from fadm.training.folder import RunFolder
 from fadm.training.logbook import Logbook, Progress
-from fadm.training.objective import Batch, Objective, to_unit
+from fadm.training.objective import Batch, Objective, to_unit, use_channels_last
 from fadm.training.options import DataOptions, OptimizerOptions, RunOptions
-from fadm.training.signals import stop_signals
+from fadm.training.signals import leave_interrupts_to_parent, stop_signals
 from fadm.training.state import Player, TrainingState, average_networks, load_state, save_state
 from fadm.weights.store import save_weights
+
+LONGEST_WAIT = timedelta(days=1)  # of processes for the one that makes pairs
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def train(
     log = Logbook(folder, run, accelerator, report, state.step)
     batches = read_batches(task.samples, run, data, state.step, accelerator)
     with stop_signals() as asked_to_stop, log:
+        if state.step == 0:
+            validate(task, state, folder, log, accelerator)  # where the curves begin
         while state.step < run.steps:
             for name, player in state.players.items():
                 set_learning_rate(player, optimizers[name], state.step, run.steps)
@@ -83,22 +88,36 @@ def train(
             is_last = state.step == run.steps
             if is_last or state.step % run.validate_every == 0:
                 validate(task, state, folder, log, accelerator)
-            if is_last or asked_to_stop() or state.step % run.checkpoint_every == 0:
+            is_stopping = _any_process(asked_to_stop(), accelerator)
+            if is_last or is_stopping or state.step % run.checkpoint_every == 0:
                 save_state(state, folder.latest, is_main=accelerator.is_main_process)
-            if asked_to_stop() and not is_last:
+            if is_stopping and not is_last:
                 raise KeyboardInterrupt
     return state
 
 
+def join_processes() -> PartialState:
+    """The processes that a launcher has started, each with its GPU or, where there is none, all on the CPU (gloo)."""
+    return PartialState(cpu=choose_device().type == "cpu", timeout=LONGEST_WAIT)
+
+
 def make_accelerator(run: RunOptions) -> Accelerator:
     """Devices, precision and processes as the launcher, or nothing but the machine, says."""
-    is_half = choose_dtype(PartialState().device, run.precision) == torch.bfloat16
+    is_half = choose_dtype(join_processes().device, run.precision) == torch.bfloat16
     parts_may_rest = DistributedDataParallelKwargs(find_unused_parameters=True)  # conditions that are switched off
     return Accelerator(
         mixed_precision="bf16" if is_half else "no",
         gradient_accumulation_steps=run.accumulation,
         kwargs_handlers=[parts_may_rest],
     )
+
+
+def _any_process(is_so: bool, accelerator: Accelerator) -> bool:
+    """Whether it is so in any of the processes: they stop after the same step."""
+    if accelerator.num_processes == 1:
+        return is_so
+    votes = accelerator.reduce(torch.tensor(float(is_so), device=accelerator.device))
+    return bool(votes > 0)
 
 
 def build_state(
@@ -110,8 +129,7 @@ def build_state(
     for name, module in modules.items():
         if module is None:
             continue
-        # the layout in which convolutions are fastest; PyTorch's own annotations lack this keyword
-        module.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        use_channels_last(module.train())
         options = optimizers[name]
         trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
         optimizer = AdamW(
@@ -140,6 +158,7 @@ def read_batches(
         num_workers=data.workers,
         pin_memory=is_cuda,
         multiprocessing_context="spawn" if data.workers else None,
+        worker_init_fn=leave_interrupts_to_parent,
     )
     for batch in loader:
         yield {name: to_unit(tensor.to(accelerator.device, non_blocking=is_cuda)) for name, tensor in batch.items()}
@@ -173,14 +192,15 @@ def train_step(
             sums[name] = sums.get(name, torch.zeros(())) + loss.detach().float().cpu() / run.accumulation
     for name, average in state.averages.items():
         average.update_parameters(objective.networks[name])
-    return {name: float(loss) for name, loss in sums.items()}
+    means: Tensor = accelerator.reduce(torch.stack(list(sums.values())).to(accelerator.device), "mean")
+    return dict(zip(sums, means.tolist(), strict=True))
 
 
 def _descend(player: Player, loss: Tensor, options: OptimizerOptions, accelerator: Accelerator) -> None:
     if not torch.isfinite(loss):
         raise TrainingError(
             f"the loss is {loss.item()}: training has diverged; lower optimizer.learning_rate or set clip_norm, and "
-            "start again from the last checkpoint"
+            "start in another folder, with run.start = these weights to keep what was learned"
         )
     accelerator.backward(loss)
     if accelerator.sync_gradients and options.clip_norm is not None:

@@ -1,9 +1,11 @@
 """How training runs: data, optimizer, length, what is written when. Each kind's recipe is these and its objective."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from fadm.data.coarse_pairs import PairOptions
+from fadm.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,10 @@ class DataOptions:
     cache: str = "cache"
     workers: int = 1
 
+    def __post_init__(self) -> None:
+        """Raise ConfigError for numbers out of range."""
+        _check_range("data", self, size=(1, None), workers=(0, None))
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoarseOptions:
@@ -35,6 +41,12 @@ class CoarseOptions:
     attributes: Literal["landmarks", "deca"] = "landmarks"
     pairs: PairOptions = PairOptions()
     validation_pairs_per_clip: int = 8
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for numbers out of range."""
+        _check_range("coarse", self, validation_pairs_per_clip=(1, None))
+        counts = {"sources_per_clip": (1, None), "drivings_per_source": (1, None), "seed": (0, None)}
+        _check_range("coarse.pairs", self.pairs, augmented=(0, 1), **counts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +64,12 @@ class OptimizerOptions:
     decay: Literal["none", "cosine"] = "none"
     final_share: float = 0.05
     clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for numbers out of range."""
+        _check_range("optimizer", self, learning_rate=(0, None), weight_decay=(0, None), final_share=(0, 1))
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"optimizer.betas {list(self.betas)} are out of range; choose from 0 to below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,3 +90,18 @@ class RunOptions:
     checkpoint_every: int = 250
     validate_every: int = 1000
     validation_samples: int = 64
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for numbers out of range."""
+        names = ("steps", "batch_size", "accumulation", "log_every", "checkpoint_every", "validate_every")
+        counts = dict.fromkeys((*names, "validation_samples"), (1, None))
+        _check_range("run", self, seed=(0, None), ema_decay=(0, 1), **counts)
+
+
+def _check_range(table: str, options: Any, **ranges: tuple[float, float | None]) -> None:
+    """Raise ConfigError for the first number that is not within its range, both ends included; None: no end."""
+    for name, (least, most) in ranges.items():
+        given = getattr(options, name)
+        if not least <= given <= (math.inf if most is None else most):
+            end = "more" if most is None else f"up to {most}"
+            raise ConfigError(f"{table}.{name} {given} is out of range; choose {least} or {end}")

@@ -23,3 +23,8 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def leave_interrupts_to_parent(worker: int) -> None:
+    """For a process that reads ahead: Ctrl-C reaches it, too, but its parent still wants the step's samples."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

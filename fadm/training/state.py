@@ -25,7 +25,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fadm.errors import OutputError, WeightsError
 from fadm.media.output import replace_file
 
-WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)  # the same tensors however many devices hold them
+# The same tensors however many devices hold them: in the main process alone, or in each.
+WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+WHOLE_EVERYWHERE = StateDictOptions(full_state_dict=True)
 
 
 @dataclass
@@ -64,7 +66,7 @@ def save_state(state: TrainingState, path: Path, *, is_main: bool = True) -> Non
     for name, player in state.players.items():
         weights = get_model_state_dict(player.module, options=WHOLE)
         tensors |= {f"{name}.module.{key}": tensor for key, tensor in weights.items()}
-        memory: Any = get_optimizer_state_dict(player.module, player.optimizer, options=WHOLE)["state"]
+        memory: Any = get_optimizer_state_dict(player.module, player.optimizer, options=WHOLE).get("state", {})
         for parameter, slots in memory.items():
             tensors |= {f"{name}.optimizer.{parameter}.{slot}": tensor for slot, tensor in slots.items()}
     for name, average in state.averages.items():
@@ -94,16 +96,25 @@ def load_state(state: TrainingState, path: Path) -> None:
     with _explain_mismatch(path):
         for name, player in state.players.items():
             set_model_state_dict(player.module, _below(tensors, f"{name}.module."), options=WHOLE)
-            memory = get_optimizer_state_dict(player.module, player.optimizer, options=WHOLE)
+            memory: Any = get_optimizer_state_dict(player.module, player.optimizer, options=WHOLE_EVERYWHERE)
             slots: dict[str, Any] = {}
             for key, tensor in _below(tensors, f"{name}.optimizer.").items():
                 parameter, _, slot = key.rpartition(".")
                 slots.setdefault(parameter, {})[slot] = tensor
-            given = {"state": slots, "param_groups": memory["param_groups"]}
+            given = {"state": memory["state"] | slots, "param_groups": memory["param_groups"]}
             set_optimizer_state_dict(player.module, player.optimizer, given, options=WHOLE)
+            _forget_unused(player.optimizer, memory["param_groups"], slots)
             _lay_out_like_parameters(player.optimizer)
         for name, average in state.averages.items():
             set_model_state_dict(average, _below(tensors, f"average.{name}."), options=WHOLE)
+
+
+def _forget_unused(optimizer: Optimizer, groups: list[dict[str, Any]], slots: dict[str, Any]) -> None:
+    """Parameters that never had a gradient, parts that are switched off, have no memory."""
+    for names, group in zip(groups, optimizer.param_groups, strict=True):
+        for name, parameter in zip(names["params"], group["params"], strict=True):
+            if name not in slots:
+                optimizer.state.pop(parameter, None)
 
 
 def _lay_out_like_parameters(optimizer: Optimizer) -> None:

@@ -35,20 +35,20 @@ VALIDATION_SEED = 1
 
 def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
     """Train a renderer on coarse frames."""
-    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)
     with _seeded(recipe.run):
         objective = build_renderer_objective(recipe.objective)
     _start(objective, recipe.run)
+    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
     return _rendering_task(objective, train, held_out, recipe.data, recipe.run, recipe.render, recipe.coarse.attributes)
 
 
 def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, teacher: str, report: Report) -> Task:
     """Train a renderer to reach in one stage's steps what its teacher, weights by name, reaches in more."""
-    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)
     network = load_model(teacher)
     if not isinstance(network, DiffusionRenderer):
         raise OptionError(f"teacher {teacher!r}: these weights are of no renderer")
     objective = build_distillation_objective(stage, network)
+    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
     render = RenderOptions(sampler="ddim", eta=0.0, num_steps=stage.student_steps, shared_noise=True)
     return _rendering_task(objective, train, held_out, recipe.data, recipe.run, render, recipe.coarse.attributes)
 

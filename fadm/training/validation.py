@@ -40,6 +40,8 @@ class HeldOut:
     def __call__(self, networks: dict[str, nn.Module]) -> Validation:
         """Means over the samples, the L1 of the predictions first, and some rows source, driving, baseline, result."""
         device = next(next(iter(networks.values())).parameters()).device
+        if self.features is not None:
+            self.features.to(device)
         rows: dict[str, list[Tensor]] = {}
         sheet: list[Pixels] = []
         for start in range(0, self.count, BATCH_SIZE):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -78,6 +80,34 @@ def test_a_removed_condition_has_no_influence(case, switch, follows_attributes, 
 def test_coarsening_keeps_size_and_constant_pictures(downsampling):
     picture = torch.full((1, 3, 20, 28), 0.25)
     assert torch.allclose(coarsen(picture, 8, downsampling, "bilinear"), picture)
+
+
+@pytest.mark.parametrize("switch", [{}, {"use_motion": False}, {"use_appearance": False}])
+@torch.no_grad()
+def test_patches_are_places_of_the_condition(switch):
+    torch.manual_seed(0)
+    config = ConditionerConfig(patch=4, kernel_size=3, time_channels=8, channels=4, **switch)
+    conditioner = AttributeGuidedConditioner(config)
+    features = conditioner.encode(conditions())
+    assert features.appearance.shape == (2, 4, 16, 16) and features.motion.shape == (2, 3, 4, 16, 16)
+    condition = conditioner.fuse(features, normal("time", (2, 8)))
+    assert condition.shape == (2, 48, 16, 16) and 0 <= condition.min() < condition.max() <= 1
+
+
+@torch.no_grad()
+def test_reductions_are_taken_of_pixels_not_of_places():
+    """With means of areas, noise that averages out over 8x8 pixels has no influence on the appearance."""
+    torch.manual_seed(0)
+    choices = {"downsampling": "area", "appearance_upsampling": "bilinear", "use_motion": False}
+    conditioner = AttributeGuidedConditioner(ConditionerConfig(patch=4, kernel_size=3, time_channels=8, **choices))
+    board = torch.ones(64, 64)
+    board[::2, 1::2] = board[1::2, ::2] = -1
+    known = conditions()
+    noisy = replace(known, appearance=known.appearance + 0.1 * board)
+    plain, other = (conditioner.encode(given).appearance for given in (known, noisy))
+    assert torch.allclose(plain, other, atol=1e-5)
+    brighter = replace(known, appearance=known.appearance + 0.1)
+    assert not torch.allclose(plain, conditioner.encode(brighter).appearance, atol=1e-2)
 
 
 def test_other_number_of_attributes_is_named(case):

@@ -18,3 +18,11 @@ def test_parts_that_do_not_belong_together_are_named():
         Conditions(coarse=picture, appearance=picture[:1], attributes_source=attributes, attributes_driving=attributes)
     with pytest.raises(OptionError, match=r"attributes_driving has the shape \(1, 56\)"):
         inference_conditions(picture, attributes, attributes[:1])
+
+
+def test_the_source_is_one_of_the_pictures():
+    picture, attributes = torch.zeros(2, 3, 8, 8), torch.zeros(2, 56)
+    assert inference_conditions(picture, attributes, attributes).source is None
+    assert inference_conditions(picture, attributes, attributes, picture).source is picture
+    with pytest.raises(OptionError, match=r"coarse \(2, 3, 8, 8\) and source \(2, 3, 8, 4\) differ in shape"):
+        inference_conditions(picture, attributes, attributes, picture[..., :4])

@@ -7,6 +7,8 @@ import torch
 from fadm.data.coarse_makers import DecaMaker, GeometricMaker, NetworkMaker, choose_maker
 from fadm.data.coarse_pairs import read_face
 from fadm.errors import OptionError, WeightsError
+from fadm.weights.registry import find_weights
+from fadm.weights.store import read_metadata
 from tests.data.made_up_clips import SIDE, MixingMaker, write_clips
 from tests.networks import tiny_networks
 
@@ -37,7 +39,7 @@ def test_geometric_frames_come_near_the_driving_ones(faces):
     assert len(pairs) == 3 and all(pair.coarse.shape == (SIDE, SIDE, 3) for pair in pairs)
     moved = [distance(pair.coarse, face.pixels) for pair, face in zip(pairs, faces[1:], strict=True)]
     still = [distance(faces[0].pixels, face.pixels) for face in faces[1:]]
-    assert sum(moved) < 0.6 * sum(still)
+    assert all(m < 0.8 * s for m, s in zip(moved, still, strict=True))
     assert all(np.array_equal(pair.attributes_source, pairs[0].attributes_source) for pair in pairs)
     differences = [np.abs(pair.attributes_driving - pair.attributes_source).max() for pair in pairs]
     assert min(differences) > 0.1
@@ -56,7 +58,8 @@ def test_only_augmented_frames_are_a_little_wrong(faces):
 @pytest.mark.parametrize("name", ["fomm", "face_vid2vid"])
 def test_networks_make_frames_too(home, faces, name):
     maker = choose_maker(name, 0.5)
-    assert maker == NetworkMaker(name) and maker.name == name
+    sha256 = read_metadata(find_weights(name))["sha256"]
+    assert maker == NetworkMaker(name, sha256) and maker.name == f"network {sha256}"
     large = [replace(face, pixels=np.kron(face.pixels, np.ones((2, 2, 1), np.uint8))) for face in faces[:2]]
     (pair,) = make(maker, large)
     assert pair.coarse.shape == (2 * SIDE, 2 * SIDE, 3) and pair.coarse.dtype == np.uint8

@@ -1,4 +1,5 @@
 import os
+import pickle
 import signal
 from dataclasses import dataclass, replace
 
@@ -143,3 +144,9 @@ def test_clips_that_cannot_make_pairs_are_refused(clips, tmp_path):
 def test_several_processes_make_the_same_file(clips, pairs, tmp_path):
     made = build_coarse_pairs(clips, OPTIONS, MixingMaker(), tmp_path, workers=2)
     assert made.path.read_bytes() == pairs.path.read_bytes()
+
+
+def test_another_process_is_sent_the_name_of_the_file_and_not_its_rows(pairs):
+    sent = pickle.dumps(pairs)
+    assert len(sent) < pairs.rows.nbytes / 2
+    np.testing.assert_array_equal(pickle.loads(sent).rows, pairs.rows)

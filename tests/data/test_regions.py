@@ -38,10 +38,10 @@ def test_closed_eyes_are_looked_at_too(roll):
     attention = draw_attention(landmarks, SIZE)
     for upper, _, _ in EYES:
         lids = landmarks[list(upper), :2]
-        height = 0.12 * np.ptp(lids[:, 0]) * np.array([-np.sin(angle), np.cos(angle)])
+        height = 0.08 * np.ptp(lids[:, 0]) * np.array([-np.sin(angle), np.cos(angle)])
         for places in (lids, lids + height, lids - height):
             assert (look_at(attention, places) == 255).all()
-        assert (look_at(attention, lids.mean(0, keepdims=True) - 5 * height) == 85).all()
+        assert (look_at(attention, lids.mean(0, keepdims=True) - 8 * height) == 85).all()
 
 
 def test_a_face_beyond_the_picture_is_cut_off():

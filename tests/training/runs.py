@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -24,7 +25,13 @@ from fadm.training.state import TrainingState
 SIDE = 32
 RENDERER = RendererConfig(
     unet=UNetConfig(
-        in_channels=48, out_channels=18, channels=8, multipliers=(1, 2), residual_blocks=1, attention_levels=(), norm_groups=4
+        in_channels=48,
+        out_channels=18,
+        channels=8,
+        multipliers=(1, 2),
+        residual_blocks=1,
+        attention_levels=(),
+        norm_groups=4,
     ),
     conditioner=ConditionerConfig(patch=2, kernel_size=3, time_channels=8, channels=4),
     schedule="cosine",
@@ -98,3 +105,4 @@ if __name__ == "__main__":  # python -m tests.training.runs FOLDER [STEP at whic
             os.kill(os.getpid(), signal.SIGKILL)
 
     run_training(Path(sys.argv[1]), report)
+    print(PartialState().num_processes, "processes")

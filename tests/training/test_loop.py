@@ -14,6 +14,7 @@ from fadm.training import loop
 from fadm.training.folder import read_metrics
 from fadm.training.objective import Outcome
 from fadm.weights.store import read_metadata
+from tests.training import runs
 from tests.training.runs import OPTIMIZER, RUN, run_training
 
 LATEST = "latest.safetensors"
@@ -42,7 +43,7 @@ def whole(tmp_path_factory):
 def test_a_killed_run_goes_on_bit_by_bit(whole, tmp_path):
     killed = start("-m", "tests.training.runs", str(tmp_path), "5")
     assert killed.returncode == -signal.SIGKILL
-    assert len(losses_of(tmp_path)) == 6  # five steps and a validation, of which the checkpoint knows four steps
+    assert len(losses_of(tmp_path)) == 7  # five steps and two validations, of which the checkpoint knows four steps
     assert start("-m", "tests.training.runs", str(tmp_path)).returncode == 0
     expected, resumed = load_file(whole / LATEST), load_file(tmp_path / LATEST)
     assert expected.keys() == resumed.keys() and any("exp_avg_sq" in key for key in expected)
@@ -53,13 +54,19 @@ def test_a_killed_run_goes_on_bit_by_bit(whole, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does(whole, tmp_path):
-    launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1")
-    launch += ("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0")
-    done = start(*launch, "-m", "tests.training.runs", str(tmp_path))
+def test_two_processes_learn_what_one_does_and_go_on_bit_by_bit(whole, tmp_path):
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tests.training.runs")
+    done = start(*launch, str(tmp_path / "both"))
     assert done.returncode == 0, done.stderr
-    for one, two in zip(losses_of(whole), losses_of(tmp_path), strict=True):
-        assert one == pytest.approx(two, rel=2e-3, abs=1e-6)
+    assert done.stdout.count("2 processes") == 2
+    for one, two in zip(losses_of(whole), losses_of(tmp_path / "both"), strict=True):
+        assert one == pytest.approx(two, rel=1e-4, abs=1e-6)
+    assert start(*launch, str(tmp_path / "killed"), "5").returncode != 0
+    assert start(*launch, str(tmp_path / "killed")).returncode == 0
+    assert losses_of(tmp_path / "both") == losses_of(tmp_path / "killed")
+    expected, resumed = (load_file(tmp_path / name / LATEST) for name in ("both", "killed"))
+    assert expected.keys() == resumed.keys() == load_file(whole / LATEST).keys()
+    assert all(torch.equal(expected[key], resumed[key]) for key in expected)
 
 
 def test_accumulated_steps_are_the_same_steps(tmp_path):
@@ -96,7 +103,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
         return Outcome({"picture": next(generator.parameters()).sum() * float("nan")}, {})
 
     monkeypatch.setattr("fadm.training.rendering.RendererTraining.forward", diverge)
-    with pytest.raises(TrainingError, match="lower optimizer.learning_rate"):
+    with pytest.raises(TrainingError, match=r"lower optimizer\.learning_rate"):
         run_training(tmp_path)
     assert not (tmp_path / LATEST).exists()
 
@@ -115,6 +122,24 @@ def test_learning_rate_warms_up_and_falls_along_a_cosine():
 def test_metrics_are_json_lines(tmp_path):
     run_training(tmp_path, steps=2)
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in lines] == [1, 2, 2]
-    assert "validation/size" in json.loads(lines[2])
+    assert [json.loads(line)["step"] for line in lines] == [0, 1, 2, 2]
+    assert "validation/size" in json.loads(lines[0]) and "validation/size" in json.loads(lines[3])
     assert list((tmp_path / "tensorboard").iterdir()) and (tmp_path / "samples" / "0000002.png").exists()
+
+
+def test_a_run_with_parts_switched_off_goes_on(tmp_path, monkeypatch):
+    conditioner = replace(runs.RENDERER.conditioner, use_motion=False)
+    objective = replace(runs.OBJECTIVE, renderer=replace(runs.RENDERER, conditioner=conditioner))
+    monkeypatch.setattr(runs, "OBJECTIVE", objective)
+
+    def ask(progress):
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    run_training(tmp_path / "whole", steps=4, validate_every=4)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(tmp_path / "parts", ask, steps=4, validate_every=4)
+    run_training(tmp_path / "parts", steps=4, validate_every=4)
+    whole, parts = load_file(tmp_path / "whole" / LATEST), load_file(tmp_path / "parts" / LATEST)
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)

@@ -5,7 +5,8 @@ import torch
 
 from fadm.errors import ConfigError, OptionError
 from fadm.training.coarse.fomm import FOMMObjectiveConfig, build_fomm_objective
-from fadm.training.objective import Objective, ReconstructionConfig
+from fadm.training.coarse.reconstruction import ReconstructionConfig
+from fadm.training.objective import Objective
 from tests.training.coarse import tiny
 
 PLAIN = FOMMObjectiveConfig(network=tiny.FOMM, critic=tiny.CRITIC, reconstruction=tiny.RECONSTRUCTION)

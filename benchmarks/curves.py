@@ -1,0 +1,44 @@
+"""The validation curve of a training run: a picture, and its numbers as a Markdown table.
+
+python benchmarks/curves.py RUN -o PICTURE [--baseline coarse]
+
+baseline: what the numbers are drawn beside, `coarse` for a renderer, `source` for a coarse generator.
+"""
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+
+from fadm.training.folder import read_metrics
+
+PREFIX = "validation/"
+NAMES = {"l1": "L1", "psnr": "PSNR (dB)", "perceptual": "EfficientNet-Lite0 distance"}
+
+
+def main(run: Path, picture: Path, baseline: str) -> None:
+    matplotlib.use("Agg")
+    rows = [row for row in read_metrics(run / "metrics.jsonl") if f"{PREFIX}l1" in row]
+    steps = [int(row["step"]) for row in rows]
+    print(f"| step | {' | '.join(NAMES.values())} |")
+    print("|---|" + "---|" * len(NAMES))
+    print("| " + " | ".join([baseline, *(f"{rows[0][f'{PREFIX}{name}_{baseline}']:.4g}" for name in NAMES)]) + " |")
+    for step, row in zip(steps, rows, strict=True):
+        print("| " + " | ".join([str(step), *(f"{row[PREFIX + name]:.4g}" for name in NAMES)]) + " |")
+    figure, axes = plt.subplots(1, len(NAMES), figsize=(4 * len(NAMES), 3), layout="constrained")
+    for axis, (name, title) in zip(axes, NAMES.items(), strict=True):
+        axis.plot(steps, [row[PREFIX + name] for row in rows], marker=".")
+        axis.axhline(rows[0][f"{PREFIX}{name}_{baseline}"], linestyle="--", color="grey", label=baseline)
+        axis.set(title=title, xlabel="step")
+        axis.legend()
+    figure.savefig(picture)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--baseline", default="coarse")
+    given = parser.parse_args()
+    main(given.run, given.output, given.baseline)
