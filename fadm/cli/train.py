@@ -112,6 +112,7 @@ def _run(task: "Task", recipe: "Recipe", output: Path, is_dry: bool, console: "C
     from accelerate import PartialState
 
     from fadm.config import config_to_dict
+    from fadm.data.batches import StepBatches
     from fadm.training.folder import RunFolder
     from fadm.training.loop import train
 
@@ -120,6 +121,10 @@ def _run(task: "Task", recipe: "Recipe", output: Path, is_dry: bool, console: "C
         _show_estimate(task, recipe, console)
         return
     folder = RunFolder(output)
+    run, world = recipe.run, PartialState().num_processes
+    StepBatches(
+        0, run.steps, run.batch_size, accumulation=run.accumulation, world=world
+    )  # refuses what cannot be shared
     if PartialState().is_main_process:
         folder.open(recipe)
         console.print(f"{output}: the whole recipe is in recipe.json", markup=False)

@@ -6,6 +6,7 @@ The coarse generator is frozen, so its frames are made once, by all cores, kept 
 import hashlib
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from fadm.data.shards import Pixels, TrackedClip
-from fadm.errors import InputError
+from fadm.errors import InputError, OutputError
 from fadm.face.topology import mirror_partners
 from fadm.media.crop import resize_pixels
+from fadm.media.output import explain_failure, replace_file
 
 FloatArray = NDArray[np.float32]
 
@@ -131,7 +133,8 @@ def build_coarse_pairs(
     """Make what is not made yet of the clips' pairs, in `folder`; report(done, total) tells of clips.
 
     Killed at any moment and called again, it goes on: a row counts when its checksum is there and right. The
-    file's name says from what it was made. Raises InputError for clips with fewer than two frames.
+    file's name says from what it was made. Raises InputError for clips with fewer than two frames, OutputError
+    where there is no room.
     """
     short = [clip.key for clip in clips if len(clip.pictures) < 2]
     if short or not clips:
@@ -139,9 +142,8 @@ def build_coarse_pairs(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"pairs-{_digest(clips, options, make)}.npy"
     if not path.exists():
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        np.lib.format.open_memmap(temporary, "w+", _row_type(options), (len(clips) * _rows_per_clip(options),)).flush()
-        temporary.rename(path)
+        with replace_file(path) as temporary:
+            _allocate(temporary, _row_type(options), len(clips) * _rows_per_clip(options))
     jobs = [(clip, number, options, make, path) for number, clip in enumerate(clips)]
     if workers == 1:
         for done, job in enumerate(jobs):
@@ -153,6 +155,17 @@ def build_coarse_pairs(
                 future.result()
                 report(done + 1, len(jobs))
     return CoarsePairs(clips, options, path)
+
+
+def _allocate(path: Path, row_type: np.dtype, num_rows: int) -> None:
+    """Make an empty file of all rows, its room on the disk taken now rather than missed later."""
+    size = num_rows * row_type.itemsize
+    if shutil.disk_usage(path.parent).free < size:
+        raise OutputError(f"the pairs need {size / 1e9:.1f} GB in {path.parent}; make space or set data.cache")
+    np.lib.format.open_memmap(path, "w+", row_type, (num_rows,)).flush()
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file, explain_failure(path):
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _fill_clip(clip: TrackedClip, number: int, options: PairOptions, make: CoarseMaker, path: Path) -> None:
@@ -208,8 +221,10 @@ def _checksum(pixels: Pixels) -> int:
 
 
 def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: CoarseMaker) -> str:
-    """Names what the pairs are made from: clips with their sizes, options, generator."""
-    sizes: list[Any] = [(clip.key, [picture.size for picture in clip.pictures]) for clip in clips]
+    """Names what the pairs are made from: clips with their pictures' sizes and landmarks, options, generator."""
+    sizes: list[Any] = [
+        (clip.key, [picture.size for picture in clip.pictures], zlib.crc32(clip.landmarks.tobytes())) for clip in clips
+    ]
     content = json.dumps([sizes, asdict(options), make.name], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 

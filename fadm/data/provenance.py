@@ -3,14 +3,23 @@
 from collections.abc import Sequence
 
 from fadm.data.shards import TrackedClip
+from fadm.weights.registry import find_weights
+from fadm.weights.store import read_metadata
+
+OPEN = "Apache-2.0"
 
 
-def describe_clips(clips: Sequence[TrackedClip]) -> dict[str, str]:
-    """For the weights' metadata: number of clips and people, sources and their terms, the licence that follows."""
-    is_open = all(clip.info.get("tier") == "open" for clip in clips)
+def describe_clips(clips: Sequence[TrackedClip], weights: Sequence[str] = ()) -> dict[str, str]:
+    """For the weights' metadata: number of clips and people, sources and their terms, the licence that follows.
+
+    weights: names or files of other weights that took part: as a start, a teacher, a coarse generator.
+    """
+    licences = {name: str(read_metadata(find_weights(name)).get("licence", "?")) for name in weights}
+    is_open = all(clip.info.get("tier") == "open" for clip in clips) and set(licences.values()) <= {OPEN}
     sources = sorted({f"{clip.info.get('source', '?')}: {clip.info.get('terms', '?')}" for clip in clips})
+    sources += [f"weights {name}: {licence}" for name, licence in licences.items()]
     return {
         "trained_on": f"{len(clips)} clips of {len({clip.identity for clip in clips})} people",
         "sources": "; ".join(sources),
-        "licence": "Apache-2.0" if is_open else "research and non-commercial use",
+        "licence": OPEN if is_open else "research and non-commercial use",
     }

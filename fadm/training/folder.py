@@ -36,7 +36,9 @@ class RunFolder:
         if place.exists():
             before = _plain(read_config(type(recipe), place))  # with the defaults of keys that came later
             different = [key for key in sorted({*_flat(before), *_flat(given)}) if _differ(before, given, key)]
-            if different:
+            if different and not self.latest.exists():
+                write_config(recipe, place)  # nothing was learned yet
+            elif different:
                 key = different[0]
                 raise ConfigError(
                     f"{self.path} holds a run with {key} = {_flat(before).get(key)!r}, now {_flat(given).get(key)!r}; "

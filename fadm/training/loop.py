@@ -78,7 +78,7 @@ def train(
     batches = read_batches(task.samples, run, data, state.step, accelerator)
     with stop_signals() as asked_to_stop, log:
         if state.step == 0:
-            validate(task, state, folder, log, accelerator)  # where the curves begin
+            validate(task, state, folder, log, accelerator, is_kept=False)  # where the curves begin
         while state.step < run.steps:
             for name, player in state.players.items():
                 set_learning_rate(player, optimizers[name], state.step, run.steps)
@@ -91,7 +91,7 @@ def train(
             is_stopping = _any_process(asked_to_stop(), accelerator)
             if is_last or is_stopping or state.step % run.checkpoint_every == 0:
                 save_state(state, folder.latest, is_main=accelerator.is_main_process)
-            if is_stopping and not is_last:
+            if is_stopping:
                 raise KeyboardInterrupt
     return state
 
@@ -197,16 +197,22 @@ def train_step(
 
 
 def _descend(player: Player, loss: Tensor, options: OptimizerOptions, accelerator: Accelerator) -> None:
-    if not torch.isfinite(loss):
-        raise TrainingError(
-            f"the loss is {loss.item()}: training has diverged; lower optimizer.learning_rate or set clip_norm, and "
-            "start in another folder, with run.start = these weights to keep what was learned"
-        )
+    _check_finite("loss", loss)
     accelerator.backward(loss)
-    if accelerator.sync_gradients and options.clip_norm is not None:
-        accelerator.clip_grad_norm_(player.module.parameters(), options.clip_norm)
+    if accelerator.sync_gradients:
+        largest = math.inf if options.clip_norm is None else options.clip_norm
+        norm = accelerator.clip_grad_norm_(player.module.parameters(), largest)
+        _check_finite("norm of the gradient", norm)
     player.optimizer.step()
     player.optimizer.zero_grad()
+
+
+def _check_finite(what: str, value: Tensor) -> None:
+    if not torch.isfinite(value):
+        raise TrainingError(
+            f"the {what} is {value.item()}: training has diverged; lower optimizer.learning_rate or set clip_norm, and "
+            "start in another folder, with run.start = these weights to keep what was learned"
+        )
 
 
 def sum_losses(losses: dict[str, Tensor]) -> Tensor:
@@ -224,20 +230,29 @@ def set_learning_rate(player: Player, options: OptimizerOptions, step: int, step
         group["lr"] = rate
 
 
-def validate(task: Task, state: TrainingState, folder: RunFolder, log: Logbook, accelerator: Accelerator) -> None:
-    """Judge the averaged networks, keep their weights as the last and, if they are, as the best."""
+def validate(
+    task: Task, state: TrainingState, folder: RunFolder, log: Logbook, accelerator: Accelerator, *, is_kept: bool = True
+) -> None:
+    """Judge the averaged networks; if asked to, keep their weights as the last and, if they are, as the best."""
     if accelerator.is_main_process:
         networks = {name: average.module for name, average in state.averages.items()}
         judged = task.validate(networks)
         log.write(state.step, {f"validation/{name}": value for name, value in judged.numbers.items()}, judged.grid)
         score = next(iter(judged.numbers.values()))
-        kinds = ["last"]
-        if state.best is None or score < state.best:
-            state.best = score
-            kinds.append("best")
-        for name, network in networks.items():
-            for which in kinds:
-                metadata = task.metadata[name] | {"steps": str(state.step)}
-                config = config_to_dict(network.config)
-                save_weights(folder.weights(name, which), network.state_dict(), config=config, metadata=metadata)
+        if is_kept:
+            _keep_weights(task, state, folder, networks, score)
     accelerator.wait_for_everyone()
+
+
+def _keep_weights(
+    task: Task, state: TrainingState, folder: RunFolder, networks: dict[str, nn.Module], score: float
+) -> None:
+    kinds = ["last"]
+    if state.best is None or not score >= state.best:
+        state.best = score if math.isfinite(score) else None
+        kinds.append("best")
+    for name, network in networks.items():
+        for which in kinds:
+            metadata = task.metadata[name] | {"steps": str(state.step)}
+            config = config_to_dict(network.config)
+            save_weights(folder.weights(name, which), network.state_dict(), config=config, metadata=metadata)

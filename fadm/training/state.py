@@ -89,11 +89,12 @@ def load_state(state: TrainingState, path: Path) -> None:
     """Take everything from a checkpoint. Raises WeightsError for one that is damaged or of another network."""
     try:
         with safe_open(path, framework="pt") as file:
-            header, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 it is no dict
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 it is no dict
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} is no readable checkpoint ({error}); start in another folder") from error
-    state.step, state.best = int(header["step"]), json.loads(header["best"])
     with _explain_mismatch(path):
+        state.step, state.best = int(header["step"]), json.loads(header["best"])
         for name, player in state.players.items():
             set_model_state_dict(player.module, _below(tensors, f"{name}.module."), options=WHOLE)
             memory: Any = get_optimizer_state_dict(player.module, player.optimizer, options=WHOLE_EVERYWHERE)

@@ -39,7 +39,8 @@ def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
         objective = build_renderer_objective(recipe.objective)
     _start(objective, recipe.run)
     train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
-    return _rendering_task(objective, train, held_out, recipe.data, recipe.run, recipe.render, recipe.coarse.attributes)
+    start = [recipe.run.start] if recipe.run.start else []
+    return _rendering_task(objective, train, held_out, recipe, recipe.render, start)
 
 
 def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, teacher: str, report: Report) -> Task:
@@ -50,7 +51,7 @@ def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, tea
     objective = build_distillation_objective(stage, network)
     train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
     render = RenderOptions(sampler="ddim", eta=0.0, num_steps=stage.student_steps, shared_noise=True)
-    return _rendering_task(objective, train, held_out, recipe.data, recipe.run, render, recipe.coarse.attributes)
+    return _rendering_task(objective, train, held_out, recipe, render, [teacher])
 
 
 def fomm_task(recipe: FOMMRecipe, report: Report) -> Task:
@@ -71,33 +72,29 @@ def _rendering_task(
     objective: Objective,
     train: CoarsePairs,
     held_out: CoarsePairs,
-    data: DataOptions,
-    run: RunOptions,
+    recipe: RendererRecipe | DistillationRecipe,
     render: RenderOptions,
-    attributes: str,
+    weights: list[str],
 ) -> Task:
-    validation = HeldOut(
-        RendererSamples(held_out, VALIDATION_SEED, is_jittered=False),
-        run.validation_samples,
-        render_batch(render),
-        "coarse",
-    )
-    samples = RendererSamples(train, run.seed, is_jittered=data.is_jittered)
-    metadata = {"fadm": {"kind": "fadm", "attributes": attributes} | describe_clips(train.clips)}
-    return Task(objective, samples, validation, metadata)
+    """weights: those that the renderer learns from, beside the coarse generator's and DECA's."""
+    run, coarse = recipe.run, recipe.coarse
+    judged = RendererSamples(held_out, VALIDATION_SEED, is_jittered=False)
+    validation = HeldOut(judged, run.validation_samples, render_batch(render), "coarse", run.precision)
+    samples = RendererSamples(train, run.seed, is_jittered=recipe.data.is_jittered)
+    weights = weights + [coarse.generator] * (coarse.generator != "geometric")
+    weights = weights + ["deca"] * (coarse.attributes == "deca")
+    metadata = {"kind": "fadm", "attributes": coarse.attributes} | describe_clips(train.clips, weights)
+    return Task(objective, samples, validation, {"fadm": metadata})
 
 
 def _coarse_task(name: str, objective: Objective, data: DataOptions, run: RunOptions, report: Report) -> Task:
     train, held_out = _read_clips(data, report)
     _start(objective, run)
-    validation = HeldOut(
-        ClipSamples(held_out, data.size, VALIDATION_SEED, is_jittered=False),
-        run.validation_samples,
-        animate_batch(name),
-        "source",
-    )
+    judged = ClipSamples(held_out, data.size, VALIDATION_SEED, is_jittered=False)
+    validation = HeldOut(judged, run.validation_samples, animate_batch(name), "source", run.precision)
     samples = ClipSamples(train, data.size, run.seed, is_jittered=data.is_jittered)
-    return Task(objective, samples, validation, {name: {"kind": name} | describe_clips(train)})
+    start = [run.start] if run.start else []
+    return Task(objective, samples, validation, {name: {"kind": name} | describe_clips(train, start)})
 
 
 def _read_pairs(data: DataOptions, coarse: CoarseOptions, report: Report) -> tuple[CoarsePairs, CoarsePairs]:

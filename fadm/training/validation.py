@@ -29,11 +29,14 @@ Predict = Callable[[dict[str, nn.Module], Batch], Tensor]
 class HeldOut:
     """Judges predictions (B, 3, H, W) for fixed samples against their driving frames, beside a baseline's.
 
-    baseline: the batch's entry that is as good as doing nothing: `coarse` or `source`.
+    baseline: the batch's entry that is as good as doing nothing: `coarse` or `source`. precision: of the networks.
     """
 
-    def __init__(self, samples: Dataset[Sample], count: int, predict: Predict, baseline: str) -> None:
+    def __init__(
+        self, samples: Dataset[Sample], count: int, predict: Predict, baseline: str, precision: str = "auto"
+    ) -> None:
         self.samples, self.count, self.predict, self.baseline = samples, count, predict, baseline
+        self.precision = precision
         self.features = _load_features()
 
     @torch.inference_mode()
@@ -48,7 +51,7 @@ class HeldOut:
             numbers = range(start, min(start + BATCH_SIZE, self.count))
             batch = default_collate([self.samples[number] for number in numbers])
             batch = {name: to_unit(tensor.to(device)) for name, tensor in batch.items()}
-            with autocast(device, choose_dtype(device)):
+            with autocast(device, choose_dtype(device, self.precision)):
                 prediction = self.predict(networks, batch).float().clamp(0, 1)
             for name, picture in (("", prediction), (f"_{self.baseline}", batch[self.baseline])):
                 for metric, values in self._measure(picture, batch["driving"]).items():

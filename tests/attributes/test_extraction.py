@@ -41,7 +41,7 @@ class ScriptedTracker:
 def make_source(brightness: list[int]) -> FrameSource:
     """Frames of one grey each, 512 time units apart."""
 
-    def decode():
+    def decode(is_wanted):
         for number, grey in enumerate(brightness):
             yield number * 512, np.full((48, 64, 3), grey, np.uint8)
 

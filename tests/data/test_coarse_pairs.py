@@ -2,13 +2,14 @@ import os
 import pickle
 import signal
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fadm.data.coarse_pairs import PairOptions, build_coarse_pairs, read_face
 from fadm.data.shards import StoredPicture
-from fadm.errors import InputError
+from fadm.errors import InputError, OutputError
 from fadm.face.topology import EYES, mirror_partners
 from fadm.media.image import write_image
 from tests.data.made_up_clips import SIDE, MixingMaker, write_clips
@@ -138,6 +139,14 @@ def test_clips_that_cannot_make_pairs_are_refused(clips, tmp_path):
     wide = replace(clips[0], pictures=(StoredPicture(path, 0, path.stat().st_size),))
     with pytest.raises(InputError, match=r"a frame is 64x48; clips are squares"):
         read_face(wide, 0, SIDE)
+
+
+def test_too_little_room_is_said_before_anything_is_made(clips, tmp_path, monkeypatch):
+    free = len(clips) * ROWS_OF_A_CLIP * 3 * SIDE**2
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    with pytest.raises(OutputError, match=r"the pairs need 0\.0 GB in .*; make space or set data\.cache"):
+        build_coarse_pairs(clips, OPTIONS, MixingMaker(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

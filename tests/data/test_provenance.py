@@ -1,4 +1,7 @@
+import torch
+
 from fadm.data.provenance import describe_clips
+from fadm.weights.store import save_weights
 from tests.training.test_face_model import make_clip
 
 
@@ -18,3 +21,18 @@ def test_one_clip_on_other_terms_is_enough():
     unknown = make_clip(2)
     del unknown.info["tier"]
     assert describe_clips([unknown])["licence"] == "research and non-commercial use"
+
+
+def test_other_weights_that_took_part_count_too(tmp_path):
+    def save(name, metadata):
+        save_weights(tmp_path / name, {"x": torch.zeros(1)}, config={}, metadata=metadata)
+        return str(tmp_path / name)
+
+    free = save("free.safetensors", {"kind": "fadm", "licence": "Apache-2.0"})
+    bound = save("bound.safetensors", {"kind": "fomm", "licence": "non-commercial use only"})
+    silent = save("silent.safetensors", {"kind": "fomm"})
+    assert describe_clips([make_clip(0)], [free])["licence"] == "Apache-2.0"
+    for name in (bound, silent):
+        assert describe_clips([make_clip(0)], [free, name])["licence"] == "research and non-commercial use"
+    said = describe_clips([make_clip(0)], [bound])["sources"]
+    assert said == f"someone/portraits: MIT; weights {bound}: non-commercial use only"

@@ -29,6 +29,7 @@ def test_the_whole_recipe_is_kept(folder):
 
 
 def test_the_same_recipe_goes_on_and_another_is_refused(folder):
+    folder.latest.touch()
     folder.open(RECIPE)
     with pytest.raises(ConfigError, match=r"holds a run with run\.steps = 5, now 6; give the same recipe"):
         folder.open(replace(RECIPE, run=RunOptions(steps=6)))
@@ -36,11 +37,21 @@ def test_the_same_recipe_goes_on_and_another_is_refused(folder):
         folder.open(replace(RECIPE, optimizer=replace(RECIPE.optimizer, clip_norm=1.0)))
 
 
+def test_before_the_first_checkpoint_the_recipe_may_change(folder):
+    other = replace(RECIPE, run=RunOptions(steps=6))
+    folder.open(other)
+    folder.latest.touch()
+    folder.open(other)
+    with pytest.raises(ConfigError, match=r"run\.steps = 6, now 5"):
+        folder.open(RECIPE)
+
+
 def test_a_key_that_came_later_has_its_default(folder):
     place = folder.path / "recipe.json"
     kept = json.loads(place.read_text())
     del kept["run"]["log_every"]
     place.write_text(json.dumps(kept))
+    folder.latest.touch()
     folder.open(RECIPE)
     with pytest.raises(ConfigError, match=r"run\.log_every = 50, now 7"):
         folder.open(replace(RECIPE, run=RunOptions(steps=5, log_every=7)))
