@@ -13,6 +13,8 @@ from fadm.data.shards import Pixels
 from fadm.errors import ConfigError, OutputError
 from fadm.media.output import explain_failure, replace_file
 
+WITHOUT_EFFECT = {"data.workers", "data.cache"}  # on what is learned
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -35,7 +37,8 @@ class RunFolder:
         given = _plain(recipe)
         if place.exists():
             before = _plain(read_config(type(recipe), place))  # with the defaults of keys that came later
-            different = [key for key in sorted({*_flat(before), *_flat(given)}) if _differ(before, given, key)]
+            keys = sorted({*_flat(before), *_flat(given)} - WITHOUT_EFFECT)
+            different = [key for key in keys if _differ(before, given, key)]
             if different and not self.latest.exists():
                 write_config(recipe, place)  # nothing was learned yet
             elif different:

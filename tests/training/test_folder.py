@@ -31,6 +31,7 @@ def test_the_whole_recipe_is_kept(folder):
 def test_the_same_recipe_goes_on_and_another_is_refused(folder):
     folder.latest.touch()
     folder.open(RECIPE)
+    folder.open(replace(RECIPE, data=replace(RECIPE.data, workers=7, cache="elsewhere")))
     with pytest.raises(ConfigError, match=r"holds a run with run\.steps = 5, now 6; give the same recipe"):
         folder.open(replace(RECIPE, run=RunOptions(steps=6)))
     with pytest.raises(ConfigError, match=r"optimizer\.clip_norm = None, now 1\.0"):
