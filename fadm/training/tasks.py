@@ -45,6 +45,8 @@ def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
 
 def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, teacher: str, report: Report) -> Task:
     """Train a renderer to reach in one stage's steps what its teacher, weights by name, reaches in more."""
+    if recipe.run.start is not None:
+        raise OptionError("run.start has no place in a distillation: the student begins as its teacher")
     network = load_model(teacher)
     if not isinstance(network, DiffusionRenderer):
         raise OptionError(f"teacher {teacher!r}: these weights are of no renderer")

@@ -204,3 +204,12 @@ def test_memory_does_not_grow_with_length(tmp_path):
         for end in ("0.4", "8")
     )
     assert long - short < 60_000  # kilobytes; the 190 frames have 131,000
+
+
+def test_selected_frames_are_those_of_the_whole_with_their_numbers():
+    source = open_frames(CARPHONE, end=0.26)
+    whole = list(source)
+    selected = list(source.select(lambda number: number % 3 == 1))
+    assert [number for number, _ in selected] == list(range(1, len(whole), 3))
+    for number, frame in selected:
+        assert frame.pts == whole[number].pts and np.array_equal(frame.pixels, whole[number].pixels)
