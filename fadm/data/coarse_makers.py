@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class GeometricMaker:
 
     def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
         """See `CoarseMaker`."""
-        model, side = load_landmark_model(), len(source.pixels)
+        model, side = _load_landmark_model(), len(source.pixels)
         face = fit_face(model, torch.from_numpy(source.landmarks))
         region = PreparedSource(source.pixels, face, is_crop=True, size=side).region
         person = segment_person(copy_square(source.pixels, region, PERSON_SIZE))
@@ -94,7 +95,7 @@ class NetworkMaker:
     @torch.inference_mode()
     def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
         """See `CoarseMaker`."""
-        network, model = cast(Any, load_model(self.weights)), load_landmark_model()
+        network, model = _load_network(self.weights, self.sha256), _load_landmark_model()
         face = fit_face(model, torch.from_numpy(source.landmarks))
         state = network.prepare(to_tensor(source.pixels))
         for driving in drivings:
@@ -122,6 +123,16 @@ class DecaMaker:
         for driving, pair in zip(drivings, self.maker(source, drivings, draws), strict=True):
             of_driving = read_deca(deca, to_tensor(driving.pixels))[0].numpy()
             yield CoarsePair(pair.coarse, of_source, of_driving)
+
+
+# Each process reads them once, not once for each source.
+_load_landmark_model = cache(load_landmark_model)
+
+
+@cache
+def _load_network(weights: str, sha256: str) -> Any:
+    """sha256: other tensors under the same name are another network."""
+    return load_model(weights)
 
 
 def choose_maker(coarse: str, augmented: float, attributes: str = "landmarks") -> CoarseMaker:
