@@ -69,17 +69,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Measure one method; run again after an interruption, it goes on where it was."""
-    options = collect(RunOptions, given)
-    with show_progress(quiet, as_json) as progress:
-        from fadm.device import choose_device
-        from fadm.evaluation.building import build_evaluation, choose_pairs, read_clips
-        from fadm.evaluation.finishing import run_and_write
-
-        clips = read_clips(data)
-        chosen = choose_pairs(clips, options, pair_list)
-        evaluation = build_evaluation(model, clips, chosen, options, choose_device(device))
-        report, said = run_and_write(evaluation, output, options, progress)
-        progress.finish(report, said)
+    _measure(model, data, output, collect(RunOptions, given), pair_list, device, quiet, as_json)
 
 
 @app.command()
@@ -95,17 +85,7 @@ def ablation(
     as_json: Json = False,
 ) -> None:
     """Measure one renderer with several numbers of steps, and without some of its conditions."""
-    options = collect(AblationOptions, given)
-    with show_progress(quiet, as_json) as progress:
-        from fadm.device import choose_device
-        from fadm.evaluation.building import build_ablation, choose_pairs, read_clips
-        from fadm.evaluation.finishing import run_and_write
-
-        clips = read_clips(data)
-        chosen = choose_pairs(clips, options, pair_list)
-        evaluation = build_ablation(model, clips, chosen, options, choose_device(device))
-        report, said = run_and_write(evaluation, output, options, progress)
-        progress.finish(report, said)
+    _measure(model, data, output, collect(AblationOptions, given), pair_list, device, quiet, as_json)
 
 
 @app.command()
@@ -126,3 +106,29 @@ def compare(
     if output is not None:
         compared.write(output)
     typer.echo(compared.json() if as_json else compared.markdown(), nl=False)
+
+
+def _measure(
+    model: str,
+    data: list[Path],
+    output: Path,
+    options: RunOptions | AblationOptions,
+    pair_list: Path | None,
+    device: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """What `run` and `ablation` share: pairs, evaluation, tables."""
+    with show_progress(quiet, as_json) as progress:
+        from fadm.device import choose_device
+        from fadm.evaluation.building import build_ablation, build_evaluation, choose_pairs, read_clips
+        from fadm.evaluation.finishing import run_and_write
+
+        clips, where = read_clips(data), choose_device(device)
+        chosen = choose_pairs(clips, options, pair_list)
+        if isinstance(options, AblationOptions):
+            evaluation = build_ablation(model, clips, chosen, options, where)
+        else:
+            evaluation = build_evaluation(model, clips, chosen, options, where)
+        report, said = run_and_write(evaluation, output, options, progress)
+        progress.finish(report, said)
