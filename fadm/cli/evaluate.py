@@ -12,7 +12,14 @@ from fadm.evaluation.options import AblationOptions, DrawOptions, RunOptions
 
 app = typer.Typer(no_args_is_help=True, help="Measure models and results made by anyone, and compare them.")
 
-Data = Annotated[list[Path], typer.Option("--data", help="Shards, or folders of them; may be given several times.")]
+Data = Annotated[
+    list[Path],
+    typer.Option(
+        "--data",
+        help="Shards, or folders of them; for two-folders the plain folder of what results should be. "
+        "May be given several times.",
+    ),
+]
 Pairs = Annotated[Path | None, typer.Option("--pairs", help="Pair list of `fadm eval pairs`; drawn unless given.")]
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run: new, empty or unfinished.")]
 
@@ -36,7 +43,7 @@ def pairs(
         from fadm.evaluation.building import read_clips
         from fadm.evaluation.protocols import draw_pairs, write_pairs
 
-        clips = read_clips(data)
+        clips = read_clips(data, options.protocol)
         drawn = draw_pairs(clips, options)
         write_pairs(drawn, output)
         if pictures is not None:
@@ -121,10 +128,11 @@ def _measure(
     """What `run` and `ablation` share: pairs, evaluation, tables."""
     with show_progress(quiet, as_json) as progress:
         from fadm.device import choose_device
-        from fadm.evaluation.building import build_ablation, build_evaluation, choose_pairs, read_clips
+        from fadm.evaluation.building import build_ablation, build_evaluation, choose_pairs, choose_protocol, read_clips
         from fadm.evaluation.finishing import run_and_write
 
-        clips, where = read_clips(data), choose_device(device)
+        where = choose_device(device)
+        clips = read_clips(data, choose_protocol(options, pair_list))
         chosen = choose_pairs(clips, options, pair_list)
         if isinstance(options, AblationOptions):
             evaluation = build_ablation(model, clips, chosen, options, where)

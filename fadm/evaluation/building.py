@@ -15,9 +15,10 @@ from fadm.evaluation.driving import choose_drive
 from fadm.evaluation.folder import ResultFolder
 from fadm.evaluation.looks import ClipFrames, Instruments, Stopwatch
 from fadm.evaluation.methods import WITHOUT, Method, Model, UnmovedSource, Variant, switch_off
-from fadm.evaluation.options import AblationOptions, DrawOptions, MakeOptions, RunOptions
+from fadm.evaluation.options import TWO_FOLDERS, AblationOptions, DrawOptions, MakeOptions, RunOptions
 from fadm.evaluation.protocols import PairList, check_pairs, draw_pairs, read_pairs
 from fadm.evaluation.run import Evaluation
+from fadm.evaluation.truth import read_truth
 from fadm.options import RefineOptions
 from fadm.renderer import DiffusionRenderer, RenderOptions
 from fadm.weights.models import load_model
@@ -28,13 +29,28 @@ GEOMETRIC, UNMOVED = "geometric", "unmoved"
 NETWORK_KINDS = ("fomm", "face_vid2vid")
 
 
-def read_clips(data: Sequence[Path]) -> list[TrackedClip]:
-    """The clips of shards or of folders of shards. Raises InputError for what holds none."""
+def choose_protocol(options: DrawOptions, given: Path | None) -> str:
+    """That of the given pair list, else of the options. Raises OptionError where both say something else."""
+    if given is None:
+        return options.protocol
+    protocol = read_pairs(given).protocol
+    if options.protocol not in (DrawOptions.protocol, protocol):
+        raise OptionError(f"--protocol {options.protocol}: the pair list '{given}' is of {protocol}")
+    return protocol
+
+
+def read_clips(data: Sequence[Path], protocol: str = DrawOptions.protocol) -> list[TrackedClip]:
+    """The clips of shards or of folders of shards, for two-folders of plain files. Raises InputError for none."""
+    if protocol == TWO_FOLDERS:
+        return [clip for folder in data for clip in read_truth(folder)]
     shards: list[Path] = []
     for path in data:
         found = sorted(path.glob("*.tar")) if path.is_dir() else [path]
         if not found or not path.exists():
-            raise InputError(f"'{path}' holds no shard; give .tar files of `fadm data prepare`, or their folder")
+            raise InputError(
+                f"'{path}' holds no shard; give .tar files of `fadm data prepare`, or their folder; results beside a "
+                f"plain folder of what they should be go with --protocol {TWO_FOLDERS}"
+            )
         shards += found
     return [clip for clip in read_tracked_clips(shards) if clip.pictures]
 
@@ -43,9 +59,8 @@ def choose_pairs(clips: Sequence[TrackedClip], options: DrawOptions, given: Path
     """The given pair list, else the one that the options draw. Raises OptionError for one that does not fit."""
     if given is None:
         return draw_pairs(clips, options)
+    choose_protocol(options, given)
     pairs = read_pairs(given)
-    if options.protocol not in (DrawOptions.protocol, pairs.protocol):
-        raise OptionError(f"--protocol {options.protocol}: the pair list '{given}' is of {pairs.protocol}")
     check_pairs(pairs, clips)
     return pairs
 
@@ -104,6 +119,8 @@ def choose_method(
     render: RenderOptions | None = None,
 ) -> Method:
     """The method of that name: geometric, unmoved, weights, or a folder of results. Raises FadmError."""
+    if pairs.protocol == TWO_FOLDERS and not Path(model).is_dir():
+        raise OptionError(f"{model}: --protocol {TWO_FOLDERS} measures results that are there; give their folder")
     if model == UNMOVED:
         return UnmovedSource()
     if model == GEOMETRIC:
@@ -133,6 +150,9 @@ def _build_model(
 ) -> Model:
     """model: the renderer's name where there are variants, else the coarse generator's."""
     coarse = options.coarse if variants else model
+    lengths = {len(case.driving_frames) for case in pairs.cases}
+    if not pairs.has_truth and options.motion != "absolute" and lengths == {1}:
+        raise OptionError(f"--motion {options.motion}: single pictures show no motion of their own; give absolute")
     described: dict[str, Any] = {"method": model if coarse == GEOMETRIC else f"{model} over {coarse}"}
     if not variants:
         described = {"method": model}

@@ -17,7 +17,7 @@ from fadm.coarse.geometric.transfer import MotionTransfer
 from fadm.data.coarse_makers import GeometricMaker
 from fadm.data.coarse_pairs import CoarsePair, Face
 from fadm.errors import OptionError
-from fadm.evaluation.looks import ClipFrames, scale_landmarks
+from fadm.evaluation.looks import ClipFrames
 from fadm.evaluation.protocols import Case
 from fadm.face.segmentation import segment_person
 from fadm.generators import PERSON_SIZE, PreparedSource
@@ -96,9 +96,7 @@ def _read_driver(
     model: LandmarkModel, case: Case, frames: ClipFrames, identity: torch.Tensor | None = None
 ) -> tuple[FaceAttributes, torch.Tensor]:
     """Attributes (T) of the driving frames and the driver's identity (1, I), unless known, by the stored landmarks."""
-    side = len(frames.look(case.driving_clip, case.driving_frames[0]).pixels)
-    stored = frames.clip(case.driving_clip).landmarks[list(case.driving_frames)]
-    return model.fit(torch.from_numpy(scale_landmarks(stored, side)), identity)
+    return model.fit(torch.from_numpy(frames.landmarks(case.driving_clip, case.driving_frames)), identity)
 
 
 def _find_start(

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.data.layouts import VIDEO_ENDINGS
+from fadm.data.layouts import PICTURE_ENDINGS, VIDEO_ENDINGS
 from fadm.errors import FadmError, InputError
 from fadm.evaluation.looks import ClipFrames
 from fadm.evaluation.methods import Made
 from fadm.evaluation.protocols import Case
 from fadm.media.crop import resize_pixels
 from fadm.media.frames import FrameSource
-from fadm.media.image import PICTURE_ENDINGS
 from fadm.media.reader import open_frames
 
 Pixels = NDArray[np.uint8]
@@ -24,6 +23,7 @@ Pixels = NDArray[np.uint8]
 RATE_TOLERANCE = Fraction(1, 50)  # of the clip's rate
 MISSING, UNREADABLE, SIZE = "missing", "unreadable", "another size"
 LENGTH, RATE, UNMATCHED = "another length", "another rate", "without a case"
+DAMAGED = "damaged frames"
 MOST_LISTED = 3
 
 
@@ -33,16 +33,11 @@ class ResultFolder:
     stages: tuple[str, ...] = ("result",)
 
     def __init__(self, folder: Path) -> None:
-        """Raises InputError for a folder that cannot be read, or with two files of one name."""
+        """Raises InputError for a folder that cannot be read, or with two results of one name."""
         self.description: dict[str, Any] = {"method": folder.resolve().name}
         self._folder = folder
-        try:
-            entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
-        except OSError as error:
-            raise InputError(f"the folder '{folder}' cannot be read: {error.strerror}; check its name") from error
-        self._files = _name_files(folder, entries)
-        sizes = [(e.name, e.stat().st_size if e.is_file() else len(list(e.iterdir()))) for e in entries]
-        self.description["files"] = sizes
+        self._files = name_files(folder)
+        self.description["files"] = [(path.name, size_of(path)) for path in self._files.values()]
 
     def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Made]:
         """See `Method`."""
@@ -77,15 +72,19 @@ class ResultFolder:
         except FadmError as error:
             made.notes.append((UNREADABLE, f"{path.name}: {error}".replace(str(path), path.name)))
             return
+        if source.num_damaged:
+            made.notes.append(
+                (DAMAGED, f"{path.name}: {source.num_damaged} are left out, those behind them stand too early")
+            )
         if len(pictures) != wanted:
             given = f"only {len(pictures)}" if len(pictures) < wanted else "more"
             made.notes.append((LENGTH, f"{path.name} has {given} frames, the driver {wanted}; the first are compared"))
         self._check_rate(source, path, case, frames, made)
-        side = len(frames.look(case.driving_clip, case.driving_frames[0]).pixels)
-        height, width = pictures[0].shape[:2] if pictures else (side, side)
-        if (height, width) != (side, side):
-            made.notes.append((SIZE, f"{path.name} has {width}x{height} pixels, scaled to {side}x{side}"))
-            pictures = [resize_pixels(picture, side, side) for picture in pictures]
+        height, width = frames.look(case.driving_clip, case.driving_frames[0]).pixels.shape[:2]
+        given = next((picture.shape for picture in pictures if picture.shape[:2] != (height, width)), None)
+        if given is not None:
+            made.notes.append((SIZE, f"{path.name} has {given[1]}x{given[0]} pixels, scaled to {width}x{height}"))
+            pictures = [resize_pixels(picture, width, height) for picture in pictures]
         made.pictures["result"] = pictures[:wanted]
 
     def _check_rate(self, source: FrameSource, path: Path, case: Case, frames: ClipFrames, made: Made) -> None:
@@ -100,20 +99,36 @@ class ResultFolder:
             made.notes.append((RATE, f"{said}; frames are compared by their number"))
 
 
-def _name_files(folder: Path, entries: Sequence[Path]) -> dict[str, Path]:
-    """Files and folders by the name without an ending; a file of another kind gives way to a picture or video."""
+def name_files(folder: Path) -> dict[str, Path]:
+    """Files and folders by the name without an ending; a file of another kind gives way to a picture or video.
+
+    Raises InputError for a folder that cannot be read, or with two of one name that hold frames.
+    """
+    try:
+        entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"the folder '{folder}' cannot be read: {error.strerror}; check its name") from error
     files: dict[str, Path] = {}
     for entry in entries:
         name = entry.name if entry.is_dir() else entry.stem
         before = files.get(name)
-        if before is not None and _holds_frames(before) and _holds_frames(entry):
+        if before is not None and holds_frames(before) and holds_frames(entry):
             raise InputError(
                 f"'{folder}' has two results named {name!r}, {before.name} and {entry.name}; leave one of them there"
             )
-        if before is None or _holds_frames(entry):
+        if before is None or holds_frames(entry):
             files[name] = entry
     return files
 
 
-def _holds_frames(path: Path) -> bool:
+def holds_frames(path: Path) -> bool:
+    """Whether a path is a folder, or ends as a picture or a video."""
     return path.is_dir() or path.suffix.lower() in PICTURE_ENDINGS + tuple(VIDEO_ENDINGS)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file or of the files right in a folder. Raises InputError for what cannot be looked at."""
+    try:
+        return sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path]))
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}; leave it out or mend its place") from error

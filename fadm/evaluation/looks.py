@@ -136,7 +136,10 @@ class Look:
 
 
 class ClipFrames:
-    """Frames of clips by key and number, the latest ones kept with what was seen in them."""
+    """Frames of clips by key and number, the latest ones kept with what was seen in them.
+
+    A clip without stored landmarks (a plain file) may have any shape; its faces are those that the tracker finds.
+    """
 
     def __init__(self, clips: Sequence[TrackedClip], instruments: Instruments) -> None:
         self._clips = {clip.key: clip for clip in clips}
@@ -153,7 +156,7 @@ class ClipFrames:
         place = (key, frame)
         if place not in self._looks:
             pixels = self._clips[key].pictures[frame].read()
-            if pixels.shape[0] != pixels.shape[1]:
+            if len(self._clips[key].landmarks) and pixels.shape[0] != pixels.shape[1]:
                 raise InputError(f"{key}: frame {frame} is {pixels.shape[1]}x{pixels.shape[0]}; clips are square")
             self._looks[place] = Look(pixels, self._instruments)
             if len(self._looks) > MOST_KEPT:
@@ -161,19 +164,28 @@ class ClipFrames:
         self._looks.move_to_end(place)
         return self._looks[place]
 
+    def landmarks(self, key: str, frames: Sequence[int]) -> NDArray[np.float32]:
+        """The faces of several frames (N, 478, 3) in pixels, as the clip tells or as tracked; NaN without a face."""
+        stored = self._clips[key].landmarks
+        if not len(stored):
+            return np.stack([self.look(key, frame).landmarks.numpy() for frame in frames])
+        return scale_landmarks(stored[list(frames)], len(self.look(key, frames[0]).pixels))
+
     def face(self, key: str, frame: int) -> Face:
-        """A frame with the landmarks that its shard tells."""
-        pixels = self.look(key, frame).pixels
-        return Face(pixels, scale_landmarks(self._clips[key].landmarks[frame], len(pixels)))
+        """A frame with its face."""
+        return Face(self.look(key, frame).pixels, self.landmarks(key, [frame])[0])
 
     def faces(self, key: str, frames: Sequence[int]) -> list[Face]:
         """Several frames of one clip."""
         return [self.face(key, frame) for frame in frames]
 
     def _fit_identity(self, key: str) -> Tensor:
-        """Identity (1, I) of the person in a clip, from all of its landmarks."""
-        landmarks = scale_landmarks(self._clips[key].landmarks, len(self.look(key, 0).pixels))
-        return self._instruments.model.fit(torch.from_numpy(landmarks))[1]
+        """Identity (1, I) of the person in a clip: from all landmarks that it tells, else from its first frames."""
+        clip, model = self._clips[key], self._instruments.model
+        frames = range(len(clip.landmarks) or min(len(clip.pictures), MOST_KEPT))
+        landmarks = torch.from_numpy(self.landmarks(key, frames))
+        seen = landmarks[landmarks.isfinite().all(dim=2).all(dim=1)]
+        return model.fit(seen if len(seen) else model.mean[None])[1]
 
 
 def scale_landmarks(landmarks: NDArray[np.float32], side: int) -> NDArray[np.float32]:

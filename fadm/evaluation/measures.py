@@ -119,13 +119,21 @@ def _measure_pixels(results: list[Look], scene: Scene, instruments: Instruments)
         a, b = result.picture, target.picture
         size = (a.shape[2], a.shape[3])
         face = outline_mask(points[None], size)
-        features = (draw_attention(points.numpy(), size[0]) == FEATURE)[None].float()
+        features = _mouth_and_eyes(points, size)
         row = {"l1": pixel.l1(a, b), "psnr": pixel.psnr(a, b)}
         row |= {"ssim": pixel.ssim(a, b), "ssim_legacy": pixel.ssim_legacy(a, b)}
         for part, mask in (("face", face), ("mouth_eyes", features)):
             row |= {f"l1_{part}": pixel.l1(a, b, mask), f"psnr_{part}": pixel.psnr(a, b, mask)}
         rows.append({name: value.item() for name, value in row.items()})
     return _columns(rows, [metric.name for metric in METRICS if metric.group == "pixel"])
+
+
+def _mouth_and_eyes(points: Tensor, size: tuple[int, int]) -> Tensor:
+    """Mask (1, 1, H, W) of mouth and eyes by landmarks (478, 3) in pixels; empty without a face."""
+    if not points.isfinite().all():
+        return torch.zeros(1, 1, *size)
+    drawn = draw_attention(points.numpy(), max(size))[None]
+    return (drawn[..., : size[0], : size[1]] == FEATURE).float()
 
 
 def _measure_perceptual(results: list[Look], scene: Scene, instruments: Instruments) -> Values:

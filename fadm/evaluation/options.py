@@ -6,8 +6,9 @@ from typing import Any
 from fadm.errors import OptionError
 from fadm.options import RefineOptions, option
 
-PROTOCOLS = ("random-pairs", "reconstruction", "cross-identity")
-VIDEO_PROTOCOLS = ("reconstruction", "cross-identity")
+TWO_FOLDERS = "two-folders"
+PROTOCOLS = ("random-pairs", "reconstruction", "cross-identity", TWO_FOLDERS)
+VIDEO_PROTOCOLS = ("reconstruction", "cross-identity", TWO_FOLDERS)
 GROUPS = ("pixel", "perceptual", "landmarks", "identity", "attributes", "temporal", "distribution")
 MOTIONS = ("best", "first", "absolute")
 CONDITIONS = ("appearance", "motion", "source")
@@ -27,7 +28,8 @@ class DrawOptions:
     protocol: str = option(
         "random-pairs",
         "Protocol: random-pairs (two frames of one clip), reconstruction (a clip from its first frame), "
-        "cross-identity (a clip drives another person).",
+        "cross-identity (a clip drives another person), two-folders (results beside a plain folder of what they "
+        "should be).",
     )
     count: int | None = option(
         None, f"Pairs: {DEFAULT_COUNT} random ones, or each clip once as the driver, unless told."

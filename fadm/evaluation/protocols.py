@@ -18,9 +18,10 @@ import numpy as np
 from fadm.data.shards import TrackedClip
 from fadm.data.writing import write_whole
 from fadm.errors import InputError, OptionError
-from fadm.evaluation.options import DEFAULT_COUNT, PROTOCOLS, VIDEO_PROTOCOLS, DrawOptions
+from fadm.evaluation.options import DEFAULT_COUNT, PROTOCOLS, TWO_FOLDERS, VIDEO_PROTOCOLS, DrawOptions
 
 FORMAT = "fadm pairs 1"
+LEAST_FRAMES = {"random-pairs": 2, "reconstruction": 2, "cross-identity": 1, TWO_FOLDERS: 1}
 MOST_LISTED = 3
 
 
@@ -72,19 +73,21 @@ def draw_pairs(clips: Sequence[TrackedClip], options: DrawOptions) -> PairList:
     """Draw a protocol's cases; the order of the clips does not matter.
 
     Random pairs are spread evenly over the clips, each with another frame than itself, none twice while a clip has
-    others. Cross-identity takes another person's first frame for each driving clip. Raises InputError for clips that
-    cannot be used so.
+    others. Cross-identity takes another person's first frame for each driving clip; single pictures drive only where
+    there is no video. Raises InputError for clips that cannot be used so.
     """
-    usable = sorted((clip for clip in clips if len(clip.pictures) >= 2), key=lambda clip: clip.key)
+    least = LEAST_FRAMES[options.protocol]
+    usable = sorted((clip for clip in clips if len(clip.pictures) >= least), key=lambda clip: clip.key)
     if not usable:
-        raise InputError(f"none of the {len(clips)} clips has two frames with pictures; give other shards")
+        raise InputError(
+            f"{options.protocol} needs clips of {least} frames with pictures, and none of the {len(clips)} is one; "
+            "give other shards"
+        )
     repeated = {a.key for a, b in pairwise(usable) if a.key == b.key}
     if repeated:
         raise InputError(f"clips have the same key: {', '.join(sorted(repeated)[:MOST_LISTED])}; give each shard once")
-    draw = {"random-pairs": _draw_random, "reconstruction": _draw_first, "cross-identity": _draw_others}
-    return PairList(
-        options.protocol, options.seed, tuple(draw[options.protocol](usable, options)), len(clips) - len(usable)
-    )
+    draw = {"random-pairs": _draw_random, "cross-identity": _draw_others}.get(options.protocol, _draw_first)
+    return PairList(options.protocol, options.seed, tuple(draw(usable, options)), len(clips) - len(usable))
 
 
 def _draw_random(clips: list[TrackedClip], options: DrawOptions) -> list[Case]:
@@ -114,9 +117,10 @@ def _draw_others(clips: list[TrackedClip], options: DrawOptions) -> list[Case]:
     if len({clip.identity for clip in clips}) < 2:
         raise InputError("cross-identity needs clips of two people or more; the shards show one")
     draws = np.random.default_rng(options.seed)
-    order, cases = draws.permutation(len(clips)).tolist(), []
-    for number in range(options.count or len(clips)):
-        driver = clips[order[number % len(clips)]]
+    drivers = [clip for clip in clips if len(clip.pictures) >= 2] or clips
+    order, cases = draws.permutation(len(drivers)).tolist(), []
+    for number in range(options.count or len(drivers)):
+        driver = drivers[order[number % len(drivers)]]
         others = [clip for clip in clips if clip.identity != driver.identity]
         source = others[int(draws.integers(len(others)))]
         name = f"{number:05d}-{_plain(source.key)}--{_plain(driver.key)}"

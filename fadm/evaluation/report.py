@@ -20,13 +20,14 @@ from fadm.evaluation.protocols import Case
 from fadm.evaluation.run import Evaluation, make_all
 from fadm.evaluation.summary import Summary, baseline_of
 from fadm.evaluation.tables import write_markdown
+from fadm.media.crop import resize_pixels
 from fadm.progress import NO_PROGRESS, Progress
 
 Pixels = NDArray[np.uint8]
 
 REPORT = "report.html"
 PER_RANK = 3  # cases shown of the worst, the median and the best ones
-STRIP_SIDE = 160  # pixels of a picture in a strip
+STRIP_SIDE = 160  # pixels of height of a picture in a strip
 JPEG_QUALITY = 88
 RANKING = ("l1", "efficientnet_lite0_distance", "akd", "csim_dlib", "expression_distance_l1")  # the first that is there
 STYLE = (
@@ -137,8 +138,8 @@ def _strip(evaluation: Evaluation, case: Case, made: Made, frame: int, value: st
     if evaluation.pairs.has_truth:
         difference = 4 * np.abs(pictures[-1].astype(np.int16) - driver)
         pictures.append(np.clip(difference, 0, 255).astype(np.uint8))
-    row = [Image.fromarray(pixels).resize((STRIP_SIDE, STRIP_SIDE), Image.Resampling.LANCZOS) for pixels in pictures]
-    strip = Image.fromarray(np.concatenate([np.array(picture) for picture in row], axis=1))
+    row = [resize_pixels(p, round(STRIP_SIDE * p.shape[1] / len(p)), STRIP_SIDE) for p in pictures]
+    strip = Image.fromarray(np.concatenate(row, axis=1))
     file = io.BytesIO()
     strip.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     data = base64.b64encode(file.getvalue()).decode()

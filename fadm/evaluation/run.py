@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fadm import __version__
 from fadm.errors import OptionError
 from fadm.evaluation.journal import CaseResult, Journal
-from fadm.evaluation.looks import ClipFrames, Instruments, Look, scale_landmarks
+from fadm.evaluation.looks import ClipFrames, Instruments, Look
 from fadm.evaluation.measures import BY_NAME, Scene, Values, measure, measured_names
 from fadm.evaluation.methods import Made, Method
 from fadm.evaluation.protocols import Case, PairList
@@ -143,11 +143,10 @@ def measure_case(evaluation: Evaluation, case: Case, made: Made) -> CaseResult:
 def _make_scene(evaluation: Evaluation, case: Case, part: slice, targets: list[Look] | None = None) -> Scene:
     frames, numbers = evaluation.frames, case.driving_frames[part]
     targets = targets or [frames.look(case.driving_clip, number) for number in numbers]
-    stored = frames.clip(case.driving_clip).landmarks[list(numbers)]
     return Scene(
         source=frames.look(case.source_clip, case.source_frame),
         targets=targets,
-        stored=torch.from_numpy(scale_landmarks(stored, len(targets[0].pixels))),
+        stored=torch.from_numpy(frames.landmarks(case.driving_clip, numbers)),
         identities=(frames.identity(case.source_clip), frames.identity(case.driving_clip)),
         has_truth=evaluation.pairs.has_truth,
         is_video=evaluation.pairs.is_video,

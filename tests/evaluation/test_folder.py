@@ -4,7 +4,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from fadm.errors import InputError
+from fadm.errors import InputError, OptionError
 from fadm.evaluation.folder import ResultFolder
 from fadm.evaluation.options import DrawOptions
 from fadm.evaluation.protocols import draw_pairs
@@ -69,6 +69,17 @@ def test_a_result_without_a_face_counts_as_such(tmp_path, shard):
     means = run_on(shard, str(tmp_path / "made"), tmp_path / "run", count=2, metrics="landmarks,identity")
     assert means["missing_face"]["result"] == 0.5 and np.isfinite(means["akd"]["result"])
     assert np.isfinite(means["csim_dlib"]["result"])
+
+
+def test_frames_made_anew_begin_a_new_run_and_a_dangling_name_is_an_error(tmp_path, shard):
+    write_frames(tmp_path / "made" / "clip-a", frames_of())
+    run_on(shard, str(tmp_path / "made"), tmp_path / "run", **VIDEO)
+    write_image(tmp_path / "made" / "clip-a" / "frame1.png", frames_of()[0] // 2)
+    with pytest.raises(OptionError, match="holds a run with another files"):
+        run_on(shard, str(tmp_path / "made"), tmp_path / "run", **VIDEO)
+    (tmp_path / "made" / "clip-b.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    with pytest.raises(InputError, match=r"clip-b.mp4' cannot be read: No such file"):
+        ResultFolder(tmp_path / "made")
 
 
 def test_names_that_never_fit_are_an_error(tmp_path, shard):

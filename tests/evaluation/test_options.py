@@ -22,7 +22,7 @@ def test_a_renderers_options_have_one_default():
 
 
 MISTAKES = [
-    ({"protocol": "random"}, "--protocol random: give random-pairs, reconstruction or cross-identity"),
+    ({"protocol": "random"}, "--protocol random: give random-pairs, reconstruction, cross-identity or two-folders"),
     ({"count": 0}, "--count 0: give a number from 1"),
     ({"seed": -1}, "--seed -1"),
     ({"metrics": "pixels"}, "--metrics pixels: give pixel, perceptual"),

@@ -53,6 +53,14 @@ def test_reconstruction_takes_every_clip_from_its_first_frame():
     assert len(draw_pairs(CLIPS, DrawOptions(protocol="reconstruction", count=2)).cases) == 2
 
 
+def test_single_pictures_are_sources_and_drive_only_each_other():
+    pictures = [make_clip(name, 1) for name in "xyz"]
+    mixed = draw_pairs([*CLIPS, *pictures], DrawOptions(protocol="cross-identity", count=40)).cases
+    assert {case.driving_clip for case in mixed} == {"a/x", "b", "c"}
+    assert {case.source_clip for case in mixed} >= {"x", "y", "z", "short"}
+    assert len(draw_pairs(pictures, DrawOptions(protocol="cross-identity")).cases) == 3
+
+
 def test_cross_identity_gives_another_person():
     people = {clip.key: clip.identity for clip in CLIPS}
     pairs = draw_pairs(CLIPS, DrawOptions(protocol="cross-identity", count=20))
@@ -97,7 +105,7 @@ def test_clips_that_do_not_fit_are_refused():
     cut = replace(CLIPS[0], pictures=CLIPS[0].pictures[:1])
     with pytest.raises(OptionError, match="have fewer frames"):
         check_pairs(pairs, [cut, *CLIPS[1:]])
-    with pytest.raises(InputError, match="has two frames"):
+    with pytest.raises(InputError, match="needs clips of 2 frames with pictures, and none of the 1 is one"):
         draw_pairs(CLIPS[3:], DrawOptions())
     with pytest.raises(InputError, match="the same key: b"):
         draw_pairs([*CLIPS, CLIPS[2]], DrawOptions())

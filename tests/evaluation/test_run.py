@@ -1,6 +1,7 @@
 """Whole evaluations on made-up clips: what the numbers must be, whoever made the frames and however often."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,17 @@ def test_in_memory_and_through_files_the_numbers_are_the_same(tmp_path, shard, p
     read = run_on(shard, str(folder), tmp_path / "again", tmp_path / "run" / "pairs.json", **options)
     assert made.keys() == read.keys() and ("flicker_still" in made) == (protocol == VIDEO)
     assert [by["coarse"] for by in made.values()] == [by["result"] for by in read.values()]
+
+
+def test_single_pictures_drive_absolutely_alone(tmp_path, shard):
+    clips = read_shard(shard)
+    stills = [replace(clip, pictures=clip.pictures[:1], landmarks=clip.landmarks[:1]) for clip in clips]
+    write_pairs(draw_pairs(stills, DrawOptions(protocol="cross-identity")), tmp_path / "pairs.json")
+    options = {"protocol": "cross-identity", "metrics": "landmarks", "pair_list": tmp_path / "pairs.json"}
+    with pytest.raises(OptionError, match="--motion best: single pictures show no motion of their own; give absolute"):
+        run_on(shard, "geometric", tmp_path / "run", **options)
+    means = run_on(shard, "geometric", tmp_path / "run", motion="absolute", **options)
+    assert means["missing_face"]["coarse"] == 0
 
 
 def test_the_warp_beats_the_unmoved_source(tmp_path, shard):
