@@ -11,7 +11,7 @@ from fadm.evaluation.journal import CaseResult, read_run
 from fadm.evaluation.measures import METRICS
 from fadm.evaluation.protocols import PairList
 from fadm.evaluation.published import published_table
-from fadm.evaluation.summary import Change, Summary, collect, compare, mean_of
+from fadm.evaluation.summary import Change, Summary, collect, compare, find_infinite, mean_of
 from fadm.evaluation.tables import detail_table, paper_table, write_json, write_latex
 from fadm.media.output import explain_failure
 from fadm.metrics.bootstrap import Interval
@@ -132,4 +132,5 @@ def _summarise(told: dict[str, Any], pairs: PairList, entries: Sequence[_Entry],
         changes[metric.name] = {title: change for title, change in changed.items() if change and metric.better}
     made = {e.title: sum(result.made.get(e.stage, 0) for result in e.results.values()) for e in entries}
     stages = [entry.title for entry in entries]
+    notes = [*notes, *(said for e in entries for said in find_infinite(e.results, pairs, e.stage, e.title))]
     return Summary(told, stages, len(pairs.cases), pairs.num_frames, made, means, changes, {}, 0, notes)

@@ -15,27 +15,29 @@ from torch import Tensor
 
 from fadm.data.writing import write_whole
 from fadm.errors import InputError, OptionError
+from fadm.evaluation.looks import EFFICIENTNET, INCEPTION
 from fadm.evaluation.measures import Values
 from fadm.evaluation.protocols import PairList, read_pairs, write_pairs
 from fadm.media.output import explain_failure
 
 FORMAT = "fadm evaluation 1"
 RUN, PAIRS, RESULTS = "run.json", "pairs.json", "results.jsonl"
+FEATURES_OF = {EFFICIENTNET: "features", INCEPTION: "inception features"}  # keys of a line
 CHUNK = 16  # lines between two moments at which the file is brought to the disk
 
 
 @dataclass
 class CaseResult:
-    """What was measured of a case: values, pooled features (N, D) and frames made by stage, notes, seconds by part.
+    """What was measured of a case: values and frames made by stage, notes, seconds by part.
 
-    features also has those of the reference set, under `reference`.
+    features: pooled ones (N, D) by network and stage; those of the reference set are under `reference`.
     """
 
     case: str
     values: dict[str, Values]
     made: dict[str, int]
     notes: list[tuple[str, str]] = field(default_factory=list)
-    features: dict[str, Tensor] = field(default_factory=dict)
+    features: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -145,8 +147,8 @@ def _pack(result: CaseResult) -> dict[str, Any]:
     packed: dict[str, Any] = {"case": result.case, "made": result.made, "values": values}
     packed["notes"] = result.notes
     packed["seconds"] = {part: round(seconds, 5) for part, seconds in result.seconds.items()}
-    if result.features:
-        packed["features"] = {stage: _pack_tensor(tensor) for stage, tensor in result.features.items()}
+    for network, features in result.features.items():
+        packed[FEATURES_OF[network]] = {stage: _pack_tensor(tensor) for stage, tensor in features.items()}
     return packed
 
 
@@ -155,7 +157,11 @@ def _unpack(packed: dict[str, Any]) -> CaseResult:
         stage: {name: [float(number) for number in numbers] for name, numbers in found.items()}
         for stage, found in packed["values"].items()
     }
-    features = {stage: _unpack_tensor(text) for stage, text in packed.get("features", {}).items()}
+    features = {
+        network: {stage: _unpack_tensor(text) for stage, text in packed[key].items()}
+        for network, key in FEATURES_OF.items()
+        if key in packed
+    }
     notes = [(str(kind), str(said)) for kind, said in packed["notes"]]
     return CaseResult(packed["case"], values, packed["made"], notes, features, packed["seconds"])
 

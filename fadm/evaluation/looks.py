@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ from fadm.errors import InputError
 from fadm.face.tracker import MediaPipeTracker
 from fadm.media.crop import to_tensor
 from fadm.metrics import perceptual
-from fadm.metrics.distribution import FRECHET_NAME, KERNEL_NAME, pool_efficientnet
+from fadm.metrics.distribution import FID_NAME, FRECHET_NAME, KERNEL_NAME, KID_NAME, load_inception, pool_efficientnet
 from fadm.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
 from fadm.metrics.identity import DlibEmbedder, embed_pictures
 from fadm.metrics.landmarks import track_pictures
-from fadm.metrics.lpips import LPIPS, load_lpips
+from fadm.metrics.lpips import FILES, LPIPS, load_lpips
 from fadm.metrics.requirement import PackageError
 
 Pixels = NDArray[np.uint8]
+Pool = Callable[[Tensor], Tensor]  # pictures (B, 3, H, W) -> features (B, D)
 
 IDENTITY_NAMES = ("csim_dlib", "aed_l2_dlib", "aed_squared_dlib")
+EFFICIENTNET, INCEPTION = "EfficientNet-Lite0", "Inception"
 MOST_KEPT = 64  # frames of clips of which everything seen is kept
 
 
@@ -70,7 +72,14 @@ class Instruments:
         self.efficientnet: EfficientNetLite0 | None = self._load(
             (perceptual.NAME, FRECHET_NAME, KERNEL_NAME), load_efficientnet_lite0, needs_pictures
         )
-        self.lpips: LPIPS | None = self._load(("lpips_alex",), load_lpips, "perceptual" in groups)
+        found = [self._load((f"lpips_{net}",), partial(load_lpips, net), "perceptual" in groups) for net in FILES]
+        self.lpips: list[LPIPS] = [network for network in found if network is not None]
+        self.pools: dict[str, Pool] = {}
+        if self.efficientnet is not None:
+            self.pools[EFFICIENTNET] = partial(pool_efficientnet, self.efficientnet)
+        inception: Pool | None = self._load((FID_NAME, KID_NAME), load_inception, "distribution" in groups)
+        if inception is not None:
+            self.pools[INCEPTION] = inception
         self.embedder: DlibEmbedder | None = self._load(IDENTITY_NAMES, DlibEmbedder, "identity" in groups)
 
     def close(self) -> None:
@@ -90,6 +99,7 @@ class Look:
 
     def __init__(self, pixels: Pixels, instruments: Instruments) -> None:
         self.pixels, self._instruments = pixels, instruments
+        self._pooled: dict[str, Tensor] = {}
 
     @cached_property
     def picture(self) -> Tensor:
@@ -111,15 +121,15 @@ class Look:
     def features(self) -> list[Tensor]:
         """EfficientNet-Lite0's outputs at strides 2, 4, 8, 16, 32."""
         assert self._instruments.efficientnet is not None
-        with self._instruments.watch.time("EfficientNet-Lite0"), torch.inference_mode():
+        with self._instruments.watch.time(EFFICIENTNET), torch.inference_mode():
             return self._instruments.efficientnet.features(self.picture)
 
-    @cached_property
-    def pooled(self) -> Tensor:
-        """EfficientNet-Lite0's pooled features (1280,)."""
-        assert self._instruments.efficientnet is not None
-        with self._instruments.watch.time("EfficientNet-Lite0, 224 px"), torch.inference_mode():
-            return pool_efficientnet(self._instruments.efficientnet, self.picture)[0]
+    def pool(self, network: str) -> Tensor:
+        """The whole picture in one of `Instruments.pools`: features (D,)."""
+        if network not in self._pooled:
+            with self._instruments.watch.time(f"{network}, pooled"), torch.inference_mode():
+                self._pooled[network] = self._instruments.pools[network](self.picture)[0]
+        return self._pooled[network]
 
     @cached_property
     def embedding(self) -> Tensor:

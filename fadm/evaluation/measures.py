@@ -9,8 +9,8 @@ from torch import Tensor
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.data.regions import FEATURE, draw_attention
 from fadm.evaluation.looks import IDENTITY_NAMES, Instruments, Look
-from fadm.media.crop import to_tensor
-from fadm.metrics import attributes, identity, landmarks, pixel, temporal
+from fadm.evaluation.steadiness import measure_steadiness
+from fadm.metrics import attributes, identity, landmarks, pixel
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.metrics.regions import outline_mask
 
@@ -19,7 +19,7 @@ Values = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Metric:
-    """A number for each frame, or (temporal) for each but the outer two.
+    """A number for each frame, or for as many frames in a row as it spans.
 
     better: 1 where more is better, -1 where less is, 0 where neither. needs_truth: the driving frames must show what
     the result should be.
@@ -31,6 +31,11 @@ class Metric:
     better: int
     digits: int = 4
     needs_truth: bool = True
+    span: int = 1
+
+    def count(self, num_frames: int) -> int:
+        """Numbers that so many frames have."""
+        return max(0, num_frames - self.span + 1)
 
 
 METRICS = (
@@ -44,12 +49,14 @@ METRICS = (
     Metric("psnr_mouth_eyes", "pixel", "PSNR, mouth and eyes, dB", 1, 2),
     Metric("efficientnet_lite0_distance", "perceptual", "EfficientNet-Lite0 distance", -1),
     Metric("lpips_alex", "perceptual", "LPIPS (alex)", -1),
+    Metric("lpips_vgg", "perceptual", "LPIPS (vgg)", -1),
     Metric("akd", "landmarks", "AKD (MediaPipe), px", -1, 3),
     Metric("akd_x", "landmarks", "AKD in x, px", -1, 3),
     Metric("akd_y", "landmarks", "AKD in y, px", -1, 3),
     Metric("nme_interocular", "landmarks", "NME, interocular", -1),
     Metric("nme_box", "landmarks", "NME, box", -1),
     Metric("missing_face", "landmarks", "no face found, share", -1, 4, needs_truth=False),
+    Metric("missing_face_driver", "landmarks", "no face found in the driver, share", 0, 4, needs_truth=False),
     Metric("csim_dlib", "identity", "CSIM (dlib)", 1, 4, needs_truth=False),
     Metric("aed_l2_dlib", "identity", "AED (dlib, L2)", -1, 4, needs_truth=False),
     Metric("aed_squared_dlib", "identity", "AED (dlib, squared)", -1, 4, needs_truth=False),
@@ -58,12 +65,14 @@ METRICS = (
     Metric("pose_distance_l1", "attributes", "pose, L1, rad", -1, 4, needs_truth=False),
     Metric("pose_distance_l2", "attributes", "pose, L2, rad", -1, 4, needs_truth=False),
     Metric("head_angle", "attributes", "head angle, degrees", -1, 3, needs_truth=False),
-    Metric("flicker_still", "temporal", "flicker where the driver stands still", -1, 5),
-    Metric("flicker_face", "temporal", "flicker of the stabilised face", -1, 5, needs_truth=False),
-    Metric("flicker_face_driver", "temporal", "flicker of the driver's stabilised face", 0, 5, needs_truth=False),
-    Metric("landmark_jitter", "temporal", "jitter of the landmarks, px", -1, 3, needs_truth=False),
-    Metric("landmark_jitter_driver", "temporal", "jitter of the driver's landmarks, px", 0, 3, needs_truth=False),
-    Metric("jitter_against_driver", "temporal", "jitter against the driver, px", -1, 3),
+    Metric("flicker_still", "temporal", "flicker where the driver stands still", -1, 5, span=3),
+    Metric("flicker_face", "temporal", "flicker of the stabilised face", -1, 5, False, span=3),
+    Metric("flicker_face_driver", "temporal", "flicker of the driver's stabilised face", 0, 5, False, span=3),
+    Metric("warp_error", "temporal", "error along the driver's flow", -1, 5, span=2),
+    Metric("warp_error_driver", "temporal", "error of the driver along its own flow", 0, 5, span=2),
+    Metric("landmark_jitter", "temporal", "jitter of the landmarks, px", -1, 3, False, span=3),
+    Metric("landmark_jitter_driver", "temporal", "jitter of the driver's landmarks, px", 0, 3, False, span=3),
+    Metric("jitter_against_driver", "temporal", "jitter against the driver, px", -1, 3, span=3),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 FACE_GROUPS = frozenset({"landmarks", "identity", "attributes", "temporal"})
@@ -88,19 +97,18 @@ class Scene:
 def measured_names(groups: Sequence[str], *, has_truth: bool, is_video: bool, missing: Iterable[str]) -> list[str]:
     """The metrics that apply, in their usual order; missing: those that cannot be measured here.
 
-    The share of missing faces stands beside whatever is measured of faces.
+    The shares of missing faces stand beside whatever is measured of faces.
     """
     groups = [group for group in groups if is_video or group != "temporal"]
     asked = {metric.name for metric in METRICS if metric.group in groups}
     if not FACE_GROUPS.isdisjoint(groups):
-        asked.add("missing_face")
+        asked |= {"missing_face", "missing_face_driver"}
     fitting = [metric.name for metric in METRICS if has_truth or not metric.needs_truth]
     return [name for name in fitting if name in asked and name not in missing]
 
 
 def measure(results: list[Look], scene: Scene, names: Sequence[str], instruments: Instruments) -> Values:
     """All metrics of one case's results, the first frames of the scene; NaN for those that are not there."""
-    num = len(scene.targets)
     groups = {BY_NAME[name].group for name in names}
     found: Values = {}
     for group, measure_group in GROUP_MEASURES.items():
@@ -108,7 +116,7 @@ def measure(results: list[Look], scene: Scene, names: Sequence[str], instruments
             continue
         with instruments.watch.time(group):
             for name, numbers in measure_group(results, scene, instruments).items():
-                length = max(0, num - 2) if group == "temporal" else num
+                length = BY_NAME[name].count(len(scene.targets))
                 found[name] = numbers + [float("nan")] * (length - len(numbers))
     return {name: found[name] for name in names}
 
@@ -141,9 +149,9 @@ def _measure_perceptual(results: list[Look], scene: Scene, instruments: Instrume
     pairs = list(zip(results, scene.targets, strict=False))
     if instruments.efficientnet is not None:
         found["efficientnet_lite0_distance"] = [perceptual_distance(a.features, b.features).item() for a, b in pairs]
-    if instruments.lpips is not None:
+    for lpips in instruments.lpips:
         with torch.inference_mode():
-            found[instruments.lpips.name] = [instruments.lpips(a.picture, b.picture).item() for a, b in pairs]
+            found[lpips.name] = [lpips(a.picture, b.picture).item() for a, b in pairs]
     return found
 
 
@@ -151,6 +159,7 @@ def _measure_landmarks(results: list[Look], scene: Scene, instruments: Instrumen
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "landmarks"}
     found = {"missing_face": [float(not result.has_face) for result in results]}
+    found["missing_face_driver"] = [float(not target.has_face) for target in scene.targets[: len(results)]]
     if scene.has_truth:
         a, b = _landmarks(results), _landmarks(scene.targets[: len(results)])
         side = results[0].picture.shape[3]
@@ -184,30 +193,9 @@ def _measure_attributes(results: list[Look], scene: Scene, instruments: Instrume
 
 
 def _measure_temporal(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
-    if len(results) < 3:
+    if len(results) < 2:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "temporal"}
-    video, driving = (
-        torch.cat([to_tensor(look.pixels) for look in looks]) for looks in (results, scene.targets[: len(results)])
-    )
-    a, b = _landmarks(results), _landmarks(scene.targets[: len(results)])
-    side = video.shape[3]
-    return {
-        "flicker_still": temporal.flicker(video, temporal.still_mask(driving)).tolist() if scene.has_truth else [],
-        "flicker_face": _flicker_face(video, a),
-        "flicker_face_driver": _flicker_face(driving, b),
-        "landmark_jitter": temporal.landmark_jitter(a, side).tolist(),
-        "landmark_jitter_driver": temporal.landmark_jitter(b, side).tolist(),
-        "jitter_against_driver": temporal.jitter_against(a, b, side).tolist(),
-    }
-
-
-def _flicker_face(video: Tensor, points: Tensor) -> list[float]:
-    """Flicker within the face's outline after the head is held still."""
-    seen = points.isfinite().all(dim=2).all(dim=1)
-    if not seen.any():
-        return [float("nan")] * (len(video) - 2)
-    mask = outline_mask(points[seen][:1], (video.shape[2], video.shape[3]))
-    return temporal.flicker(temporal.stabilise(video, points), mask).tolist()
+    return measure_steadiness(results, scene.targets[: len(results)], has_truth=scene.has_truth)
 
 
 def _fit(points: Tensor, person: Tensor, instruments: Instruments) -> FaceAttributes:

@@ -53,9 +53,9 @@ class Evaluation:
         )
 
     @property
-    def has_features(self) -> bool:
-        """Whether sets of pictures are compared."""
-        return "distribution" in self.groups and self.instruments.efficientnet is not None
+    def pools(self) -> list[str]:
+        """The networks by whose features sets of pictures are compared."""
+        return [*self.instruments.pools] if "distribution" in self.groups else []
 
     def tell(self) -> dict[str, Any]:
         """What decides the numbers: two runs that are told the same go on with each other."""
@@ -84,7 +84,7 @@ def evaluate(
     damaged picture of a clip.
     """
     pairs = evaluation.pairs
-    if not evaluation.names and not evaluation.has_features:
+    if not evaluation.names and not evaluation.pools:
         reason = "; ".join(dict.fromkeys(evaluation.instruments.missing.values())) or "choose other groups"
         raise OptionError(f"--metrics {','.join(evaluation.groups)}: nothing of it suits {pairs.protocol} ({reason})")
     notes = evaluation.method.find_notes(pairs.cases)
@@ -117,16 +117,16 @@ def measure_case(evaluation: Evaluation, case: Case, made: Made) -> CaseResult:
     values: dict[str, Values] = {stage: {name: [] for name in names} for stage in looks}
     counts = {stage: len(results) for stage, results in looks.items()}
     result = CaseResult(case.name, values, counts, list(made.notes))
-    features: dict[str, list[torch.Tensor]] = {}
+    features: dict[str, dict[str, list[torch.Tensor]]] = {network: {} for network in evaluation.pools}
     targets: list[Look] = []
     for first in range(0, len(case.driving_frames), CHUNK):
         part = slice(first, first + CHUNK)
         scene = _make_scene(evaluation, case, part)
         for stage, results in looks.items():
             _append(result.values[stage], measure(results[part], scene, by_frame, instruments))
-        if evaluation.has_features:
-            _collect_features(features, {stage: results[part] for stage, results in looks.items()})
-            _collect_features(features, {REFERENCE: _reference(evaluation, case, scene, part)})
+        if features:
+            shown = {stage: results[part] for stage, results in looks.items()}
+            _collect_features(features, shown | {REFERENCE: _reference(evaluation, case, scene, part)})
         targets += scene.targets
         if evaluation.pairs.is_video:
             for look in (*scene.targets, *(look for results in looks.values() for look in results[part])):
@@ -135,7 +135,10 @@ def measure_case(evaluation: Evaluation, case: Case, made: Made) -> CaseResult:
         scene = _make_scene(evaluation, case, slice(None), targets)
         for stage, results in looks.items():
             result.values[stage] |= measure(results, scene, over_time, instruments)
-    result.features = {stage: torch.stack(rows) for stage, rows in features.items()}
+    result.features = {
+        network: {stage: torch.stack(rows) for stage, rows in by_stage.items()}
+        for network, by_stage in features.items()
+    }
     result.seconds = instruments.watch.take()
     return result
 
@@ -158,10 +161,11 @@ def _append(values: Values, found: Values) -> None:
         values[name] += numbers
 
 
-def _collect_features(features: dict[str, list[torch.Tensor]], looks: dict[str, list[Look]]) -> None:
-    for stage, shown in looks.items():
-        if shown:
-            features.setdefault(stage, []).extend(look.pooled for look in shown)
+def _collect_features(features: dict[str, dict[str, list[torch.Tensor]]], looks: dict[str, list[Look]]) -> None:
+    for network, by_stage in features.items():
+        for stage, shown in looks.items():
+            if shown:
+                by_stage.setdefault(stage, []).extend(look.pool(network) for look in shown)
 
 
 def _reference(evaluation: Evaluation, case: Case, scene: Scene, part: slice) -> list[Look]:

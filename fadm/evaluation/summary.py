@@ -1,5 +1,6 @@
 """From numbers of frames to what is said of a method: means with intervals, and what a stage changes."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,19 +10,36 @@ import torch
 from numpy.typing import NDArray
 
 from fadm.evaluation.journal import CaseResult, walk_results
+from fadm.evaluation.looks import EFFICIENTNET, INCEPTION
 from fadm.evaluation.measures import BY_NAME
 from fadm.evaluation.methods import WITHOUT
 from fadm.evaluation.protocols import PairList
 from fadm.evaluation.run import REFERENCE
 from fadm.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_mean, bootstrap_ratio
-from fadm.metrics.distribution import FRECHET_NAME, KERNEL_NAME, frechet_distance, kernel_distance
+from fadm.metrics.distribution import (
+    FID_NAME,
+    FRECHET_NAME,
+    KERNEL_NAME,
+    KID_NAME,
+    frechet_distance,
+    kernel_distance,
+)
 from fadm.metrics.requirement import MetricError
 
 Array = NDArray[np.float64]
 ByClip = dict[str, Array]  # values of all frames by driving clip, NaN where there is nothing to measure
 
 MOST_LISTED = 3
-SET_TITLES = {FRECHET_NAME: "Fréchet distance (EfficientNet-Lite0)", KERNEL_NAME: "KID (EfficientNet-Lite0)"}
+SET_MEASURES = {
+    EFFICIENTNET: {FRECHET_NAME: frechet_distance, KERNEL_NAME: kernel_distance},
+    INCEPTION: {FID_NAME: frechet_distance, KID_NAME: kernel_distance},
+}
+SET_TITLES = {
+    FRECHET_NAME: "Fréchet distance (EfficientNet-Lite0)",
+    KERNEL_NAME: "KID (EfficientNet-Lite0)",
+    FID_NAME: "FID (Inception)",
+    KID_NAME: "KID (Inception)",
+}
 
 
 @dataclass(frozen=True)
@@ -72,29 +90,42 @@ def summarise(told: dict[str, Any], pairs: PairList, results: Mapping[str, CaseR
             changes[name] = {stage: change for stage, change in changed.items() if change is not None}
     sets, set_size = _compare_sets(results, pairs, stages)
     notes = [*_gather_notes(walk_results(dict(results), pairs)), *(f"{kind}: {said}" for kind, said in told["notes"])]
-    notes += [f"{name} is not measured: {reason}" for name, reason in told["not measured"].items()]
+    notes += [said for stage in stages for said in find_infinite(results, pairs, stage, stage)]
+    for reason in dict.fromkeys(told["not measured"].values()):
+        without = [name for name, why in told["not measured"].items() if why == reason]
+        notes.append(f"{', '.join(without)} {'is' if len(without) == 1 else 'are'} not measured: {reason}")
     made = {stage: sum(result.made.get(stage, 0) for result in results.values()) for stage in stages}
     return Summary(told, stages, len(pairs.cases), pairs.num_frames, made, means, changes, sets, set_size, notes)
 
 
 def collect(results: Mapping[str, CaseResult], pairs: PairList, stage: str, name: str) -> ByClip:
-    """Values of a metric, every frame in its place: those of missing results are NaN."""
+    """Values of a metric, every frame in its place: those of missing results are NaN, as are infinite ones (PSNR)."""
     parts: dict[str, list[Array]] = {}
     for case in pairs.cases:
         num = len(case.driving_frames)
-        length = max(0, num - 2) if BY_NAME[name].group == "temporal" else num
+        length = BY_NAME[name].count(num)
         found = results[case.name].values.get(stage, {}).get(name, []) if case.name in results else []
         row = np.full(length, np.nan)
         row[: len(found)] = found[:length]
+        row[np.isinf(row)] = np.nan
         parts.setdefault(case.driving_clip, []).append(row)
     return {clip: np.concatenate(rows) for clip, rows in parts.items()}
+
+
+def find_infinite(results: Mapping[str, CaseResult], pairs: PairList, stage: str, title: str) -> list[str]:
+    """What to say of frames that equal the truth to the bit, whose PSNR is infinite; title: of the stage."""
+    counts: Counter[str] = Counter()
+    for result in walk_results(dict(results), pairs):
+        for name, numbers in result.values.get(stage, {}).items():
+            counts[name] += sum(np.isinf(numbers).tolist())
+    shown = ", ".join(f"{BY_NAME[name].title}: {num} frames" for name, num in counts.items() if num)
+    return [f"equal to the truth, so infinite and left out of these means of {title}: {shown}"] if shown else []
 
 
 def mean_of(values: ByClip) -> Interval | None:
     """Mean with its interval over clips; None where nothing was measured."""
     try:
-        with np.errstate(invalid="ignore"):
-            return bootstrap_mean(values)
+        return bootstrap_mean(values)
     except MetricError:
         return None
 
@@ -123,17 +154,20 @@ def _compare_sets(
     results: Mapping[str, CaseResult], pairs: PairList, stages: Sequence[str]
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Distances of each stage's pictures from the reference set, and how many pictures this has."""
-    features: dict[str, list[torch.Tensor]] = {}
-    for result in walk_results(dict(results), pairs):
-        for stage, rows in result.features.items():
-            features.setdefault(stage, []).append(rows)
-    joined = {stage: torch.cat(rows) for stage, rows in features.items()}
-    if len(joined.get(REFERENCE, ())) < 2:
-        return {}, 0
-    measures = {FRECHET_NAME: frechet_distance, KERNEL_NAME: kernel_distance}
-    there = [stage for stage in stages if len(joined.get(stage, ())) >= 2]
-    sets = {name: {stage: f(joined[stage], joined[REFERENCE]) for stage in there} for name, f in measures.items()}
-    return sets, len(joined[REFERENCE])
+    sets: dict[str, dict[str, float]] = {}
+    set_size = 0
+    for network, measures in SET_MEASURES.items():
+        features: dict[str, list[torch.Tensor]] = {}
+        for result in walk_results(dict(results), pairs):
+            for stage, rows in result.features.get(network, {}).items():
+                features.setdefault(stage, []).append(rows)
+        joined = {stage: torch.cat(rows) for stage, rows in features.items()}
+        if len(joined.get(REFERENCE, ())) < 2:
+            continue
+        set_size = len(joined[REFERENCE])
+        there = [stage for stage in stages if len(joined.get(stage, ())) >= 2]
+        sets |= {n: {stage: f(joined[stage], joined[REFERENCE]) for stage in there} for n, f in measures.items()}
+    return sets, set_size
 
 
 def _gather_notes(results: Iterable[CaseResult]) -> list[str]:

@@ -12,6 +12,7 @@ from fadm.metrics.requirement import MetricError, find_checkpoint, require
 
 FRECHET_NAME = "frechet_efficientnet_lite0"
 KERNEL_NAME = "kid_efficientnet_lite0"
+FID_NAME, KID_NAME = "fid_inception", "kid_inception"
 EFFICIENTNET_SIDE = 224
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"

@@ -13,7 +13,7 @@ RESULT = CaseResult(
     {"coarse": {"l1": [0.1 + 0.2], "psnr": [float("inf")]}},
     {"coarse": 1},
     [("missing", "nothing there")],
-    {"coarse": torch.tensor([[1 / 3, -2.0]])},
+    {"EfficientNet-Lite0": {"coarse": torch.tensor([[1 / 3, -2.0]])}},
     {"pixel": 0.5},
 )
 
@@ -31,7 +31,8 @@ def test_a_result_is_read_back_to_the_last_digit(tmp_path):
     told, pairs, results = read_run(tmp_path / "run")
     assert told["method"] == "m" and pairs == PAIRS and [*results] == ["00000"]
     read = results["00000"]
-    assert torch.equal(read.features.pop("coarse"), RESULT.features["coarse"])
+    (features,) = read.features.pop("EfficientNet-Lite0").values()
+    assert torch.equal(features, RESULT.features["EfficientNet-Lite0"]["coarse"])
     assert read == CaseResult(**vars(RESULT) | {"features": {}})
     assert all(json.loads(line) for line in (tmp_path / "run" / RESULTS).read_text().splitlines())
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError
@@ -85,6 +86,28 @@ def test_what_is_not_installed_is_named(monkeypatch):
     assert instruments.missing["csim_dlib"] == "needs the package x"
     names = measured_names(("identity", "landmarks"), has_truth=True, is_video=False, missing=instruments.missing)
     assert "akd" in names and not any("dlib" in name for name in names)
+
+
+def test_every_network_that_is_there_measures(monkeypatch, shard):
+    class Lpips:
+        def __init__(self, net):
+            self.name = f"lpips_{net}"
+
+        def __call__(self, a, b):
+            return (a - b).abs().mean()[None]
+
+    monkeypatch.setattr(looks, "load_lpips", Lpips)
+    monkeypatch.setattr(looks, "load_inception", lambda: lambda picture: picture.mean(dim=(2, 3)))
+    instruments = Instruments(("perceptual", "distribution"))
+    assert not instruments.missing and [*instruments.pools] == ["EfficientNet-Lite0", "Inception"]
+    frames = ClipFrames(read_shard(shard), instruments)
+    source, target = frames.look("clip-a", 0), frames.look("clip-a", 1)
+    assert target.pool("Inception").shape == (3,) and target.pool("Inception") is target.pool("Inception")
+    identity = frames.identity("clip-a")
+    stored = torch.from_numpy(frames.landmarks("clip-a", [1]))
+    scene = Scene(source, [target], stored, (identity, identity), has_truth=True, is_video=False)
+    values = measure([source], scene, ["lpips_alex", "lpips_vgg"], instruments)
+    assert values["lpips_alex"] == values["lpips_vgg"] and values["lpips_alex"][0] > 0
 
 
 def test_time_within_counts_for_itself_alone(monkeypatch):

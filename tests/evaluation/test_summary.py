@@ -21,7 +21,7 @@ TOLD = {
     "pairs": PAIRS.sha256,
     "data": "0" * 64,
     "notes": [],
-    "not measured": {"lpips_alex": "no weights"},
+    "not measured": {"lpips_alex": "no weights", "lpips_vgg": "no weights"},
 }
 
 
@@ -49,6 +49,15 @@ def test_means_and_changes_are_those_of_the_numbers():
     assert change.difference.estimate == pytest.approx(-0.03)
     assert change.difference.low < change.difference.estimate < change.difference.high
     assert summary.changes["psnr"]["rendered"].percent.estimate == pytest.approx(10)
+
+
+def test_an_infinite_psnr_is_said_and_counts_in_no_mean():
+    results = make_results()
+    results[PAIRS.cases[0].name].values["coarse"]["psnr"] = [np.inf]
+    summary = summarise(TOLD, PAIRS, results)
+    assert summary.means["psnr"]["coarse"].estimate == 20 and summary.means["psnr"]["coarse"].num_values == 4
+    assert summary.changes["psnr"]["rendered"].percent.estimate == pytest.approx(10)
+    assert "infinite and left out of these means of coarse: PSNR, dB: 1 frames" in " ".join(summary.notes)
 
 
 def test_a_face_that_one_stage_lacks_counts_in_neither_of_a_pair():
@@ -85,7 +94,7 @@ def test_tables_say_what_was_found():
     assert "| | L1 ↓ | PSNR, dB ↑ | AKD (MediaPipe), px ↓ | no face found, share ↓ |" in text
     assert "| coarse | 0.0600 | 20.00 | 2.500 | 0.2000 |" in text
     assert "| rendered | **0.0300** | **22.00** | **1.500** | **0.0000** |" in text
-    assert "| -50.0 % [-50.0, -50.0] |" in text and "- lpips_alex is not measured: no weights" in text
+    assert "| -50.0 % [-50.0, -50.0] |" in text and "- lpips_alex, lpips_vgg are not measured: no weights" in text
     assert show_change(summary, "missing_face", "rendered") == "-0.2000 [-1.0000, 0.0000]"  # a draw may lack the face
     latex = write_latex([("a_b", {name: by["coarse"] for name, by in summary.means.items()})])
     assert r"a\_b & 0.0600 & 20.00" in latex and r"L1 $\downarrow$" in latex

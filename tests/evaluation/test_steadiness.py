@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from fadm.evaluation import steadiness
+from fadm.evaluation.looks import Instruments, Look
+from fadm.evaluation.steadiness import measure_steadiness
+from tests.evaluation.made_up import SIDE, swaying_head
+
+
+@pytest.fixture(scope="module")
+def looks():
+    instruments = Instruments(())
+    return [Look(pixels, instruments) for pixels, _ in swaying_head()] * 2
+
+
+def test_a_few_frames_at_a_time_give_the_same_numbers(monkeypatch, looks):
+    whole = measure_steadiness(looks, looks[::-1], has_truth=True)
+    assert {len(whole[name]) for name in ("warp_error", "warp_error_driver")} == {7}
+    assert {len(numbers) for name, numbers in whole.items() if "warp" not in name} == {6}
+    for chunk in (1, 3):
+        monkeypatch.setattr(steadiness, "CHUNK", chunk)
+        parts = measure_steadiness(looks, looks[::-1], has_truth=True)
+        assert parts.keys() == whole.keys()
+        for name, numbers in whole.items():
+            np.testing.assert_allclose(parts[name], numbers, rtol=1e-6)
+
+
+def test_the_driver_itself_is_as_steady_as_the_driver(looks):
+    values = measure_steadiness(looks, looks, has_truth=True)
+    assert (
+        values["warp_error"] == values["warp_error_driver"] and values["flicker_face"] == values["flicker_face_driver"]
+    )
+    assert max(values["jitter_against_driver"]) == 0 and min(values["landmark_jitter"]) > 0
+
+
+def test_without_truth_or_face_there_is_less(looks):
+    blank = [Look(np.full((SIDE, SIDE, 3), 90, np.uint8), looks[0]._instruments)] * 3
+    values = measure_steadiness(blank, looks[:3], has_truth=False)
+    assert "warp_error" not in values and "flicker_still" not in values
+    assert np.isnan(values["flicker_face"]).all() and not np.isnan(values["flicker_face_driver"]).any()
