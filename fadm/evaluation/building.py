@@ -77,7 +77,7 @@ def build_evaluation(
 
     Raises FadmError before any work.
     """
-    instruments = Instruments(options.groups)
+    instruments = Instruments(options.groups, Path(options.arcface) if options.arcface else None)
     method = choose_method(model, pairs, options, device, instruments.watch, render)
     return Evaluation(method, pairs, ClipFrames(clips, instruments), instruments, options.groups)
 
@@ -91,7 +91,7 @@ def build_ablation(
     render: RenderOptions | None = None,
 ) -> Evaluation:
     """One renderer in all its variants, each a stage of one run; render: as in `build_evaluation`."""
-    instruments = Instruments(options.groups)
+    instruments = Instruments(options.groups, Path(options.arcface) if options.arcface else None)
     kind = _kind_of(model)
     if kind != "fadm":
         raise OptionError(f"{model}: an ablation is of a renderer; these are weights of kind {kind}")

@@ -16,6 +16,11 @@ from fadm.evaluation.tables import detail_table, paper_table, write_json, write_
 from fadm.media.output import explain_failure
 from fadm.metrics.bootstrap import Interval
 
+SAME = {  # what runs that compare must have in common, where they have it
+    "pairs": "give all of them one pair list with --pairs",
+    "data": "give all of them one pair list with --pairs",
+    "arcface": "give all of them one file with --arcface",
+}
 MARKDOWN, LATEX, JSON = "comparison.md", "comparison.tex", "comparison.json"
 
 
@@ -71,19 +76,19 @@ class Comparison:
 
 
 def compare_runs(folders: Sequence[Path], *, with_published: bool = False) -> Comparison:
-    """Compare runs on the same pairs and data. Raises InputError for what is no run, OptionError for other pairs.
+    """Compare runs on the same pairs and data. Raises InputError for what is no run, OptionError for other ones.
 
     Of a model its rendered frames are compared, of an ablation all variants.
     """
     runs = [(folder, *read_run(folder)) for folder in folders]
     _, first, pairs, _ = runs[0]
-    for folder, told, *_ in runs[1:]:
-        for key in ("pairs", "data"):
-            if told[key] != first[key]:
-                raise OptionError(
-                    f"'{folder}' was measured on other {key} than '{folders[0]}'; runs compare on the same ones, "
-                    "give all of them one pair list with --pairs"
-                )
+    for key, remedy in SAME.items():
+        known = [(told[key], folder) for folder, told, *_ in runs if key in told]
+        other = next((folder for value, folder in known if value != known[0][0]), None)
+        if other is not None:
+            raise OptionError(
+                f"'{other}' was measured on other {key} than '{known[0][1]}'; runs compare on the same ones, {remedy}"
+            )
     entries = _title([(folder, told, results) for folder, told, _, results in runs])
     notes = [f"{folder.name}: {said}" for folder, told, _, results in runs for said in _find_gaps(told, pairs, results)]
     return Comparison(_summarise(first, pairs, entries, notes), with_published)

@@ -19,10 +19,12 @@ from fadm.data.shards import TrackedClip
 from fadm.errors import InputError
 from fadm.face.tracker import MediaPipeTracker
 from fadm.media.crop import to_tensor
-from fadm.metrics import perceptual
+from fadm.metrics import fan, identity, perceptual
+from fadm.metrics.arcface import ArcFaceEmbedder
 from fadm.metrics.distribution import FID_NAME, FRECHET_NAME, KERNEL_NAME, KID_NAME, load_inception, pool_efficientnet
 from fadm.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
-from fadm.metrics.identity import DlibEmbedder, embed_pictures
+from fadm.metrics.fan import FAN
+from fadm.metrics.identity import DlibEmbedder, FaceEmbedder
 from fadm.metrics.landmarks import track_pictures
 from fadm.metrics.lpips import FILES, LPIPS, load_lpips
 from fadm.metrics.requirement import PackageError
@@ -30,7 +32,6 @@ from fadm.metrics.requirement import PackageError
 Pixels = NDArray[np.uint8]
 Pool = Callable[[Tensor], Tensor]  # pictures (B, 3, H, W) -> features (B, D)
 
-IDENTITY_NAMES = ("csim_dlib", "aed_l2_dlib", "aed_squared_dlib")
 EFFICIENTNET, INCEPTION = "EfficientNet-Lite0", "Inception"
 MOST_KEPT = 64  # frames of clips of which everything seen is kept
 
@@ -61,9 +62,13 @@ class Stopwatch:
 
 
 class Instruments:
-    """The networks and the tracker that the groups of metrics need; `missing`: metrics without, and why."""
+    """The networks and the tracker that the groups of metrics need; `missing`: metrics without, and why.
 
-    def __init__(self, groups: Sequence[str]) -> None:
+    told: what decides their numbers beside the versions of packages.
+    """
+
+    def __init__(self, groups: Sequence[str], arcface: Path | None = None) -> None:
+        """arcface: file of an ArcFace network. Raises WeightsError for a file that is none."""
         self.watch = Stopwatch()
         self.missing: dict[str, str] = {}
         self.tracker = MediaPipeTracker(is_video=False)
@@ -80,7 +85,14 @@ class Instruments:
         inception: Pool | None = self._load((FID_NAME, KID_NAME), load_inception, "distribution" in groups)
         if inception is not None:
             self.pools[INCEPTION] = inception
-        self.embedder: DlibEmbedder | None = self._load(IDENTITY_NAMES, DlibEmbedder, "identity" in groups)
+        self.fan: FAN | None = self._load((fan.NAME,), FAN, "landmarks" in groups)
+        loads = {"dlib": DlibEmbedder, "arcface": partial(_load_arcface, arcface)}
+        found = {
+            name: self._load([f"{metric}_{name}" for metric in identity.DISTANCES], load, "identity" in groups)
+            for name, load in loads.items()
+        }
+        self.embedders: dict[str, FaceEmbedder] = {name: network for name, network in found.items() if network}
+        self.told = {name: network.digest for name, network in self.embedders.items() if network.digest}
 
     def close(self) -> None:
         """Give back what the tracker holds."""
@@ -94,12 +106,19 @@ class Instruments:
             return None
 
 
+def _load_arcface(path: Path | None) -> ArcFaceEmbedder:
+    if path is None:
+        raise PackageError("give an ArcFace network in ONNX with --arcface FILE, such as InsightFace's w600k_r50.onnx")
+    return ArcFaceEmbedder(path)
+
+
 class Look:
     """A picture of 8 bits, (H, W, 3), and what is seen in it."""
 
     def __init__(self, pixels: Pixels, instruments: Instruments) -> None:
         self.pixels, self._instruments = pixels, instruments
         self._pooled: dict[str, Tensor] = {}
+        self._embedded: dict[str, Tensor] = {}
 
     @cached_property
     def picture(self) -> Tensor:
@@ -132,12 +151,21 @@ class Look:
         return self._pooled[network]
 
     @cached_property
-    def embedding(self) -> Tensor:
-        """dlib's description of the face (128,), NaN without one."""
-        assert self._instruments.embedder is not None
+    def fan(self) -> Tensor:
+        """FAN's landmarks (68, 2) in pixels, NaN without a face."""
+        assert self._instruments.fan is not None
         landmarks = self.landmarks
-        with self._instruments.watch.time("dlib"):
-            return embed_pictures(self.picture, landmarks[None], self._instruments.embedder)[0]
+        with self._instruments.watch.time("FAN"):
+            return torch.from_numpy(self._instruments.fan.find(self.pixels, landmarks.numpy()))
+
+    def embed(self, network: str) -> Tensor:
+        """The face as one of `Instruments.embedders` describes it (D,), NaN without one."""
+        if network not in self._embedded:
+            landmarks = self.landmarks
+            with self._instruments.watch.time(network):
+                embedder = self._instruments.embedders[network]
+                self._embedded[network] = identity.embed_pictures(self.picture, landmarks[None], embedder)[0]
+        return self._embedded[network]
 
     def forget(self) -> None:
         """Let go of what takes much memory; it is made again when asked for."""

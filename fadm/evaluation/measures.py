@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.data.regions import FEATURE, draw_attention
-from fadm.evaluation.looks import IDENTITY_NAMES, Instruments, Look
+from fadm.evaluation.looks import Instruments, Look
 from fadm.evaluation.steadiness import measure_steadiness
 from fadm.metrics import attributes, identity, landmarks, pixel
 from fadm.metrics.perceptual import perceptual_distance
@@ -53,6 +53,7 @@ METRICS = (
     Metric("akd", "landmarks", "AKD (MediaPipe), px", -1, 3),
     Metric("akd_x", "landmarks", "AKD in x, px", -1, 3),
     Metric("akd_y", "landmarks", "AKD in y, px", -1, 3),
+    Metric("akd_fan68", "landmarks", "AKD (FAN, 68), px", -1, 3),
     Metric("nme_interocular", "landmarks", "NME, interocular", -1),
     Metric("nme_box", "landmarks", "NME, box", -1),
     Metric("missing_face", "landmarks", "no face found, share", -1, 4, needs_truth=False),
@@ -60,6 +61,9 @@ METRICS = (
     Metric("csim_dlib", "identity", "CSIM (dlib)", 1, 4, needs_truth=False),
     Metric("aed_l2_dlib", "identity", "AED (dlib, L2)", -1, 4, needs_truth=False),
     Metric("aed_squared_dlib", "identity", "AED (dlib, squared)", -1, 4, needs_truth=False),
+    Metric("csim_arcface", "identity", "CSIM (ArcFace)", 1, 4, needs_truth=False),
+    Metric("aed_l2_arcface", "identity", "AED (ArcFace, L2)", -1, 3, needs_truth=False),
+    Metric("aed_squared_arcface", "identity", "AED (ArcFace, squared)", -1, 2, needs_truth=False),
     Metric("expression_distance_l1", "attributes", "expression, L1", -1, 4, needs_truth=False),
     Metric("expression_distance_l2", "attributes", "expression, L2", -1, 3, needs_truth=False),
     Metric("pose_distance_l1", "attributes", "pose, L1, rad", -1, 4, needs_truth=False),
@@ -168,17 +172,22 @@ def _measure_landmarks(results: list[Look], scene: Scene, instruments: Instrumen
         found["akd_x"], found["akd_y"] = axes[:, 0].tolist(), axes[:, 1].tolist()
         found["nme_interocular"] = landmarks.nme_interocular(a, b).tolist()
         found["nme_box"] = landmarks.nme_box(a, b).tolist()
+        if instruments.fan is not None:
+            c, d = (torch.stack([look.fan for look in looks]) for looks in (results, scene.targets[: len(results)]))
+            found["akd_fan68"] = landmarks.average_keypoint_distance(c, d, side).tolist()
     return found
 
 
 def _measure_identity(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
     """Against the driving frame where it shows the same person, else against the source."""
     if not results:
-        return {name: [] for name in IDENTITY_NAMES}
+        return {name: [] for name, metric in BY_NAME.items() if metric.group == "identity"}
     wanted = scene.targets[: len(results)] if scene.has_truth else [scene.source] * len(results)
-    a, b = (torch.stack([look.embedding for look in looks]) for looks in (results, wanted))
-    distances = (identity.csim(a, b), identity.aed_l2(a, b), identity.aed_squared(a, b))
-    return {name: distance.tolist() for name, distance in zip(IDENTITY_NAMES, distances, strict=True)}
+    found: Values = {}
+    for network in instruments.embedders:
+        a, b = (torch.stack([look.embed(network) for look in looks]) for looks in (results, wanted))
+        found |= {f"{name}_{network}": distance(a, b).tolist() for name, distance in identity.DISTANCES.items()}
+    return found
 
 
 def _measure_attributes(results: list[Look], scene: Scene, instruments: Instruments) -> Values:

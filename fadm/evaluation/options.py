@@ -65,6 +65,9 @@ class MeasureOptions:
     """What is measured and kept."""
 
     metrics: str = option("all", f"Groups of metrics: all, or some of {', '.join(GROUPS)}, with commas.")
+    arcface: str | None = option(
+        None, "ArcFace network for CSIM as an ONNX file, such as InsightFace's w600k_r50.onnx."
+    )
     save_frames: bool = option(False, "Keep the frames that were made (they show people).")
     report: bool = option(False, "Write report.html with worst, median and best cases (it shows people).")
 

@@ -64,6 +64,7 @@ class Evaluation:
         versions = {"fadm": __version__} | {name: version(name) for name in ("torch", "mediapipe")}
         return {
             **self.method.description,
+            **self.instruments.told,
             "stages": self.method.stages,
             "protocol": self.pairs.protocol,
             "pairs": self.pairs.sha256,

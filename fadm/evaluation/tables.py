@@ -18,12 +18,15 @@ from fadm.metrics.bootstrap import Interval
 PAPER_METRICS = (
     "l1",
     "lpips_alex",
+    "lpips_vgg",
     "efficientnet_lite0_distance",
     "psnr",
     "ssim",
     "akd",
+    "akd_fan68",
     "aed_l2_dlib",
     "csim_dlib",
+    "csim_arcface",
     "missing_face",
 )
 ARROWS = {1: " ↑", -1: " ↓", 0: ""}

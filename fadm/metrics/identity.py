@@ -28,10 +28,11 @@ EMBEDDING_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 class FaceEmbedder(Protocol):
-    """A network that describes whose face it is; hand another one, as ArcFace, to `embed_pictures`."""
+    """A network that describes whose face it is."""
 
     name: str
     size: int
+    digest: str  # of the file that the user gave, empty for a network that a package carries
 
     def embed(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
         """Frame (H, W, 3) and its face's landmarks (478, 3) in pixels -> embedding (size,)."""
@@ -47,6 +48,7 @@ class DlibEmbedder:
 
     name = "dlib"
     size = EMBEDDING_SIZE
+    digest = ""
 
     def __init__(self) -> None:
         """Raises PackageError when dlib or its models are missing."""
@@ -55,7 +57,7 @@ class DlibEmbedder:
         if spec is None or spec.origin is None:
             raise PackageError(
                 "csim_dlib needs the package face-recognition-models, which is not installed: "
-                '`pip install face-recognition-models`, or `pip install "fadm[eval]"` for all metrics'
+                '`pip install face-recognition-models`, or `pip install "fadm[eval]"` for all that can be had so'
             )
         folder = Path(spec.origin).parent / "models"
         self._dlib: Any = dlib
@@ -82,11 +84,6 @@ def embed_pictures(pictures: Iterable[Tensor], landmarks: Tensor, embedder: Face
     return torch.stack(rows) if rows else torch.empty(0, embedder.size)
 
 
-def metric_name(metric: str, embedder: FaceEmbedder) -> str:
-    """The name under which a number is reported: metric csim, aed_l2 or aed_squared -> for instance csim_dlib."""
-    return f"{metric}_{embedder.name}"
-
-
 def csim(a: Tensor, b: Tensor) -> Tensor:
     """Cosine similarity of embeddings: (T, D), (T or 1, D) -> (T,), 1 for the same direction."""
     return F.cosine_similarity(a, b, dim=1)
@@ -100,3 +97,6 @@ def aed_l2(a: Tensor, b: Tensor) -> Tensor:
 def aed_squared(a: Tensor, b: Tensor) -> Tensor:
     """The squared Euclidean distance, which the smaller AED figures of the field suggest; as `aed_l2`."""
     return (a - b).square().sum(dim=1)
+
+
+DISTANCES = {"csim": csim, "aed_l2": aed_l2, "aed_squared": aed_squared}  # each under its name and the network's

@@ -43,7 +43,7 @@ def missing_face_rate(landmarks: Tensor) -> float:
 def axis_distance(a: Tensor, b: Tensor, side: int = REFERENCE_SIDE) -> Tensor:
     """Mean absolute difference in x and in y: landmarks (T, N, 2 or 3) -> (T, 2), in pixels of a 256 px picture.
 
-    side: of the pictures in whose pixels the landmarks are. The 468 landmarks of the surface count, not the irises.
+    side: of the pictures in whose pixels the landmarks are. Of ours the 468 of the surface count, not the irises.
     """
     return (_surface(a) - _surface(b)).abs().mean(dim=1) * (REFERENCE_SIDE / side)
 
@@ -52,7 +52,7 @@ def average_keypoint_distance(a: Tensor, b: Tensor, side: int = REFERENCE_SIDE) 
     """AKD: mean absolute difference over landmarks and both axes, arguments as `axis_distance` -> (T,).
 
     Siarohin et al., arXiv 2003.00196, section 4, as its scripts compute it: |dx| and |dy| averaged, not the Euclidean
-    distance. Theirs are 68 landmarks of another detector, so the numbers compare only with each other.
+    distance. Theirs are the 68 landmarks of `fadm.metrics.fan`; on other landmarks numbers compare with each other.
     """
     return axis_distance(a, b, side).mean(dim=1)
 

@@ -17,14 +17,17 @@ class PackageError(MetricError):
     """A metric whose package or pretrained network is not there."""
 
 
-def require(module: str, *, package: str, purpose: str) -> Any:
-    """Import a module of an optional package. Raises PackageError that names the package and how to get it."""
+def require(module: str, *, package: str, purpose: str, is_extra: bool = True) -> Any:
+    """Import a module of an optional package; is_extra: it comes with fadm[eval].
+
+    Raises PackageError that names the package and how to get it.
+    """
     try:
         return import_module(module)
     except ImportError as error:
         raise PackageError(
-            f"{purpose} needs the package {package}, which cannot be imported ({error}): "
-            f'`pip install {package}`, or `pip install "fadm[eval]"` for all metrics'
+            f"{purpose} needs the package {package}, which cannot be imported ({error}): `pip install {package}`"
+            + (', or `pip install "fadm[eval]"` for all that can be had so' if is_extra else "")
         ) from error
 
 

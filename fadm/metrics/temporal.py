@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fadm.face.topology import NUM_SURFACE, STABLE
+from fadm.metrics.alignment import fetch_similarity, fit_similarity
 from fadm.metrics.landmarks import REFERENCE_SIDE
 from fadm.metrics.pixel import l1, masked_mean
 
@@ -42,29 +43,10 @@ def stabilise(video: Tensor, landmarks: Tensor) -> Tensor:
     seen = landmarks.isfinite().all(dim=2).all(dim=1).to(video.device)
     if not seen.any():
         return torch.full_like(video, torch.nan)
-    height, width = video.shape[2:]
     points = landmarks[:, list(STABLE), :2].to(video)
-    size = torch.tensor([width, height]).to(video)
-    y, x = torch.meshgrid(*(torch.arange(n).to(video) for n in (height, width)), indexing="ij")
-    pixels = torch.stack([x, y], dim=-1)  # (H, W, 2)
-    matrix, shift = _fit_similarity(points[seen][:1].expand_as(points), points)
-    places = torch.einsum("tij,hwj->thwi", matrix, pixels) + shift[:, None, None]  # (T, H, W, 2)
-    grid = (2 * places + 1) / size - 1
-    moved = F.grid_sample(video, grid.nan_to_num(), mode="bilinear", padding_mode="border", align_corners=False)
+    found = fit_similarity(points[seen][:1].expand_as(points), points)
+    moved = fetch_similarity(video, *found, (video.shape[2], video.shape[3]))
     return moved.where(seen[:, None, None, None], torch.nan)
-
-
-def _fit_similarity(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Least squares: points, target (T, N, 2) -> matrix (T, 2, 2), shift (T, 2) with target ~ matrix points + shift.
-
-    As one complex number z of scale and angle: z = sum(conj(p) q) / sum(|p|^2) of the centred points.
-    """
-    center, target_center = points.mean(dim=1), target.mean(dim=1)
-    p = torch.view_as_complex((points - center[:, None]).contiguous())
-    q = torch.view_as_complex((target - target_center[:, None]).contiguous())
-    z = (p.conj() * q).sum(dim=1) / p.abs().square().sum(dim=1)
-    matrix = torch.stack([torch.stack([z.real, -z.imag], dim=1), torch.stack([z.imag, z.real], dim=1)], dim=1)
-    return matrix, target_center - torch.einsum("tij,tj->ti", matrix, center)
 
 
 def landmark_jitter(landmarks: Tensor, side: int = REFERENCE_SIDE) -> Tensor:

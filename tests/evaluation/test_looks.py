@@ -110,6 +110,31 @@ def test_every_network_that_is_there_measures(monkeypatch, shard):
     assert values["lpips_alex"] == values["lpips_vgg"] and values["lpips_alex"][0] > 0
 
 
+def test_an_identity_network_that_is_given_measures_under_its_name(monkeypatch, shard, tmp_path):
+    class Brightness:
+        name, size, digest = "arcface", 2, "0123"
+
+        def __init__(self, path):
+            assert path == tmp_path
+
+        def embed(self, pixels, landmarks):
+            return np.array([1.0, pixels.mean() / 255])
+
+    monkeypatch.setattr(looks, "ArcFaceEmbedder", Brightness)
+    without = Instruments(("identity",))
+    assert "--arcface FILE" in without.missing["csim_arcface"] and without.told == {}
+    instruments = Instruments(("identity",), tmp_path)
+    assert instruments.told == {"arcface": "0123"} and [*instruments.embedders] == ["dlib", "arcface"]
+    frames = ClipFrames(read_shard(shard), instruments)
+    source, target, identity = frames.look("clip-a", 0), frames.look("clip-a", 3), frames.identity("clip-a")
+    stored = torch.from_numpy(frames.landmarks("clip-a", [3]))
+    scene = Scene(source, [target], stored, (identity, identity), has_truth=True, is_video=False)
+    values = measure([source], scene, ["csim_dlib", "csim_arcface", "aed_l2_arcface"], instruments)
+    assert 0.9 < values["csim_dlib"][0] < 1 and 0.9 < values["csim_arcface"][0] < 1
+    difference = abs(source.pixels.mean() - target.pixels.mean()) / 255
+    assert values["aed_l2_arcface"][0] == pytest.approx(difference, rel=1e-4)
+
+
 def test_time_within_counts_for_itself_alone(monkeypatch):
     clock = iter([0.0, 1.0, 3.0, 10.0])
     monkeypatch.setattr(looks.time, "perf_counter", lambda: next(clock))
