@@ -12,6 +12,7 @@ from fadm.attributes.deca import DECA
 from fadm.data.shards import TrackedClip, read_tracked_clips
 from fadm.errors import InputError, OptionError
 from fadm.evaluation.driving import choose_drive
+from fadm.evaluation.enhancement import EnhancedFolder
 from fadm.evaluation.folder import ResultFolder
 from fadm.evaluation.looks import ClipFrames, Instruments, Stopwatch
 from fadm.evaluation.methods import WITHOUT, Method, Model, UnmovedSource, Variant, switch_off
@@ -147,21 +148,29 @@ def _build_model(
     variants: Sequence[Variant],
     device: torch.device,
     watch: Stopwatch,
-) -> Model:
+) -> Method:
     """model: the renderer's name where there are variants, else the coarse generator's."""
     coarse = options.coarse if variants else model
-    lengths = {len(case.driving_frames) for case in pairs.cases}
-    if not pairs.has_truth and options.motion != "absolute" and lengths == {1}:
-        raise OptionError(f"--motion {options.motion}: single pictures show no motion of their own; give absolute")
-    described: dict[str, Any] = {"method": model if coarse == GEOMETRIC else f"{model} over {coarse}"}
-    if not variants:
-        described = {"method": model}
-    described["weights"] = {name: _hash_of(name) for name in {model, coarse} - {GEOMETRIC}}
-    if not pairs.has_truth:
-        described["motion"] = options.motion
+    is_folder = Path(coarse).is_dir()
+    over = Path(coarse).resolve().name if is_folder else coarse
+    described: dict[str, Any] = {"method": model if coarse in (GEOMETRIC, model) else f"{model} over {over}"}
+    weighty = {model} if is_folder else {model, coarse}
+    described["weights"] = {name: _hash_of(name) for name in weighty - {GEOMETRIC}}
     described["variants"] = {variant.stage: vars(variant.options) for variant in variants}
+    deca = _load_deca(model, device) if variants else None
+    if is_folder:
+        return EnhancedFolder(ResultFolder(Path(coarse)), Model(None, variants, described, watch, device, deca))
+    if not pairs.has_truth:
+        described["motion"] = _check_motion(options.motion, pairs)
     drive = choose_drive(coarse, options.motion, has_truth=pairs.has_truth)
-    return Model(drive, variants, described, watch, device, _load_deca(model, device) if variants else None)
+    return Model(drive, variants, described, watch, device, deca)
+
+
+def _check_motion(motion: str, pairs: PairList) -> str:
+    """The motion of a cross-identity run. Raises OptionError for relative motion of single pictures."""
+    if motion != "absolute" and all(len(case.driving_frames) == 1 for case in pairs.cases):
+        raise OptionError(f"--motion {motion}: single pictures show no motion of their own; give absolute")
+    return motion
 
 
 def _settle(model: str, options: MakeOptions, steps: int | None, render: RenderOptions | None) -> RenderOptions:

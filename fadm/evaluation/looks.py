@@ -202,6 +202,10 @@ class ClipFrames:
         self._looks.move_to_end(place)
         return self._looks[place]
 
+    def see(self, pixels: Pixels) -> Look:
+        """A picture that is in no clip."""
+        return Look(pixels, self._instruments)
+
     def landmarks(self, key: str, frames: Sequence[int]) -> NDArray[np.float32]:
         """The faces of several frames (N, 478, 3) in pixels, as the clip tells or as tracked; NaN without a face."""
         stored = self._clips[key].landmarks

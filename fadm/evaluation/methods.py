@@ -78,12 +78,13 @@ class Variant:
 class Model:
     """A coarse generator and any number of ways to render its frames again.
 
-    deca: reads the renderer's attributes where these are not the landmark model's.
+    drive: none where coarse frames are only handed to `render`. deca: reads the renderer's attributes where these are
+    not the landmark model's.
     """
 
     def __init__(
         self,
-        drive: Drive,
+        drive: Drive | None,
         variants: Sequence[Variant],
         description: dict[str, Any],
         watch: Stopwatch,
@@ -97,6 +98,7 @@ class Model:
 
     def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Made]:
         """See `Method`."""
+        assert self._drive is not None
         source = frames.face(cases[0].source_clip, cases[0].source_frame)
         pairs = self._drive(source, cases, frames)
         for case in cases:
@@ -104,11 +106,15 @@ class Model:
             for _ in case.driving_frames:
                 with self._watch.time("coarse"):
                     drawn.append(next(pairs))
-            pictures = {"coarse": [pair.coarse for pair in drawn]}
-            for variant in self._variants:
-                with self._watch.time(variant.stage):
-                    pictures[variant.stage] = list(self._render(case, source, drawn, frames, variant))
-            yield Made(pictures)
+            yield self.render(case, source, drawn, frames)
+
+    def render(self, case: Case, source: Face, drawn: Sequence[CoarsePair], frames: ClipFrames) -> Made:
+        """The first coarse frames of a case, and what each variant makes of them."""
+        pictures = {"coarse": [pair.coarse for pair in drawn]}
+        for variant in self._variants:
+            with self._watch.time(variant.stage):
+                pictures[variant.stage] = list(self._render(case, source, drawn, frames, variant))
+        return Made(pictures)
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
         """See `Method`."""

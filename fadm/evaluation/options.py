@@ -46,7 +46,10 @@ class DrawOptions:
 class MakeOptions:
     """How a model makes its frames; what is not given is the preset's."""
 
-    coarse: str = option("geometric", "Coarse generator under a renderer: geometric, or weights of a network.")
+    coarse: str = option(
+        "geometric",
+        "Coarse frames under a renderer: geometric, weights of a network, or a folder of results to be enhanced.",
+    )
     motion: str = option(
         "best", "Cross-identity motion: from the driver's best start frame, from the first one, or absolute."
     )
