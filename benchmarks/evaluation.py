@@ -1,6 +1,6 @@
-"""What an evaluation costs: milliseconds of a frame by part, for the geometric coarse generator on random pairs.
+"""What an evaluation costs: milliseconds of a frame by part and cases in a minute, for the geometric coarse generator.
 
-python benchmarks/evaluation.py SHARD... [--count 100] [--metrics pixel,perceptual,landmarks]
+python benchmarks/evaluation.py SHARD... [--protocol reconstruction] [--count 100] [--metrics pixel,landmarks]
 
 Prints time on the clock by part, with the parts' shares, and the processor's time in all, which other work on the
 machine does not lengthen. What is seen of driving frames is kept, so more pairs of the same clips cost less each.
@@ -20,8 +20,8 @@ from fadm.evaluation.options import RunOptions
 from fadm.evaluation.outputs import measure_time
 
 
-def main(shards: list[Path], count: int, metrics: str) -> None:
-    options = RunOptions(count=count, metrics=metrics)
+def main(shards: list[Path], protocol: str, count: int, metrics: str) -> None:
+    options = RunOptions(protocol=protocol, count=count, metrics=metrics)
     clips = read_clips(shards)
     pairs = choose_pairs(clips, options, None)
     started = time.process_time()
@@ -33,13 +33,15 @@ def main(shards: list[Path], count: int, metrics: str) -> None:
     timing = measure_time(results, pairs)
     for part, spent in timing["ms_per_frame"].items():
         print(f"{part:>28}: {spent:7.1f} ms  {100 * timing['shares'][part]:5.1f} %")
+    print(f"{timing['cases_per_minute']:.0f} cases in a minute")
     print(f"{pairs.num_frames} frames in {timing['seconds']:.0f} s; processor {time.process_time() - started:.0f} s")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", nargs="+", type=Path)
+    parser.add_argument("--protocol", default="random-pairs")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--metrics", default="pixel,perceptual,landmarks")
     given = parser.parse_args()
-    main(given.shards, given.count, given.metrics)
+    main(given.shards, given.protocol, given.count, given.metrics)

@@ -13,9 +13,10 @@ from fadm.evaluation.methods import WITHOUT
 from fadm.evaluation.plots import draw_curves
 from fadm.evaluation.protocols import PairList
 from fadm.evaluation.summary import Summary
-from fadm.evaluation.tables import paper_table, write_csv, write_json, write_latex, write_markdown
+from fadm.evaluation.tables import paper_table, write_case_csv, write_csv, write_json, write_latex, write_markdown
 
 CSV, JSON, MARKDOWN, LATEX, TIMING = "frames.csv", "summary.json", "table.md", "table.tex", "timing.json"
+CASES = "cases.csv"
 CURVE, CURVE_TABLE = "curve.svg", "curve.md"
 CURVE_METRICS = ("l1", "efficientnet_lite0_distance", "akd")
 
@@ -25,6 +26,7 @@ def write_outputs(folder: Path, summary: Summary, pairs: PairList, results: Mapp
     rows = [(stage, {name: by[stage] for name, by in summary.means.items() if stage in by}) for stage in summary.stages]
     contents = {
         CSV: write_csv(pairs, results, summary.told["metrics"]),
+        CASES: write_case_csv(pairs, results, summary.told["metrics"]),
         JSON: write_json(summary),
         MARKDOWN: write_markdown(summary),
         LATEX: write_latex(rows),
@@ -73,11 +75,19 @@ def stage_times(summary: Summary, results: Mapping[str, CaseResult]) -> dict[str
 
 
 def measure_time(results: Mapping[str, CaseResult], pairs: PairList) -> dict[str, Any]:
-    """Milliseconds for each frame by part, and the parts' shares of all."""
+    """Milliseconds for each frame by part, the parts' shares of all, and cases (videos, or pictures) in a minute."""
     seconds: Counter[str] = Counter()
     for result in results.values():
         seconds.update(result.seconds)
     total, num = sum(seconds.values()), pairs.num_frames
     parts = {part: round(1000 * spent / num, 2) for part, spent in seconds.most_common()}
     shares = {part: round(spent / total, 4) for part, spent in seconds.most_common()} if total else {}
-    return {"frames": num, "seconds": round(total, 2), "ms_per_frame": parts, "shares": shares}
+    rate = round(60 * len(results) / total, 2) if total else None
+    return {
+        "cases": len(results),
+        "frames": num,
+        "seconds": round(total, 2),
+        "cases_per_minute": rate,
+        "ms_per_frame": parts,
+        "shares": shares,
+    }

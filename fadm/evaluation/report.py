@@ -19,7 +19,7 @@ from fadm.evaluation.plots import Bar, draw_changes, draw_curves
 from fadm.evaluation.protocols import Case
 from fadm.evaluation.run import Evaluation, make_all
 from fadm.evaluation.summary import Summary, baseline_of
-from fadm.evaluation.tables import write_markdown
+from fadm.evaluation.tables import mean_of_frames, write_markdown
 from fadm.media.crop import resize_pixels
 from fadm.progress import NO_PROGRESS, Progress
 
@@ -80,9 +80,9 @@ def _case_means(results: Mapping[str, CaseResult], stage: str, name: str) -> dic
     """Mean of a metric by case, where there is one."""
     means = {}
     for case, result in results.items():
-        numbers = np.array(result.values.get(stage, {}).get(name, []), dtype=np.float64)
-        if len(numbers) and not np.isnan(numbers).all():
-            means[case] = float(np.nanmean(numbers))
+        mean = mean_of_frames(result.values.get(stage, {}).get(name, []))
+        if not np.isnan(mean):
+            means[case] = mean
     return means
 
 
@@ -112,7 +112,8 @@ def _strips(
             if case.name in names:
                 values = results[case.name].values[stage][name]
                 frame = _choose_frame([better * value for value in values], rank)
-                figures.setdefault(rank, {})[case.name] = _strip(evaluation, case, made, frame, f"{values[frame]:.4g}")
+                figure = _strip(evaluation, case, made, frame, f"{values[frame]:.4g}")
+                figures.setdefault(rank, {})[case.name] = figure + _frame_curves(results[case.name], name)
     order = "source, driver, " + ", ".join(evaluation.method.stages)
     title = BY_NAME[name].title
     parts = [f"<p>Strips: {escape(order)}, and four times the difference of the last one to the driver.</p>"]
@@ -122,6 +123,14 @@ def _strips(
         parts.append(f"<h2>{rank} by {escape(title)}</h2>")
         parts += [figures[rank][case] for case in names]
     return parts
+
+
+def _frame_curves(result: CaseResult, name: str) -> str:
+    """A metric over the frames of one video, by stage; empty for a single picture."""
+    curves = {s: [(float(i), v) for i, v in enumerate(values[name])] for s, values in result.values.items()}
+    if max(map(len, curves.values())) < 2:
+        return ""
+    return draw_curves(curves, f"frame of {result.case}", BY_NAME[name].title)
 
 
 def _choose_frame(goodness: Sequence[float], rank: str) -> int:

@@ -36,7 +36,7 @@ Row = tuple[str, Mapping[str, Interval]]
 
 
 def write_csv(pairs: PairList, results: Mapping[str, CaseResult], names: Sequence[str]) -> str:
-    """One line for each frame and stage; a metric over three frames stands with the first of them."""
+    """One line for each frame and stage; a metric over several frames stands with the first of them."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["case", "source clip", "source frame", "driving clip", "driving frame", "stage", *names])
@@ -44,10 +44,36 @@ def write_csv(pairs: PairList, results: Mapping[str, CaseResult], names: Sequenc
         for stage, values in result.values.items():
             for index, number in enumerate(case.driving_frames):
                 row = [values[name][index] if index < len(values[name]) else math.nan for name in names]
-                written = ["" if math.isnan(value) else f"{value:.6g}" for value in row]
                 place = [case.name, case.source_clip, case.source_frame, case.driving_clip, number]
-                writer.writerow([*place, stage, *written])
+                writer.writerow([*place, stage, *map(_show_cell, row)])
     return file.getvalue()
+
+
+def write_case_csv(pairs: PairList, results: Mapping[str, CaseResult], names: Sequence[str]) -> str:
+    """One line for each case (a video, or a single picture) and stage: means over its frames, and its notes."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["case", "source clip", "driving clip", "stage", "frames", "frames made", *names, "notes"])
+    for case in pairs.cases:
+        if case.name not in results:
+            continue
+        result = results[case.name]
+        notes = "; ".join(f"{kind}: {said}" for kind, said in result.notes)
+        for stage, values in result.values.items():
+            means = [_show_cell(mean_of_frames(values[name])) for name in names]
+            counts = [len(case.driving_frames), result.made.get(stage, 0)]
+            writer.writerow([case.name, case.source_clip, case.driving_clip, stage, *counts, *means, notes])
+    return file.getvalue()
+
+
+def mean_of_frames(numbers: Sequence[float]) -> float:
+    """Mean of the finite numbers of one case's frames; NaN where there is none."""
+    finite = [number for number in numbers if math.isfinite(number)]
+    return math.fsum(finite) / len(finite) if finite else math.nan
+
+
+def _show_cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6g}"
 
 
 def write_json(summary: Summary) -> str:

@@ -15,6 +15,14 @@ def test_a_report_is_one_file_with_strips_and_plots(tmp_path, shard):
     assert "<th>metric</th><th>coarse</th>" in text and not re.search(r'(src|href)="(?!data:)', text)
 
 
+def test_videos_have_curves_over_their_frames(tmp_path, shard):
+    run_on(shard, "geometric", tmp_path / "run", protocol="reconstruction", report=True)
+    text = (tmp_path / "run" / "report.html").read_text()
+    assert text.count(">frame of clip-a<") == text.count(">frame of clip-b<") == 3  # among worst, median and best
+    first, _, second = text.partition(">frame of clip-a<")
+    assert "<figcaption>clip-a, frame " in first and second
+
+
 def test_missing_results_are_not_shown(tmp_path, shard):
     run_on(shard, "unmoved", tmp_path / "made", count=2, save_frames=True)
     folder = tmp_path / "made" / "frames" / "source"

@@ -133,6 +133,7 @@ def test_without_a_kept_frame_no_picture_is_left(tmp_path, shard):
     run_on(shard, "unmoved", tmp_path / "run", count=2)
     names = sorted(path.name for path in (tmp_path / "run").iterdir())
     made = [
+        "cases.csv",
         "frames.csv",
         "pairs.json",
         "results.jsonl",

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 from fadm.evaluation.journal import CaseResult
 from fadm.evaluation.protocols import Case, PairList
 from fadm.evaluation.summary import baseline_of, collect, summarise
-from fadm.evaluation.tables import show, show_change, write_csv, write_json, write_latex, write_markdown
+from fadm.evaluation.tables import show, show_change, write_case_csv, write_csv, write_json, write_latex, write_markdown
 
 PAIRS = PairList(
     "random-pairs",
@@ -60,6 +62,18 @@ def test_an_infinite_psnr_is_said_and_counts_in_no_mean():
     assert "infinite and left out of these means of coarse: PSNR, dB: 1 frames" in " ".join(summary.notes)
 
 
+def test_cases_have_their_means_and_notes():
+    results = make_results()
+    first = PAIRS.cases[0].name
+    results[first].notes.append(("missing", "nothing there"))
+    results[first].values["coarse"] |= {"l1": [0.1, np.nan, 0.3], "psnr": [np.inf, 20.0]}
+    rows = list(csv.DictReader(io.StringIO(write_case_csv(PAIRS, results, TOLD["metrics"]))))
+    assert len(rows) == 10 and rows[0]["case"] == first and rows[0]["stage"] == "coarse"
+    assert (rows[0]["l1"], rows[0]["psnr"], rows[0]["frames made"]) == ("0.2", "20", "1")
+    assert rows[0]["notes"] == "missing: nothing there" and rows[2]["notes"] == ""
+    assert [row["akd"] for row in rows if row["stage"] == "coarse"][4] == ""
+
+
 def test_a_face_that_one_stage_lacks_counts_in_neither_of_a_pair():
     summary = summarise(TOLD, PAIRS, make_results())
     assert summary.means["akd"]["coarse"].num_values == 4 and summary.means["akd"]["rendered"].num_values == 5
@@ -72,6 +86,7 @@ def test_the_order_of_measuring_does_not_matter():
     turned = dict(reversed(results.items()))
     for write in (write_json, write_markdown):
         assert write(summarise(TOLD, PAIRS, results)) == write(summarise(TOLD, PAIRS, turned))
+    assert write_case_csv(PAIRS, results, TOLD["metrics"]) == write_case_csv(PAIRS, turned, TOLD["metrics"])
     assert write_csv(PAIRS, results, TOLD["metrics"]) == write_csv(PAIRS, turned, TOLD["metrics"])
 
 
