@@ -11,8 +11,8 @@ from fadm.evaluation.journal import CaseResult, read_run
 from fadm.evaluation.measures import METRICS
 from fadm.evaluation.protocols import PairList
 from fadm.evaluation.published import published_table
-from fadm.evaluation.summary import Change, Summary, collect, compare, find_infinite, mean_of
-from fadm.evaluation.tables import detail_table, paper_table, write_json, write_latex
+from fadm.evaluation.summary import Change, Summary, collect, compare, compare_sets, find_infinite, mean_of
+from fadm.evaluation.tables import detail_table, paper_table, set_table, write_json, write_latex
 from fadm.media.output import explain_failure
 from fadm.metrics.bootstrap import Interval
 
@@ -56,6 +56,8 @@ class Comparison:
             f"against {summary.stages[0]}, on the frames that both have; in brackets 95 % intervals, clips drawn again."
         )
         lines = ["# Comparison", "", said, "", *paper_table(self.rows), "", *detail_table(summary)]
+        if summary.sets:
+            lines += ["", *set_table(summary)]
         if summary.notes:
             lines += ["", "To be known:", *(f"- {note}" for note in summary.notes)]
         if self.with_published:
@@ -138,4 +140,11 @@ def _summarise(told: dict[str, Any], pairs: PairList, entries: Sequence[_Entry],
     made = {e.title: sum(result.made.get(e.stage, 0) for result in e.results.values()) for e in entries}
     stages = [entry.title for entry in entries]
     notes = [*notes, *(said for e in entries for said in find_infinite(e.results, pairs, e.stage, e.title))]
-    return Summary(told, stages, len(pairs.cases), pairs.num_frames, made, means, changes, {}, 0, notes)
+    sets: dict[str, dict[str, float]] = {}
+    set_size = 0
+    for e in entries:
+        found_sets, size = compare_sets(e.results, pairs, [e.stage])
+        set_size = max(set_size, size)
+        for name, by_stage in found_sets.items():
+            sets.setdefault(name, {}).update({e.title: distance for distance in by_stage.values()})
+    return Summary(told, stages, len(pairs.cases), pairs.num_frames, made, means, changes, sets, set_size, notes)

@@ -88,7 +88,7 @@ def summarise(told: dict[str, Any], pairs: PairList, results: Mapping[str, CaseR
         if BY_NAME[name].better:
             changed = {stage: compare(by_stage, stage, baseline_of(stage, stages)) for stage in stages[1:]}
             changes[name] = {stage: change for stage, change in changed.items() if change is not None}
-    sets, set_size = _compare_sets(results, pairs, stages)
+    sets, set_size = compare_sets(results, pairs, stages)
     notes = [*_gather_notes(walk_results(dict(results), pairs)), *(f"{kind}: {said}" for kind, said in told["notes"])]
     notes += [said for stage in stages for said in find_infinite(results, pairs, stage, stage)]
     for reason in dict.fromkeys(told["not measured"].values()):
@@ -150,7 +150,7 @@ def compare(by_stage: Mapping[str, ByClip], stage: str, against: str) -> Change 
     return Change(against, difference, percent)
 
 
-def _compare_sets(
+def compare_sets(
     results: Mapping[str, CaseResult], pairs: PairList, stages: Sequence[str]
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Distances of each stage's pictures from the reference set, and how many pictures this has."""

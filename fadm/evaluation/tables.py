@@ -107,7 +107,7 @@ def write_markdown(summary: Summary) -> str:
     lines += paper_table([(stage, _stage_means(summary, stage)) for stage in summary.stages])
     lines += ["", *detail_table(summary)]
     if summary.sets:
-        lines += ["", *_set_table(summary)]
+        lines += ["", *set_table(summary)]
     if summary.notes:
         lines += ["", "To be known:", *(f"- {note}" for note in summary.notes)]
     return "\n".join(lines) + "\n"
@@ -211,7 +211,8 @@ def show(number: float, digits: int, *, sign: bool = False) -> str:
     return written.lstrip("+-") if math.isfinite(number) and float(written) == 0 else written
 
 
-def _set_table(summary: Summary) -> list[str]:
+def set_table(summary: Summary) -> list[str]:
+    """Distances of whole sets of pictures from the reference set, which is named."""
     real = "source's clips" if summary.told["protocol"] == "cross-identity" else "driving frames"
     lines = [
         f"Sets of pictures against {summary.set_size} real ones (the {real}); compare only with as many.",

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -31,6 +32,30 @@ def test_runs_are_compared_on_the_same_frames(runs, tmp_path):
         "comparison.tex",
     ]
     assert json.loads((tmp_path / "out" / "comparison.json").read_text())["frames"] == 4
+
+
+def test_sets_of_pictures_and_infinite_values_stand_beside_each_other(tmp_path, shard):
+    options = {"protocol": "reconstruction", "metrics": "pixel,distribution"}
+    for model in ("unmoved", "geometric"):
+        run_on(shard, model, tmp_path / model, **options)
+    compared = compare_runs([tmp_path / "unmoved", tmp_path / "geometric"])
+    distances = compared.summary.sets["frechet_efficientnet_lite0"]
+    assert distances["geometric"] < distances["unmoved"]
+    text = compared.markdown()
+    assert "| set | unmoved | geometric |" in text and "8 real ones (the driving frames)" in text
+    assert "infinite and left out of these means of unmoved: PSNR, dB: 2 frames" in text
+
+
+def test_another_network_of_identity_does_not_compare(runs, tmp_path):
+    folders = [runs / "still"]
+    for name in ("a", "b"):
+        shutil.copytree(runs / "moved", tmp_path / name)
+        told = json.loads((tmp_path / name / "run.json").read_text())
+        (tmp_path / name / "run.json").write_text(json.dumps(told | {"arcface": name}))
+        folders.append(tmp_path / name)
+    assert len(compare_runs(folders[:2]).summary.stages) == 2
+    with pytest.raises(OptionError, match=r"b' was measured on other arcface than .*a'; .* one file with --arcface"):
+        compare_runs(folders)
 
 
 def test_a_run_against_itself_changes_nothing(runs, tmp_path, shard):
