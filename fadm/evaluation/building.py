@@ -28,6 +28,7 @@ from fadm.weights.store import read_metadata
 
 GEOMETRIC, UNMOVED = "geometric", "unmoved"
 NETWORK_KINDS = ("fomm", "face_vid2vid")
+RENDERING = ("coarse", "preset", "sampler", "steps", "eta", "strength")  # options of renderers alone
 
 
 def choose_protocol(options: DrawOptions, given: Path | None) -> str:
@@ -120,6 +121,21 @@ def choose_method(
     render: RenderOptions | None = None,
 ) -> Method:
     """The method of that name: geometric, unmoved, weights, or a folder of results. Raises FadmError."""
+    method = _choose_plain_method(model, pairs, options, device, watch)
+    if method is not None:
+        idle = [name for name in RENDERING if getattr(options, name) != RunOptions.__dataclass_fields__[name].default]
+        if idle:
+            raise OptionError(f"--{idle[0]} {getattr(options, idle[0])}: {model} is no renderer; leave the option out")
+        return method
+    settings = _settle(model, options, options.steps, render)
+    variants = [Variant("rendered", _load_renderer(model, device), settings)]
+    return _build_model(model, pairs, options, variants, device, watch)
+
+
+def _choose_plain_method(
+    model: str, pairs: PairList, options: RunOptions, device: torch.device, watch: Stopwatch
+) -> Method | None:
+    """Whatever is no renderer; None for weights of a renderer."""
     if pairs.protocol == TWO_FOLDERS and not Path(model).is_dir():
         raise OptionError(f"{model}: --protocol {TWO_FOLDERS} measures results that are there; give their folder")
     if model == UNMOVED:
@@ -136,9 +152,7 @@ def choose_method(
         return _build_model(model, pairs, options, [], device, watch)
     if kind != "fadm":
         raise OptionError(f"{model}: weights of kind {kind} make no pictures; name a renderer or a coarse generator")
-    settings = _settle(model, options, options.steps, render)
-    variants = [Variant("rendered", _load_renderer(model, device), settings)]
-    return _build_model(model, pairs, options, variants, device, watch)
+    return None
 
 
 def _build_model(

@@ -146,5 +146,6 @@ def _summarise(told: dict[str, Any], pairs: PairList, entries: Sequence[_Entry],
         found_sets, size = compare_sets(e.results, pairs, [e.stage])
         set_size = max(set_size, size)
         for name, by_stage in found_sets.items():
-            sets.setdefault(name, {}).update({e.title: distance for distance in by_stage.values()})
+            if e.stage in by_stage:
+                sets.setdefault(name, {})[e.title] = by_stage[e.stage]
     return Summary(told, stages, len(pairs.cases), pairs.num_frames, made, means, changes, sets, set_size, notes)

@@ -33,6 +33,7 @@ Pixels = NDArray[np.uint8]
 Pool = Callable[[Tensor], Tensor]  # pictures (B, 3, H, W) -> features (B, D)
 
 EFFICIENTNET, INCEPTION = "EfficientNet-Lite0", "Inception"
+ASK_FOR_ARCFACE = "give an ArcFace network in ONNX with --arcface FILE, such as InsightFace's w600k_r50.onnx"
 MOST_KEPT = 64  # frames of clips of which everything seen is kept
 
 
@@ -68,7 +69,7 @@ class Instruments:
     """
 
     def __init__(self, groups: Sequence[str], arcface: Path | None = None) -> None:
-        """arcface: file of an ArcFace network. Raises WeightsError for a file that is none."""
+        """arcface: file of an ArcFace network. Raises WeightsError or PackageError where it cannot be used."""
         self.watch = Stopwatch()
         self.missing: dict[str, str] = {}
         self.tracker = MediaPipeTracker(is_video=False)
@@ -86,17 +87,22 @@ class Instruments:
         if inception is not None:
             self.pools[INCEPTION] = inception
         self.fan: FAN | None = self._load((fan.NAME,), FAN, "landmarks" in groups)
-        loads = {"dlib": DlibEmbedder, "arcface": partial(_load_arcface, arcface)}
-        found = {
-            name: self._load([f"{metric}_{name}" for metric in identity.DISTANCES], load, "identity" in groups)
-            for name, load in loads.items()
-        }
-        self.embedders: dict[str, FaceEmbedder] = {name: network for name, network in found.items() if network}
+        self.embedders: dict[str, FaceEmbedder] = self._load_embedders(arcface) if "identity" in groups else {}
         self.told = {name: network.digest for name, network in self.embedders.items() if network.digest}
 
     def close(self) -> None:
         """Give back what the tracker holds."""
         self.tracker.close()
+
+    def _load_embedders(self, arcface: Path | None) -> dict[str, FaceEmbedder]:
+        """dlib's where it is, ArcFace where its file is given; what was given must work."""
+        names = {name: [f"{metric}_{name}" for metric in identity.DISTANCES] for name in ("dlib", "arcface")}
+        dlib = self._load(names["dlib"], DlibEmbedder, True)
+        found: dict[str, FaceEmbedder] = {} if dlib is None else {"dlib": dlib}
+        if arcface is None:
+            self.missing |= dict.fromkeys(names["arcface"], ASK_FOR_ARCFACE)
+            return found
+        return found | {"arcface": ArcFaceEmbedder(arcface)}
 
     def _load(self, metrics: Sequence[str], load: Callable[[], Any], is_needed: bool) -> Any:
         try:
@@ -104,12 +110,6 @@ class Instruments:
         except PackageError as error:
             self.missing |= dict.fromkeys(metrics, str(error).replace(str(Path.home()), "~"))
             return None
-
-
-def _load_arcface(path: Path | None) -> ArcFaceEmbedder:
-    if path is None:
-        raise PackageError("give an ArcFace network in ONNX with --arcface FILE, such as InsightFace's w600k_r50.onnx")
-    return ArcFaceEmbedder(path)
 
 
 class Look:

@@ -32,6 +32,8 @@ class ArcFaceEmbedder:
 
     def __init__(self, path: Path) -> None:
         """Raises PackageError without onnxruntime, WeightsError for a file that is no such network."""
+        if not path.is_file():
+            raise WeightsError(f"there is no file '{path}'; give an ArcFace network in ONNX")
         runtime = require("onnxruntime", package="onnxruntime", purpose="csim_arcface", is_extra=False)
         try:
             self._session: Any = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -68,6 +68,10 @@ def test_the_network_sees_minus_one_to_one(runtime, tmp_path):
 
 
 def test_what_is_missing_or_wrong_is_named(runtime, tmp_path, monkeypatch):
+    with pytest.raises(WeightsError, match=r"there is no file '.*net.onnx'"):
+        ArcFaceEmbedder(tmp_path / "net.onnx")
+    for name in ("net.txt", "net.onnx"):
+        (tmp_path / name).write_bytes(b"network")
     with pytest.raises(WeightsError, match=r"net.txt' is no ArcFace network in ONNX .*\(Protobuf parsing failed.\)"):
         ArcFaceEmbedder(tmp_path / "net.txt")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
