@@ -81,9 +81,9 @@ class ResultFolder:
             made.notes.append((LENGTH, f"{path.name} has {given} frames, the driver {wanted}; the first are compared"))
         self._check_rate(source, path, case, frames, made)
         height, width = frames.look(case.driving_clip, case.driving_frames[0]).pixels.shape[:2]
-        given = next((picture.shape for picture in pictures if picture.shape[:2] != (height, width)), None)
-        if given is not None:
-            made.notes.append((SIZE, f"{path.name} has {given[1]}x{given[0]} pixels, scaled to {width}x{height}"))
+        other = next((picture.shape for picture in pictures if picture.shape[:2] != (height, width)), None)
+        if other is not None:
+            made.notes.append((SIZE, f"{path.name} has {other[1]}x{other[0]} pixels, scaled to {width}x{height}"))
             pictures = [resize_pixels(picture, width, height) for picture in pictures]
         made.pictures["result"] = pictures[:wanted]
 

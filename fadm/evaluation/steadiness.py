@@ -51,7 +51,8 @@ def _flicker_face(looks: Sequence[Look], points: Tensor) -> list[float]:
     seen = points[points.isfinite().all(dim=2).all(dim=1)]
     if not len(seen):
         return [float("nan")] * (len(looks) - 2)
-    mask = outline_mask(seen[:1], looks[0].pixels.shape[:2])
+    height, width, _ = looks[0].pixels.shape
+    mask = outline_mask(seen[:1], (height, width))
     values: list[float] = []
     for first in range(0, len(looks), CHUNK):
         part = slice(first, first + CHUNK + 2)
