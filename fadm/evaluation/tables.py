@@ -121,6 +121,8 @@ def _describe(summary: Summary) -> list[str]:
         f"{summary.num_cases} cases, {summary.num_frames} frames, {clips} driving clips; pairs {told['pairs'][:12]}, "
         f"data {told['data'][:12]}. Frames made: {counts}. In brackets: 95 % intervals, clips drawn again."
     )
+    if clips == 1:
+        said += " A single clip has none."
     if told["protocol"] == "cross-identity":
         said += " No frame shows the truth: identity is compared with the source, expression and pose with the driver."
     return [said]
@@ -144,7 +146,7 @@ def paper_table(rows: Sequence[Row]) -> list[str]:
 
 
 def write_latex(rows: Sequence[Row]) -> str:
-    """The papers' table for LaTeX with booktabs."""
+    """The papers' table for LaTeX with booktabs; below each row its 95 % intervals."""
     names = paper_columns(rows)
     heads = [_escape(BY_NAME[name].title) + LATEX_ARROWS[BY_NAME[name].better] for name in names]
     lines = [rf"\begin{{tabular}}{{l{'c' * len(names)}}}", r"\toprule", " & ".join(["Method", *heads]) + r" \\"]
@@ -152,7 +154,15 @@ def write_latex(rows: Sequence[Row]) -> str:
     for title, means in rows:
         cells = [_cell(name, means, rows, r"\textbf{{{}}}") for name in names]
         lines.append(" & ".join([_escape(title), *cells]) + r" \\")
+        intervals = [_show_range(means.get(name), BY_NAME[name].digits) for name in names]
+        lines.append(" & ".join(["", *(rf"{{\scriptsize {text}}}" if text else "" for text in intervals)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _show_range(interval: Interval | None, digits: int) -> str:
+    if interval is None or interval.num_groups < 2:
+        return ""
+    return f"[{show(interval.low, digits)}, {show(interval.high, digits)}]"
 
 
 def paper_columns(rows: Sequence[Row]) -> list[str]:
@@ -198,9 +208,11 @@ def show_change(summary: Summary, name: str, stage: str) -> str:
 
 
 def show_interval(interval: Interval | None, digits: int, *, sign: bool = False, unit: str = "") -> str:
-    """An estimate and its interval in brackets."""
+    """An estimate and its interval in brackets; the estimate alone where a single clip tells nothing of others."""
     if interval is None:
         return "-"
+    if interval.num_groups < 2:
+        return show(interval.estimate, digits, sign=sign) + unit
     numbers = [show(n, digits, sign=sign) for n in (interval.estimate, interval.low, interval.high)]
     return f"{numbers[0]}{unit} [{numbers[1]}, {numbers[2]}]"
 
@@ -227,4 +239,5 @@ def set_table(summary: Summary) -> list[str]:
 
 
 def _escape(text: str) -> str:
-    return "".join({"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#"}.get(c, c) for c in text)
+    spelled = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(spelled.get(c, rf"\{c}" if c in "%&_#${}" else c) for c in text)

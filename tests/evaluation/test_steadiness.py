@@ -33,6 +33,13 @@ def test_the_driver_itself_is_as_steady_as_the_driver(looks):
     assert max(values["jitter_against_driver"]) == 0 and min(values["landmark_jitter"]) > 0
 
 
+def test_a_frozen_face_is_steady_and_follows_nothing(looks):
+    values = measure_steadiness(looks[:1] * len(looks), looks, has_truth=True)
+    assert max(values["flicker_face"]) == max(values["flicker_still"]) == max(values["landmark_jitter"]) == 0
+    assert values["jitter_against_driver"] == pytest.approx(values["landmark_jitter_driver"], rel=1e-4)
+    assert np.mean(values["warp_error"]) > 2 * np.mean(values["warp_error_driver"])
+
+
 def test_without_truth_or_face_there_is_less(looks):
     blank = [Look(np.full((SIDE, SIDE, 3), 90, np.uint8), looks[0]._instruments)] * 3
     values = measure_steadiness(blank, looks[:3], has_truth=False)

@@ -112,8 +112,17 @@ def test_tables_say_what_was_found():
     assert "| -50.0 % [-50.0, -50.0] |" in text and "- lpips_alex, lpips_vgg are not measured: no weights" in text
     assert show_change(summary, "missing_face", "rendered") == "-0.2000 [-1.0000, 0.0000]"  # a draw may lack the face
     latex = write_latex([("a_b", {name: by["coarse"] for name, by in summary.means.items()})])
+    assert r"{\scriptsize [" in latex and r"& {\scriptsize [20.00, 20.00]}" in latex
+    assert write_latex([(r"$\a^{~}", {})]).count(r"\$\textbackslash{}a\textasciicircum{}\{\textasciitilde{}\}") == 1
     assert r"a\_b & 0.0600 & 20.00" in latex and r"L1 $\downarrow$" in latex
     assert json.loads(write_json(summary))["means"]["l1"]["coarse"]["estimate"] == pytest.approx(0.06)
+
+
+def test_a_single_clip_has_no_interval():
+    results = {case.name: result for case, result in zip(PAIRS.cases[:2], make_results().values(), strict=False)}
+    text = write_markdown(summarise(TOLD, PAIRS, results))
+    assert "1 driving clips" in text and "A single clip has none." in text
+    assert "| L1 ↓ | 0.0300 | 0.0150 | -50.0 % |" in text
 
 
 def test_a_change_from_nothing_is_a_difference():
