@@ -43,7 +43,7 @@ def pairs(
         from fadm.evaluation.building import read_clips
         from fadm.evaluation.protocols import draw_pairs, write_pairs
 
-        clips = read_clips(data, options.protocol)
+        clips = read_clips(data, options.protocol, progress)
         drawn = draw_pairs(clips, options)
         write_pairs(drawn, output)
         if pictures is not None:
@@ -132,7 +132,7 @@ def _measure(
         from fadm.evaluation.finishing import run_and_write
 
         where = choose_device(device)
-        clips = read_clips(data, choose_protocol(options, pair_list))
+        clips = read_clips(data, choose_protocol(options, pair_list), progress)
         chosen = choose_pairs(clips, options, pair_list)
         if isinstance(options, AblationOptions):
             evaluation = build_ablation(model, clips, chosen, options, where)

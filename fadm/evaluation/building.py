@@ -21,6 +21,7 @@ from fadm.evaluation.protocols import PairList, check_pairs, draw_pairs, read_pa
 from fadm.evaluation.run import Evaluation
 from fadm.evaluation.truth import read_truth
 from fadm.options import RefineOptions
+from fadm.progress import NO_PROGRESS, Progress
 from fadm.renderer import DiffusionRenderer, RenderOptions
 from fadm.weights.models import load_model
 from fadm.weights.registry import find_weights
@@ -41,10 +42,12 @@ def choose_protocol(options: DrawOptions, given: Path | None) -> str:
     return protocol
 
 
-def read_clips(data: Sequence[Path], protocol: str = DrawOptions.protocol) -> list[TrackedClip]:
+def read_clips(
+    data: Sequence[Path], protocol: str = DrawOptions.protocol, progress: Progress = NO_PROGRESS
+) -> list[TrackedClip]:
     """The clips of shards or of folders of shards, for two-folders of plain files. Raises InputError for none."""
     if protocol == TWO_FOLDERS:
-        return [clip for folder in data for clip in read_truth(folder)]
+        return [clip for folder in data for clip in read_truth(folder, progress)]
     shards: list[Path] = []
     for path in data:
         found = sorted(path.glob("*.tar")) if path.is_dir() else [path]

@@ -13,6 +13,7 @@ from fadm.errors import InputError
 from fadm.evaluation.folder import holds_frames, name_files, size_of
 from fadm.face.topology import NUM_LANDMARKS
 from fadm.media.reader import open_frames
+from fadm.progress import NO_PROGRESS, Progress
 
 Pixels = NDArray[np.uint8]
 
@@ -21,9 +22,10 @@ UNTRACKED = np.zeros((0, NUM_LANDMARKS, 3), np.float32)  # the faces are looked 
 
 @dataclass
 class Film:
-    """A file or folder of frames that is read in order; an earlier frame begins it anew."""
+    """A file or folder of frames that is read in order; an earlier frame begins it anew, the last one closes it."""
 
     path: Path
+    num_frames: int
     _coming: Iterator[Any] = field(default_factory=lambda: iter(()))
     _next: int = 0
     _last: Pixels | None = None
@@ -37,6 +39,8 @@ class Film:
             if coming is None:
                 raise InputError(f"'{self.path}' has no frame {frame} any more; it was changed while it was measured")
             self._last, self._next = coming.pixels, self._next + 1
+        if self._next == self.num_frames:
+            self._coming = iter(())
         assert self._last is not None
         return self._last
 
@@ -54,13 +58,18 @@ class FilmPicture:
         return self.film.read(self.frame)
 
 
-def read_truth(folder: Path) -> list[TrackedClip]:
+def read_truth(folder: Path, progress: Progress = NO_PROGRESS) -> list[TrackedClip]:
     """A clip for each video, picture or folder of frames right in the folder, by its name; every frame is counted.
 
     Raises InputError for a folder without any, for two of one name and for a file that cannot be read or leaves out
     damaged frames.
     """
-    clips = [_read_clip(name, path) for name, path in name_files(folder).items() if holds_frames(path)]
+    files = {name: path for name, path in name_files(folder).items() if holds_frames(path)}
+    progress.stage("counting frames", len(files))
+    clips = []
+    for name, path in files.items():
+        clips.append(_read_clip(name, path))
+        progress.advance()
     if not clips:
         raise InputError(f"'{folder}' holds no video, no picture and no folder of frames; give the true ones")
     return clips
@@ -72,7 +81,7 @@ def _read_clip(name: str, path: Path) -> TrackedClip:
     num_frames = len(is_whole)
     if not all(is_whole):
         raise InputError(f"'{path}' has {is_whole.count(False)} damaged frames; what results should be must be whole")
-    film, size = Film(path), size_of(path)
+    film, size = Film(path, num_frames), size_of(path)
     info = {"frames_per_second": float(source.rate)} if path.is_file() and num_frames > 1 else {}
     pictures: Any = tuple(FilmPicture(film, frame, size) for frame in range(num_frames))
     return TrackedClip(name, UNTRACKED, info, pictures)

@@ -40,6 +40,18 @@ def test_pairs_run_and_compare(tmp_path, shard):
     assert json.loads(said)["frames"] == 3 and (tmp_path / "out" / "comparison.md").is_file()
 
 
+def test_two_plain_folders_by_their_pair_list(tmp_path, shard):
+    drawn = ("-o", tmp_path / "drawn.json", "--protocol", "reconstruction", "--pictures", tmp_path / "p")
+    run_eval("pairs", shard, *drawn)
+        "pairs", shard, "-o", tmp_path / "drawn.json", "--protocol", "reconstruction", "--pictures", tmp_path / "p"
+    )
+    truth, pairs = tmp_path / "p" / "driving", tmp_path / "pairs.json"
+    assert "2 cases, 8 frames" in run_eval("pairs", truth, "-o", pairs, "--protocol", "two-folders")
+    options = ("--data", truth, "--pairs", pairs, "--metrics", "pixel", "-o", tmp_path / "run")
+    said = run_eval("run", tmp_path / "p" / "driving", *options)
+    assert "# driving: two-folders" in said and "| L1 ↓ | 0.0000 [0.0000, 0.0000] |" in said
+
+
 def test_an_ablation_tabulates_quality_against_time(tmp_path, shard):
     with tiny_networks(tmp_path / "home"):
         options = ("--steps", "2,4", "--without", "motion", "--metrics", "pixel", "--count", 2)

@@ -103,6 +103,15 @@ def test_frames_are_read_in_order_and_again(truth):
     assert np.abs(first.astype(int) - third).max() > 50
 
 
+def test_a_film_that_was_read_to_its_end_is_closed(truth):
+    (clip,) = (clip for clip in read_truth(truth) if clip.key == "spoken")
+    film = clip.pictures[0].film
+    last = clip.pictures[3].read()
+    assert next(film._coming, None) is None  # many films would be too many open files
+    np.testing.assert_array_equal(clip.pictures[3].read(), last)
+    assert clip.pictures[1].read().shape == last.shape and next(film._coming) is not None
+
+
 def test_mistakes_are_said_before_any_work(tmp_path, truth):
     (truth / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(InputError, match=r"broken.mp4"):
