@@ -43,8 +43,6 @@ def test_pairs_run_and_compare(tmp_path, shard):
 def test_two_plain_folders_by_their_pair_list(tmp_path, shard):
     drawn = ("-o", tmp_path / "drawn.json", "--protocol", "reconstruction", "--pictures", tmp_path / "p")
     run_eval("pairs", shard, *drawn)
-        "pairs", shard, "-o", tmp_path / "drawn.json", "--protocol", "reconstruction", "--pictures", tmp_path / "p"
-    )
     truth, pairs = tmp_path / "p" / "driving", tmp_path / "pairs.json"
     assert "2 cases, 8 frames" in run_eval("pairs", truth, "-o", pairs, "--protocol", "two-folders")
     options = ("--data", truth, "--pairs", pairs, "--metrics", "pixel", "-o", tmp_path / "run")
