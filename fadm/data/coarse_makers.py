@@ -10,7 +10,7 @@ import torch
 
 from fadm.attributes.deca import DECA
 from fadm.attributes.face_attributes import FaceAttributes
-from fadm.attributes.landmark_model import fit_face, load_landmark_model
+from fadm.attributes.landmark_model import FittedFace, LandmarkModel, fit_face, load_landmark_model
 from fadm.coarse.face_vid2vid.model import FaceVid2Vid
 from fadm.coarse.fomm.model import FOMM
 from fadm.coarse.geometric.gains import Gains
@@ -35,12 +35,12 @@ ROTATION_DEVIATION = 0.025  # radians
 class GeometricMaker:
     """The landmark-driven warp, its motion absolute as within one clip.
 
-    augmented: share of the frames whose gains and attributes are jittered, so that a renderer learns to repair a
-    frame whose motion is not quite right.
+    augmented: share of the frames whose gains and attributes are jittered; the attributes that are told stay right, so
+    that a renderer learns to repair a frame whose motion is not.
     """
 
     augmented: float
-    name: str = "geometric 1"
+    name: str = "geometric 2"
 
     def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
         """See `CoarseMaker`."""
@@ -53,14 +53,18 @@ class GeometricMaker:
         landmarks = torch.from_numpy(np.stack([driving.landmarks for driving in drivings]))
         attributes, _ = model.fit(landmarks, face.identity)
         for i in range(len(drivings)):
-            driving, gains = attributes[[i]], Gains()
-            if draws.random() < self.augmented:
-                driving, gains = _jitter(driving, draws)
-            transfer = MotionTransfer(model, face, gains, face.identity, reach=float("inf"))
-            moved, carried = transfer.move(driving, face.attributes)
-            coarse = drive_source(state, moved[0], carried[0]).frame
+            moved, carried = _transfer(model, face, Gains()).move(attributes[[i]], face.attributes)
             told, _ = model.fit(moved, face.identity)
+            if draws.random() < self.augmented:
+                driving, gains = _jitter(attributes[[i]], draws)
+                moved, carried = _transfer(model, face, gains).move(driving, face.attributes)
+            coarse = drive_source(state, moved[0], carried[0]).frame
             yield CoarsePair(to_pixels(coarse), *(a.vector[0].numpy() for a in (face.attributes, told)))
+
+
+def _transfer(model: LandmarkModel, face: FittedFace, gains: Gains) -> MotionTransfer:
+    """The motion of a person to themselves, however far."""
+    return MotionTransfer(model, face, gains, face.identity, reach=float("inf"))
 
 
 def _jitter(driving: FaceAttributes, draws: np.random.Generator) -> tuple[FaceAttributes, Gains]:
