@@ -61,8 +61,8 @@ class StepBatches(Sampler[list[int]]):
 class RendererSamples(Dataset[Sample]):
     """What a renderer learns from: people equally often, whatever the number of their clips.
 
-    Each sample: source, driving and coarse (3, S, S) uint8, attention (1, S, S) uint8 (where people look),
-    attributes_source and attributes_driving (56,), seed ().
+    Each sample: source, driving and coarse (3, S, S) uint8, attention (1, S, S) uint8 (where people look), landmarks
+    (478, 3) of the driving frame in pixels, attributes_source and attributes_driving (56,), seed ().
     """
 
     def __init__(self, pairs: CoarsePairs, seed: int, *, is_jittered: bool = True) -> None:
@@ -78,6 +78,7 @@ class RendererSamples(Dataset[Sample]):
             pictures = jitter_colors(pictures, draws)
         return {name: to_channels(pixels) for name, pixels in pictures.items()} | {
             "attention": draw_attention(driving.landmarks, len(driving.pixels)),
+            "landmarks": torch.from_numpy(driving.landmarks),
             "attributes_source": torch.from_numpy(made.attributes_source),
             "attributes_driving": torch.from_numpy(made.attributes_driving),
             "seed": torch.tensor(int(draws.integers(2**62))),

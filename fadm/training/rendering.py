@@ -8,10 +8,13 @@ from torch import Tensor, nn
 from fadm.conditioning.conditions import Conditions
 from fadm.device import seeded_generator
 from fadm.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from fadm.metrics.face_mesh import FaceMesh, landmark_distance, load_face_mesh
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.renderer import DiffusionRenderer, LossOptions, RendererConfig
 from fadm.training.coarse.critic import Critic, CriticConfig, score_as_convincing
 from fadm.training.objective import Batch, Objective, Outcome
+
+WINDOW_TURN, WINDOW_ZOOM = 0.2, 0.15  # of the face mesh's window: radians, and share of its side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +22,9 @@ class RendererObjectiveConfig:
     """The renderer and what it minimises; the defaults are the paper's losses alone.
 
     Beside them, each with its weight: L1 of the predicted picture, `attention_weight` times more where people look;
-    its EfficientNet-Lite0 distance; what a patch critic says of it. last_step_share: share of the samples at the
+    its EfficientNet-Lite0 distance, of the share `perceptual_share` of each batch, since it costs as much as the rest;
+    the distance of the landmarks that a face mesh sees in it, in shares of its window; what a patch critic says of it.
+    last_step_share: share of the samples at the
     last timestep, where few-step sampling begins; the others' are uniform. driving_appearance: share of the samples
     whose appearance is the driving frame's, as in the paper; the others' is the coarse frame's, as in inference.
     """
@@ -32,21 +37,28 @@ class RendererObjectiveConfig:
     attention_weight: float = 0.0
     perceptual_weight: float = 0.0
     perceptual_strides: tuple[int, ...] = (2, 4, 8, 16, 32)
+    perceptual_share: float = 1.0
+    landmark_weight: float = 0.0
     adversarial_weight: float = 0.0
     critic: CriticConfig = CriticConfig(width=16, max_channels=64)
 
 
 class RendererTraining(nn.Module):
-    """The renderer and its losses as one forward pass; features: frozen, for the perceptual distance."""
+    """The renderer and its losses as one forward pass; features, mesh: frozen, for the distances that they measure."""
 
-    def __init__(self, config: RendererObjectiveConfig, features: EfficientNetLite0 | None) -> None:
+    def __init__(
+        self, config: RendererObjectiveConfig, features: EfficientNetLite0 | None, mesh: FaceMesh | None
+    ) -> None:
         super().__init__()
         self.config = config
         self.renderer = DiffusionRenderer(config.renderer)
-        self.features = features
+        self.features, self.mesh = features, mesh
 
     def forward(self, batch: Batch, critic: Critic | None) -> Outcome:
-        """batch: source, driving, coarse (B, 3, H, W) and attention (B, 1, H, W) in 0..1, attributes, seed (B,)."""
+        """batch: source, driving, coarse (B, 3, H, W) and attention (B, 1, H, W) in 0..1, attributes, seed (B,).
+
+        landmarks (B, 478, 3): the driving frame's, in pixels.
+        """
         config, driving, coarse = self.config, batch["driving"], batch["coarse"]
         t, eps, has_driving_appearance = self._draw(batch)
         conditions = Conditions(
@@ -62,8 +74,15 @@ class RendererTraining(nn.Module):
             error = (answer.picture - driving).abs() * (1 + config.attention_weight * batch["attention"])
             losses["picture"] = config.picture_weight * error.mean()
         if self.features is not None:
-            made, real = (self.features.features(p, config.perceptual_strides) for p in (answer.picture, driving))
+            some = max(1, round(config.perceptual_share * len(driving)))
+            pictures = answer.picture[:some], driving[:some]
+            made, real = (self.features.features(p, config.perceptual_strides) for p in pictures)
             losses["perceptual"] = config.perceptual_weight * perceptual_distance(made, real).mean()
+        if self.mesh is not None:
+            apart = landmark_distance(
+                self.mesh, answer.picture, driving, batch["landmarks"], draw_jitter(batch["seed"])
+            )
+            losses["landmarks"] = config.landmark_weight * apart.mean()
         if critic is not None:
             scores = torch.stack([score_as_convincing(critic.loss, j.scores) for j in critic.judge(answer.picture)])
             losses["adversarial"] = config.adversarial_weight * scores.sum()
@@ -84,9 +103,16 @@ class RendererTraining(nn.Module):
         return torch.tensor(t, device=device), torch.stack(eps).to(device), torch.tensor(appearance, device=device)
 
 
+def draw_jitter(seeds: Tensor) -> Tensor:
+    """Rotation and zoom (B, 2) of the face mesh's window, from the samples' seeds (B,)."""
+    draws = [torch.rand(2, generator=seeded_generator(seed)) for seed in seeds.tolist()]
+    return ((2 * torch.stack(draws) - 1) * torch.tensor([WINDOW_TURN, WINDOW_ZOOM])).to(seeds.device)
+
+
 def build_renderer_objective(config: RendererObjectiveConfig) -> Objective:
     """Build renderer and, with an adversarial loss, critic; PackageError where pretrained features are missing."""
     features = load_efficientnet_lite0() if config.perceptual_weight else None
-    training = RendererTraining(config, features)
+    mesh = load_face_mesh() if config.landmark_weight else None
+    training = RendererTraining(config, features, mesh)
     critic = Critic(replace(config.critic, sees_keypoints=False), 0, "hinge") if config.adversarial_weight else None
     return Objective(training, critic, {"fadm": training.renderer})

@@ -4,10 +4,17 @@ import pytest
 import torch
 
 from fadm.metrics.efficientnet import load_efficientnet_lite0
+from fadm.metrics.face_mesh import landmark_distance, load_face_mesh
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.renderer import LossOptions
 from fadm.training.coarse.critic import Critic
-from fadm.training.rendering import RendererObjectiveConfig, build_renderer_objective
+from fadm.training.rendering import (
+    WINDOW_TURN,
+    WINDOW_ZOOM,
+    RendererObjectiveConfig,
+    build_renderer_objective,
+    draw_jitter,
+)
 from tests.reference import normal, uniform
 from tests.training.runs import OBJECTIVE, RENDERER, SIDE
 
@@ -19,6 +26,7 @@ BATCH = {
     "attention": uniform("attention", (4, 1, SIDE, SIDE)),
     "attributes_source": normal("attributes_source", (4, 56)),
     "attributes_driving": normal("attributes_driving", (4, 56)),
+    "landmarks": SIDE * uniform("landmarks", (4, 478, 3)),
     "seed": torch.arange(4) + 2**60,
 }
 PLAIN = RendererObjectiveConfig(renderer=RENDERER)
@@ -68,6 +76,18 @@ def test_losses_of_the_picture_have_their_weights():
     features = load_efficientnet_lite0()
     distance = perceptual_distance(features.features(coarse, (2, 8)), features.features(driving, (2, 8)))
     assert torch.allclose(outcome.losses["perceptual"], 0.25 * distance.mean())
+    fewer = build(replace(config, perceptual_share=0.5)).generator(BATCH, None)
+    assert torch.allclose(fewer.losses["perceptual"], 0.25 * distance[:2].mean())
+
+
+@torch.no_grad()
+def test_the_face_meshs_landmarks_are_compared():
+    outcome = build(replace(PLAIN, landmark_weight=3.0)).generator(BATCH, None)
+    jitter = draw_jitter(BATCH["seed"])
+    assert jitter.abs().amax(0).tolist() <= [WINDOW_TURN, WINDOW_ZOOM] and jitter.unique().numel() == 8
+    mesh, landmarks = load_face_mesh(), BATCH["landmarks"]
+    distance = landmark_distance(mesh, BATCH["coarse"], BATCH["driving"], landmarks, jitter)
+    assert torch.allclose(outcome.losses["landmarks"], 3 * distance.mean()) and distance.min() > 0
 
 
 @torch.no_grad()
