@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from fadm.attributes.deca import DECA
-from fadm.attributes.landmark_model import FittedFace, LandmarkModel
+from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion import Motion
 from fadm.coarse.face_vid2vid.model import FaceVid2Vid
 from fadm.coarse.fomm.model import FOMM
@@ -20,8 +20,9 @@ from fadm.generators import (
     NetworkAnimation,
     PreparedSource,
     cut_anchors,
+    cut_face,
 )
-from fadm.media.crop import Square
+from fadm.media.crop import Square, to_tensor
 from fadm.media.frames import FrameSource
 from fadm.options import AnimateOptions, RefineOptions
 from fadm.presets import get_preset
@@ -32,6 +33,15 @@ from fadm.weights.registry import find_weights
 from fadm.weights.store import read_metadata
 
 RENDERER_KIND, NETWORK_KINDS = "fadm", ("fomm", "face_vid2vid")
+DEFAULT_RENDERER = "fadm_small"
+
+
+def choose_renderer(options: RefineOptions) -> str:
+    """The renderer that is meant by `auto`: ours, for the geometric frames that it learned from and for any video."""
+    if options.renderer != "auto":
+        return options.renderer
+    is_network = isinstance(options, AnimateOptions) and options.coarse != "geometric"
+    return "none" if is_network else DEFAULT_RENDERER
 
 
 def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
@@ -62,7 +72,7 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
         if kind != "face_vid2vid" and getattr(options, angle) is not None:
             raise OptionError(f"--{angle}: only --coarse face_vid2vid has a free view")
     check_refinement(options)
-    if options.renderer != "none":
+    if choose_renderer(options) != "none":
         source, attributes_from = _attributes_of(options), render_options(options).attributes_from
         if source == "landmarks" and attributes_from == "coarse" and kind != "geometric":
             raise OptionError(
@@ -75,28 +85,30 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
 
 def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None:
     """Refuse a renderer's options without a renderer, or against it. Raises OptionError, WeightsError, ConfigError."""
-    if options.renderer == "none":
+    renderer = choose_renderer(options)
+    if renderer == "none":
         if is_needed:
             raise OptionError("there is nothing to render with: name weights with --renderer (see fadm weights list)")
-        given = [f.name for f in fields(RefineOptions) if f.name != "seed" and getattr(options, f.name) != f.default]
+        others = [f for f in fields(RefineOptions) if f.name not in ("renderer", "seed")]
+        given = [f.name for f in others if getattr(options, f.name) != f.default]
         if given:
             raise OptionError(f"--{given[0]} is a renderer's option; name one with --renderer")
         return
-    _kind_of(options.renderer, "--renderer", (RENDERER_KIND,))
+    _kind_of(renderer, "--renderer", (RENDERER_KIND,))
     trained = _attributes_of(replace(options, attributes="auto"))
     if _attributes_of(options) != trained:
         raise OptionError(
-            f"--attributes {options.attributes}: {options.renderer} was trained with attributes of {trained}, "
+            f"--attributes {options.attributes}: {renderer} was trained with attributes of {trained}, "
             "whose numbers mean something else"
         )
     if trained == "deca":
         _kind_of("deca", "--attributes", ("deca",))
-    settings, timesteps = render_options(options), _timesteps_of(options.renderer)
+    settings, timesteps = render_options(options), _timesteps_of(renderer)
     if options.eta is not None and settings.sampler != "ddim":
         raise OptionError(f"--eta belongs to --sampler ddim, not {settings.sampler}")
     if settings.num_steps > timesteps:
         raise OptionError(
-            f"{settings.num_steps} sampling steps are asked for, but {options.renderer} has {timesteps} timesteps; "
+            f"{settings.num_steps} sampling steps are asked for, but {renderer} has {timesteps} timesteps; "
             f"give --steps from 1 to {timesteps}"
         )
 
@@ -112,7 +124,7 @@ def sees_driver(options: AnimateOptions) -> bool:
     """Whether these choices look at the driver's pictures again after its motion was read."""
     if options.coarse != "geometric":
         return True
-    if options.renderer == "none" or _attributes_of(options) == "landmarks":
+    if choose_renderer(options) == "none" or _attributes_of(options) == "landmarks":
         return False
     return render_options(options).attributes_from == "driving"
 
@@ -139,41 +151,42 @@ def build_generator(
 
 def build_refiner(
     model: LandmarkModel,
-    face: FittedFace,
-    crop: torch.Tensor,
+    portrait: PreparedSource,
     motion: Motion,
     options: RefineOptions,
     device: torch.device,
     *,
     is_animation: bool,
 ) -> Refiner | None:
-    """The renderer of one animation, or None; face and crop (1, 3, 256, 256): the source's.
+    """The renderer of one animation, or None; portrait: the source.
 
     is_animation: the frames were made from the motion; otherwise the motion was read from the frames.
     """
-    if options.renderer == "none":
+    name = choose_renderer(options)
+    if name == "none":
         return None
-    renderer, settings = load_model(options.renderer), render_options(options)
+    renderer, settings = load_model(name), render_options(options)
     assert isinstance(renderer, DiffusionRenderer)
     from_coarse = settings.attributes_from != "driving"
     reader: AttributeReader
     if _attributes_of(options) == "deca":
         deca = load_model("deca").to(device)
         assert isinstance(deca, DECA)
-        source = read_deca(deca, crop.to(device))
+        source = read_deca(deca, cut_face(portrait.picture, portrait.crop).to(device))
         reader = DecaAttributes(deca, from_coarse or not is_animation)
     else:
-        source, reader = face.attributes.vector, TrackedAttributes(motion)
+        source, reader = portrait.face.attributes.vector, TrackedAttributes(motion)
         if from_coarse and is_animation:
-            reader = MovedAttributes(model, face.identity, motion)
-    return Refiner(renderer.to(device), settings, crop, source, reader, device)
+            reader = MovedAttributes(model, portrait.face.identity, motion)
+    picture = to_tensor(portrait.picture), portrait.crop
+    return Refiner(renderer.to(device), settings, picture, source, reader, device)
 
 
 def _attributes_of(options: RefineOptions) -> str:
     """Where the renderer's attributes come from; a file that does not say is a released one."""
     if options.attributes != "auto":
         return options.attributes
-    return str(read_metadata(find_weights(options.renderer)).get("attributes", "deca"))
+    return str(read_metadata(find_weights(choose_renderer(options))).get("attributes", "deca"))
 
 
 def _timesteps_of(renderer: str) -> int:

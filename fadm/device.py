@@ -1,5 +1,6 @@
 """Where and how precisely the networks compute, and where every random number comes from."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from fadm.errors import OptionError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+MOST_WORKERS = 4  # threads that make frames
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -70,6 +72,11 @@ def seeded_generator(*seeds: int) -> torch.Generator:
         raise OptionError(f"seed {min(seeds)} is negative; choose 0 or a larger number")
     state = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]) >> 1)  # manual_seed takes 63 bits
+
+
+def count_workers() -> int:
+    """Threads that make frames at once."""
+    return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
 def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:

@@ -1,6 +1,5 @@
 """The coarse generators behind one protocol: `draw` gives frame i of the animation, in a window of the picture."""
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +18,7 @@ from fadm.coarse.fomm.model import FOMM
 from fadm.coarse.geometric.gains import Gains
 from fadm.coarse.geometric.generator import drive_source, prepare_source
 from fadm.coarse.geometric.transfer import MotionTransfer
+from fadm.device import count_workers
 from fadm.face.segmentation import segment_person
 from fadm.face.topology import FACE_OVAL
 from fadm.media.crop import Square, copy_square, cut_square, square_around, to_tensor
@@ -31,7 +31,6 @@ CROP_SCALE = 1.75  # side of the crop in heights of the face, as in the field's 
 REGION_SCALE = 2.8  # side of the region that may move
 PERSON_SIZE = 256  # pixels at which the person is told from the background
 WINDOW_SAMPLES = 64  # frames of a shot that say where its face is
-MOST_WORKERS = 4  # threads that warp frames
 NETWORK_SIZE = 256  # pixels of the pictures that the papers' networks are made for
 
 
@@ -115,7 +114,7 @@ class GeometricAnimation:
         gains: Gains,
         device: torch.device,
     ) -> None:
-        self.workers = min(os.cpu_count() or 1, MOST_WORKERS)
+        self.workers = count_workers()
         self._model, self._prepared, self._anchored, self._gains = model, prepared, anchored, gains
         self._window = prepared.crop if prepared.is_crop else prepared.region
         size = prepared.size if prepared.is_crop else self._window.side

@@ -64,7 +64,11 @@ class MotionOptions:
 class RefineOptions:
     """Whether and how a diffusion model renders the coarse frames again; what is not given is the preset's."""
 
-    renderer: str = option("none", "Renderer by name or weights file, or none; fadm weights list shows the names.")
+    renderer: str = option(
+        "auto",
+        "Renderer by name (fadm weights list) or weights file, or none; auto is fadm_small, but none over a network's "
+        "frames.",
+    )
     attributes: str = option(
         "auto", "Where the renderer's attributes come from: auto (as it was trained), deca, landmarks."
     )

@@ -33,7 +33,6 @@ from fadm.generators import (
     DrawnFrame,
     GeometricAnimation,
     PreparedSource,
-    cut_face,
     driver_windows,
     follow_driver,
 )
@@ -141,8 +140,7 @@ class Animator:
         is_seen = driver is not None and sees_driver(options)
         windows = driver_windows(self.model, motion) if is_seen else {}
         generator = build_generator(self.model, prepared, anchored, options, driver, windows, self.device)
-        crop = cut_face(prepared.picture, prepared.crop)
-        refiner = build_refiner(self.model, prepared.face, crop, motion, options, self.device, is_animation=True)
+        refiner = build_refiner(self.model, prepared, motion, options, self.device, is_animation=True)
         crops: Iterator[Tensor | None] = repeat(None, len(motion))
         if driver is not None and is_seen:
             crops = follow_driver(driver, windows, anchored)
@@ -181,8 +179,7 @@ class Animator:
         windows = driver_windows(self.model, motion)
         if portrait is None:
             portrait = self.prepare(_first_face(video, motion), SourceOptions(face=options.driving_face))
-        crop = cut_face(portrait.picture, portrait.crop)
-        refiner = build_refiner(self.model, portrait.face, crop, motion, options, self.device, is_animation=False)
+        refiner = build_refiner(self.model, portrait, motion, options, self.device, is_animation=False)
         assert refiner is not None  # check_refinement asks for a renderer
         pictures: deque[Pixels] = deque()  # of the frames that are being rendered
 

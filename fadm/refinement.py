@@ -2,21 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby, islice
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fadm.attributes.deca import DECA
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion import Motion
 from fadm.conditioning.conditions import inference_conditions
+from fadm.device import count_workers, map_ahead
+from fadm.diffusion.repair import Repair, apply_repair, resize
 from fadm.generators import NETWORK_SIZE, DrawnFrame
 from fadm.media.compose import feather_mask
 from fadm.media.crop import Square, cut_square
 from fadm.renderer import DiffusionRenderer, RenderOptions
+
+SMALL_NETWORK = 20_000_000  # parameters up to which frames are rendered in threads of their own
 
 
 class AttributeReader(Protocol):
@@ -77,44 +81,72 @@ def read_deca(deca: DECA, crop: Tensor) -> Tensor:
 
 
 class Refiner:
-    """Renders frames again and adds the correction to them at their own resolution.
+    """Renders frames again and repairs them at their own resolution.
 
-    source: the source's crop (1, 3, 256, 256); attributes: its attributes (1, 56), of the same kind as the reader's.
+    source: the source's picture (1, 3, H, W) and the crop of it that corresponds to the frames' crops; attributes: the
+    source's (1, 56), of the same kind as the reader's.
     """
 
     def __init__(
         self,
         renderer: DiffusionRenderer,
         options: RenderOptions,
-        source: Tensor,
+        source: tuple[Tensor, Square],
         attributes: Tensor,
         reader: AttributeReader,
         device: torch.device,
     ) -> None:
         self._renderer, self._options, self._reader = renderer, options, reader
-        self._source, self._attributes, self._device = source.to(device), attributes.to(device), device
+        self._device = device
+        picture, crop = source[0].to(device), source[1]
+        self._source_at = lru_cache(maxsize=4)(lambda side: cut_square(picture, crop, side))  # (1, 3, side, side)
+        self._attributes = attributes.to(device)
         self._batch = 1 if device.type == "cpu" else 8  # frames in a batch are no faster on a CPU
+        self._workers = _count_workers(renderer, device)
 
     def refine(self, frames: Iterator[DrawnFrame]) -> Iterator[DrawnFrame]:
         """Yield the frames with their corrections, those without a face as they are."""
+        if self._workers > 1:
+            yield from map_ahead(self._refine_alone, frames, self._workers)
+            return
         while batch := list(islice(frames, self._batch)):
             for has_face, group in groupby(batch, lambda drawn: drawn.crop is not None):
                 successive = list(group)
                 yield from self._correct(successive) if has_face else successive
 
+    def _refine_alone(self, drawn: DrawnFrame) -> DrawnFrame:
+        return drawn if drawn.crop is None else self._correct([drawn])[0]
+
     def _correct(self, batch: list[DrawnFrame]) -> list[DrawnFrame]:
         """Correct successive frames: the noise of each is that of its number."""
+        views = [drawn.view.to(self._device) for drawn in batch]
         inner = [_crop_within(drawn) for drawn in batch]
-        crops = [cut_square(d.view.to(self._device), i, NETWORK_SIZE) for d, i in zip(batch, inner, strict=True)]
+        crops = [cut_square(view, square, NETWORK_SIZE) for view, square in zip(views, inner, strict=True)]
         driving = [self._reader.read(drawn, crop) for drawn, crop in zip(batch, crops, strict=True)]
         coarse, attributes = torch.cat(crops), self._attributes.expand(len(batch), -1)
-        source = self._source.expand(len(batch), -1, -1, -1)
+        source = self._source_at(NETWORK_SIZE).expand(len(batch), -1, -1, -1)
         conditions = inference_conditions(coarse, attributes, torch.cat(driving).to(self._device), source)
-        rendered = self._renderer.render(conditions, self._options, first_frame=batch[0].index)
-        return [
-            replace(drawn, view=blend_rendered(drawn.view, square, crop, picture, drawn.confidence))
-            for drawn, square, crop, picture in zip(batch, inner, crops, rendered.split(1), strict=True)
-        ]
+        rendering = self._renderer.render(conditions, self._options, first_frame=batch[0].index)
+        repaired = []
+        for i, (drawn, view, square) in enumerate(zip(batch, views, inner, strict=True)):
+            one = slice(i, i + 1)
+            rendered, change = rendering.pictures[one], rendering.pictures[one] - coarse[one]
+            if rendering.repair is not None:
+                change = self._repair(view, square, rendering.repair[one])
+            blended = blend_rendered(view, square, rendered, change, drawn.confidence)
+            repaired.append(replace(drawn, view=blended.to(drawn.view.device)))
+        return repaired
+
+    def _repair(self, view: Tensor, square: Square, repair: Repair) -> Tensor:
+        """The change of a square of a view (1, 3, S, S) by a repair, made with all the detail of view and source."""
+        part = cut_square(view, square)
+        return apply_repair(repair, part, self._source_at(square.side)) - part
+
+
+def _count_workers(renderer: nn.Module, device: torch.device) -> int:
+    """Frames that are rendered at once: a small network is faster in one thread for each frame than in all for one."""
+    is_small = sum(parameter.numel() for parameter in renderer.parameters()) < SMALL_NETWORK
+    return count_workers() if device.type == "cpu" and is_small else 1
 
 
 def _crop_within(drawn: DrawnFrame) -> Square:
@@ -125,26 +157,21 @@ def _crop_within(drawn: DrawnFrame) -> Square:
     return moved.scaled(drawn.view.shape[-1] / drawn.window.side)
 
 
-def blend_rendered(view: Tensor, square: Square, crop: Tensor, rendered: Tensor, confidence: Tensor | None) -> Tensor:
+def blend_rendered(view: Tensor, square: Square, rendered: Tensor, change: Tensor, confidence: Tensor | None) -> Tensor:
     """Put what was rendered of a square of a view (1, 3, S, S) into it, at the view's resolution.
 
-    crop, rendered (1, 3, h, h): the square as the renderer saw it and as it should be. Where the view is trusted
-    their difference is added to it, so that its detail stays; where it is not (confidence (1, 1, S, S), 1 if it is
-    unknown) the rendered picture takes its place, detail and all. Faded out inside the view.
+    rendered (1, 3, h, h): the square as it should be; change, of that size or of the square's: what is to be added to
+    the view. Where the view is trusted it is changed, so that its detail stays; where it is not (confidence
+    (1, 1, S, S), 1 if it is unknown) the rendered picture takes its place, detail and all. Faded out inside the view.
     """
-    side = square.side
-    rows, columns = slice(square.top, square.top + side), slice(square.left, square.left + side)
-    part = view[..., rows, columns]
-    crop, rendered = (_enlarge(picture.to(view.device), side) for picture in (crop, rendered))
-    change = rendered - crop
+    size = (square.side, square.side)
+    rows, columns = slice(square.top, square.top + square.side), slice(square.left, square.left + square.side)
+    part, change = view[..., rows, columns], resize(change, size)
     if confidence is not None:
-        change = torch.lerp(rendered - part, change, confidence[..., rows, columns])
-    if side < view.shape[-1]:
-        change = change * feather_mask(side).to(change)
+        confidence = confidence[..., rows, columns].to(view.device)
+        change = torch.lerp(resize(rendered, size) - part, change, confidence)
+    if square.side < view.shape[-1]:
+        change = change * feather_mask(square.side).to(change)
     view = view.clone()
     view[..., rows, columns] += change
     return view.clamp(0, 1)
-
-
-def _enlarge(picture: Tensor, side: int) -> Tensor:
-    return F.interpolate(picture, size=(side, side), mode="bicubic", align_corners=False, antialias=True)

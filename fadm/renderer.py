@@ -1,6 +1,6 @@
 """The paper's renderer: conditioner and denoiser, which share one time embedding (FADM, figure 2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import torch
@@ -17,7 +17,7 @@ from fadm.conditioning.conditions import Conditions
 from fadm.device import autocast, choose_dtype
 from fadm.diffusion.blocks import TimeEmbedding, to_patches
 from fadm.diffusion.loss import ErrorName, measure_error
-from fadm.diffusion.repair import count_channels, repair
+from fadm.diffusion.repair import Repair, apply_repair, count_channels, read_repair
 from fadm.diffusion.sampling import (
     NoiseFunction,
     Predict,
@@ -105,6 +105,17 @@ class RendererLoss:
 
 
 @dataclass(frozen=True)
+class Rendering:
+    """B rendered frames: pictures (B, 3, H, W); repair: what made them of coarse frame and source, where that is known.
+
+    The repair can be made at a higher resolution than the renderer's own.
+    """
+
+    pictures: Tensor
+    repair: Repair | None
+
+
+@dataclass(frozen=True)
 class RendererFeatures:
     """What all steps of B frames share; guides, each (B, 3 patch^2, h, w): what the denoiser sees of pictures."""
 
@@ -146,18 +157,28 @@ class DiffusionRenderer(nn.Module):
 
     def denoise(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
         """As `forward`, from features that were encoded before: z_d(x_t, t, P_cond(a, m, t)) of the paper."""
+        return self.read_answer(self.answer(x_t, t, features), features)
+
+    def answer(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
+        """What the U-Net says of patches: (B, unet.out_channels, H / patch, W / patch)."""
         patch, time = self.config.conditioner.patch, self.time_embedding(t)  # (B, channels)
         if self.attributes is not None:
             time = time + self.attributes(features.condition.attribute_difference)
         condition = self.conditioner.fuse(features.condition, time)  # (B, 3 patch^2, H / patch, W / patch)
         parts = (condition, to_patches(x_t, patch), *features.guides)
-        x = torch.cat([part.to(condition.dtype) for part in parts], dim=1)
-        answer = self.unet(x, time)
+        return self.unet(torch.cat([part.to(condition.dtype) for part in parts], dim=1), time)
+
+    def read_answer(self, answer: Tensor, features: RendererFeatures) -> Tensor:
+        """The prediction (B, 3, H, W) that an answer means."""
         if not self.config.repairs:
-            return F.pixel_shuffle(answer, patch)  # (B, 3, H, W)
+            return F.pixel_shuffle(answer, self.config.conditioner.patch)  # (B, 3, H, W)
         pictures = features.conditions
         assert pictures.source is not None
-        return repair(answer, pictures.coarse, pictures.source, patch, self.config.correction_scale)
+        return self.to_x0(apply_repair(self.read_repair(answer), pictures.coarse, pictures.source), pictures.coarse)
+
+    def read_repair(self, answer: Tensor) -> Repair:
+        """The repair that an answer means, of a renderer that repairs."""
+        return read_repair(answer, self.config.conditioner.patch, self.config.correction_scale)
 
     def loss(
         self, picture: Tensor, t: Tensor, eps: Tensor, conditions: Conditions, options: LossOptions
@@ -175,8 +196,8 @@ class DiffusionRenderer(nn.Module):
             picture=self.to_picture(estimate, conditions.coarse),
         )
 
-    def render(self, conditions: Conditions, options: RenderOptions, first_frame: int = 0) -> Tensor:
-        """Render B successive frames of a video -> (B, 3, H, W) in [0, 1]; the same seed gives the same video.
+    def render(self, conditions: Conditions, options: RenderOptions, first_frame: int = 0) -> Rendering:
+        """Render B successive frames of a video, pictures in [0, 1]; the same seed gives the same video.
 
         first_frame: the number of the batch's first frame in its video, for the noise. Raises OptionError for
         options out of range.
@@ -185,11 +206,12 @@ class DiffusionRenderer(nn.Module):
         frames = range(first_frame, first_frame + B)
         noise = video_noise(options.seed, frames, (size[0], size[1], size[2]), shared=options.shared_noise)
         device = conditions.coarse.device
-        return self.sample(conditions, options, lambda t: noise(t).to(device)).clamp(0, 1)
+        sampled = self.sample(conditions, options, lambda t: noise(t).to(device))
+        return replace(sampled, pictures=sampled.pictures.clamp(0, 1))
 
     @torch.inference_mode()
-    def sample(self, conditions: Conditions, options: RenderOptions, noise_fn: NoiseFunction) -> Tensor:
-        """The sampling loop with the given noise: conditions of B frames -> pictures (B, 3, H, W), not limited.
+    def sample(self, conditions: Conditions, options: RenderOptions, noise_fn: NoiseFunction) -> Rendering:
+        """The sampling loop with the given noise: conditions of B frames -> pictures, not limited to 0..1.
 
         noise_fn: t -> noise (B, 3, H, W) of the step that leaves t; that of t = config.timesteps is x_T.
         """
@@ -197,11 +219,14 @@ class DiffusionRenderer(nn.Module):
         context = autocast(device, choose_dtype(device, options.precision))
         with context:
             features = self.encode(conditions)
+        answer: Tensor | None = None
 
         def predict(x_t: Tensor, step: int) -> Tensor:
+            nonlocal answer
             t = torch.full((x_t.shape[0],), step, device=device)
             with context:
-                output = self.denoise(x_t, t, features)
+                answer = self.answer(x_t, t, features)
+                output = self.read_answer(answer, features)
             x0 = x0_from_output(output.float(), x_t, t, self.schedule, self.config.prediction)
             return x0 if options.clip is None else self.to_x0(self.to_picture(x0, coarse).clamp(*options.clip), coarse)
 
@@ -210,7 +235,9 @@ class DiffusionRenderer(nn.Module):
         if options.strength < 1:
             t = torch.full((x.shape[0],), timesteps[0], device=device)
             x = q_sample(self.to_x0(coarse, coarse), t, x, self.schedule)
-        return self.to_picture(self._walk(predict, x, timesteps, options, noise_fn), coarse)
+        pictures = self.to_picture(self._walk(predict, x, timesteps, options, noise_fn), coarse)
+        # every walk ends at the last estimate of x0, so the last answer's repair is the picture's
+        return Rendering(pictures, self.read_repair(answer) if self.config.repairs and answer is not None else None)
 
     def _walk(
         self, predict: Predict, x: Tensor, timesteps: list[int], options: RenderOptions, noise_fn: NoiseFunction

@@ -4,7 +4,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from fadm.assembly import check_choices, check_refinement, render_options, sees_driver
+from fadm.assembly import (
+    DEFAULT_RENDERER,
+    check_choices,
+    check_refinement,
+    choose_renderer,
+    render_options,
+    sees_driver,
+)
 from fadm.attributes.motion import save_motion
 from fadm.errors import FadmError, OptionError, WeightsError
 from fadm.media.reader import open_frames
@@ -123,7 +130,7 @@ REFUSED = [
     ),
     ({"renderer": BY_DECA, "preset": "paper"}, f"--attributes deca {NO_PICTURES}"),
     *(
-        ({name: value}, f"--{name} is a renderer's option; name one with --renderer")
+        ({"renderer": "none", name: value}, f"--{name} is a renderer's option; name one with --renderer")
         for name, value in (
             ("sampler", "ddim"),
             ("steps", 4),
@@ -155,9 +162,26 @@ def test_a_renderer_trained_with_deca_needs_deca(home, tmp_path, monkeypatch):
 
 
 def test_enhancing_needs_a_renderer():
+    without = EnhanceOptions(renderer="none")
     with pytest.raises(OptionError, match="nothing to render with: name weights with --renderer"):
-        check_refinement(EnhanceOptions(), is_needed=True)
-    check_refinement(EnhanceOptions())
+        check_refinement(without, is_needed=True)
+    check_refinement(without)
+    check_refinement(EnhanceOptions(), is_needed=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (AnimateOptions(), DEFAULT_RENDERER),
+        (EnhanceOptions(), DEFAULT_RENDERER),
+        (AnimateOptions(coarse="fomm"), "none"),  # whose frames it never saw
+        (AnimateOptions(coarse="fomm", renderer=DEFAULT_RENDERER), DEFAULT_RENDERER),
+        (AnimateOptions(renderer="none"), "none"),
+    ],
+)
+def test_a_fresh_install_renders(options, expected):
+    assert choose_renderer(options) == expected
+    assert not sees_driver(AnimateOptions())  # a motion file is enough
 
 
 def test_the_users_choices_change_the_preset():

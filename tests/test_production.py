@@ -84,7 +84,9 @@ def test_the_output_is_checked_before_any_work(tmp_path, clip, output, message):
 
 def test_options_are_checked_before_any_work(tmp_path, clip):
     with pytest.raises(FadmError, match="name one with --renderer"):
-        animate_file(make_idle_animator(), ASTRONAUT, clip, tmp_path / "a.mp4", replace(OPTIONS, steps=5))
+        animate_file(
+            make_idle_animator(), ASTRONAUT, clip, tmp_path / "a.mp4", replace(OPTIONS, renderer="none", steps=5)
+        )
 
 
 def test_one_picture_of_many_frames_is_refused_before_any_work(tmp_path, clip):

@@ -8,12 +8,15 @@ from torch import Tensor
 from fadm.attributes.deca import DECA
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
 from fadm.attributes.motion import Motion
+from fadm.device import count_workers
+from fadm.diffusion.repair import Repair, apply_repair
 from fadm.errors import OptionError
 from fadm.generators import DrawnFrame
 from fadm.media.compose import feather_mask
 from fadm.media.crop import Square, cut_square
 from fadm.presets import get_preset
 from fadm.refinement import (
+    SMALL_NETWORK,
     DecaAttributes,
     MovedAttributes,
     Refiner,
@@ -21,7 +24,7 @@ from fadm.refinement import (
     blend_rendered,
     read_deca,
 )
-from fadm.renderer import RenderOptions
+from fadm.renderer import Rendering, RenderOptions
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
 from tests.networks import make_deca, make_renderer, tiny_networks
 from tests.reference import blob, uniform
@@ -31,19 +34,21 @@ MODEL = load_landmark_model()
 WINDOW, CROP = Square(-20, 30, 160), Square(20, 60, 80)  # in the picture; the view has half as many pixels
 INNER = Square(20, 15, 40)  # the crop in the view
 NUM_FRAMES, NO_FACE = 6, (2, 3)
-SOURCE = torch.full((1, 3, 256, 256), 0.5)
+SOURCE = 0.2 + 0.6 * blob("source", (1, 3, 300, 320)), Square(10, 20, 256)
 
 
 class StubRenderer(torch.nn.Module):
-    """Adds the same to every frame, and remembers what it was given."""
+    """Adds the same to every frame, or repairs it, and remembers what it was given."""
 
-    def __init__(self, amount: float) -> None:
+    def __init__(self, amount: float = 0.0, repair: Repair | None = None) -> None:
         super().__init__()
-        self.amount, self.given = amount, []
+        self.amount, self.repair, self.given = amount, repair, []
 
     def render(self, conditions, options, first_frame=0):
         self.given.append((conditions, first_frame))
-        return conditions.coarse + self.amount
+        if self.repair is not None:
+            return Rendering(apply_repair(self.repair, conditions.coarse, conditions.source), self.repair)
+        return Rendering(conditions.coarse + self.amount, None)
 
 
 class Zeros:
@@ -81,10 +86,10 @@ def video() -> list[DrawnFrame]:
     return [draw(index, crop=None if index in NO_FACE else CROP) for index in range(NUM_FRAMES)]
 
 
-def make_refiner(renderer=None, reader=None, batch=1, **changes) -> Refiner:
+def make_refiner(renderer=None, reader=None, batch=1, workers=1, **changes) -> Refiner:
     options = replace(RenderOptions(num_steps=2, precision="float32"), **changes)
     refiner = Refiner(renderer or make_renderer(), options, SOURCE, torch.zeros(1, 56), reader or Zeros(), CPU)
-    refiner._batch = batch  # a device chooses it otherwise
+    refiner._batch, refiner._workers = batch, workers  # device and renderer choose them otherwise
     return refiner
 
 
@@ -126,7 +131,7 @@ def test_the_renderer_sees_the_crop():
     renderer = StubRenderer(0.0)
     refine([draw(4)], renderer)
     ((conditions, first_frame),) = renderer.given
-    assert conditions.source is not None and torch.equal(conditions.source, SOURCE.expand_as(conditions.coarse))
+    assert conditions.source is not None and torch.equal(conditions.source, cut_square(*SOURCE))
     torch.testing.assert_close(conditions.coarse, cut_square(draw(4).view, INNER, 256))
     assert conditions.appearance is conditions.coarse and first_frame == 4
 
@@ -135,23 +140,39 @@ def test_a_correction_for_a_small_crop_is_not_aliased():
     """Stripes finer than the view's pixels have no effect on average."""
     stripes = (torch.arange(1, 257) % 4 < 2).float().expand(1, 3, 256, 256) - 0.5
     grey = torch.full((1, 3, 256, 256), 0.5)
-    change = blend_rendered(grey[..., :64, :64], Square(0, 0, 64), grey, grey + stripes, None) - 0.5
+    change = blend_rendered(grey[..., :64, :64], Square(0, 0, 64), grey + stripes, stripes, None) - 0.5
     assert float(change[..., 4:-4].abs().max()) < 0.02
 
 
 def test_detail_stays_where_the_view_is_trusted_and_is_rendered_where_it_is_not():
     view = 0.5 + 0.2 * (torch.arange(512) % 2).float().expand(1, 3, 512, 512)  # finer than the renderer sees
-    crop, rendered = torch.full((1, 3, 256, 256), 0.6), torch.full((1, 3, 256, 256), 0.3)
+    rendered = torch.full((1, 3, 256, 256), 0.3)
     confidence = torch.ones(1, 1, 512, 512)
     confidence[..., 256:] = 0
-    after = blend_rendered(view, Square(0, 0, 512), crop, rendered, confidence)
+    after = blend_rendered(view, Square(0, 0, 512), rendered, torch.full_like(rendered, -0.3), confidence)
     assert torch.allclose(after[..., :256], view[..., :256] - 0.3, atol=1e-5)
     assert torch.allclose(after[..., 256:], torch.tensor(0.3), atol=1e-5)
 
 
-@pytest.mark.parametrize("batch", [1, 3, 8])
-def test_order_and_noise_do_not_depend_on_the_batch(batch):
-    after = refine(video(), batch=batch, shared_noise=False)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_repair_is_made_with_the_detail_of_view_and_source(batch):
+    """Pixels that the renderer never saw are moved, and taken from the source, as they are."""
+    window = Square(0, 0, 512)
+    views = [uniform(f"fine {index}", (1, 3, 512, 512)) for index in range(2)]
+    mask = torch.zeros(2, 1, 256, 256)
+    mask[..., 128:] = 1
+    repair = Repair(torch.zeros(2, 3, 256, 256), mask, torch.tensor([0.5, 0.0]).view(1, 2, 1, 1).expand(2, 2, 64, 64))
+    frames = [draw(index, view, window=window, crop=window) for index, view in enumerate(views)]
+    after = refine(frames, StubRenderer(repair=repair[:batch]), batch=batch)
+    source = cut_square(*SOURCE, 512)
+    for view, drawn in zip(views, after, strict=True):
+        assert torch.allclose(drawn.view[..., :240], view[..., 4:244], atol=1e-4)  # half of one of 64 patches
+        assert torch.allclose(drawn.view[..., 272:], source[..., 272:], atol=1e-4)
+
+
+@pytest.mark.parametrize(("batch", "workers"), [(1, 1), (3, 1), (8, 1), (1, 3)])
+def test_order_and_noise_do_not_depend_on_the_batch(batch, workers):
+    after = refine(video(), batch=batch, workers=workers, shared_noise=False)
     alone = [refine([drawn], shared_noise=False)[0] for drawn in video()]
     assert [drawn.index for drawn in after] == list(range(NUM_FRAMES))
     for index, (together, by_itself) in enumerate(zip(after, alone, strict=True)):
@@ -169,6 +190,14 @@ def test_frames_are_taken_a_batch_at_a_time():
 
     refined = make_refiner(StubRenderer(0.0), batch=2).refine(frames())
     assert next(refined).index == 0 and taken == [0, 1]
+
+
+@pytest.mark.parametrize(("size", "is_alone"), [(SMALL_NETWORK - 1, False), (SMALL_NETWORK, True)])
+def test_large_networks_have_all_threads_for_one_frame(size, is_alone):
+    renderer = StubRenderer()
+    renderer.weight = torch.nn.Parameter(torch.empty(size, device="meta"))
+    refiner = Refiner(renderer, RenderOptions(), SOURCE, torch.zeros(1, 56), Zeros(), CPU)
+    assert refiner._workers == (1 if is_alone else count_workers())
 
 
 def test_shared_noise_gives_identical_frames_the_same_correction():

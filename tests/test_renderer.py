@@ -6,6 +6,7 @@ import torch
 from fadm.conditioning.agcn import ConditionerConfig, color_loss
 from fadm.conditioning.conditions import Conditions, inference_conditions
 from fadm.config import config_from_dict
+from fadm.diffusion.repair import apply_repair
 from fadm.diffusion.schedule import x0_from_output
 from fadm.diffusion.unet import UNetConfig
 from fadm.errors import ConfigError, OptionError
@@ -84,7 +85,7 @@ def test_samples_are_the_released_ones(tiny, expected, options):
         options,
         lambda t: normal("fadm_tiny/x_T" if t == 50 else f"fadm_tiny/step_noise/{t}", shape),
     )
-    assert relative_error(x0, case.expected[expected]) < 1e-2
+    assert relative_error(x0.pictures, case.expected[expected]) < 1e-2
 
 
 @torch.no_grad()
@@ -122,27 +123,25 @@ def test_losses_are_those_of_paper_and_release():
 def test_same_seed_gives_the_same_video_in_any_batches(name):
     options = replace(get_preset(name).render, num_steps=6, clip=(0.0, 1.0), precision="float32")
     renderer = build_small()
-    whole = renderer.render(frames(0, 4), options)
-    parts = [renderer.render(frames(0, 3), options), renderer.render(frames(3, 4), options, first_frame=3)]
+    whole = renderer.render(frames(0, 4), options).pictures
+    parts = [renderer.render(frames(*part), options, first_frame=part[0]).pictures for part in ((0, 3), (3, 4))]
     assert whole.shape == (4, 3, 16, 24) and whole.min() >= 0 and whole.max() <= 1
     assert torch.allclose(whole, torch.cat(parts), atol=1e-4)
-    assert not torch.allclose(whole, renderer.render(frames(0, 4), replace(options, seed=1)), atol=1e-2)
+    assert not torch.allclose(whole, renderer.render(frames(0, 4), replace(options, seed=1)).pictures, atol=1e-2)
 
 
 def test_little_strength_stays_near_the_coarse_frame():
     renderer = build_small(replace(SMALL, prediction="v", schedule="cosine"))
     options = replace(get_preset("default").render, num_steps=30, precision="float32")
-    distances = [
-        float((renderer.render(frames(0, 1), replace(options, strength=strength)) - frames(0, 1).coarse).abs().mean())
-        for strength in (0.04, 0.3, 1.0)
-    ]
+    shown = [renderer.render(frames(0, 1), replace(options, strength=s)).pictures for s in (0.04, 0.3, 1.0)]
+    distances = [float((pictures - frames(0, 1).coarse).abs().mean()) for pictures in shown]
     assert distances == sorted(distances) and distances[0] < 0.5 * distances[2]
 
 
 def test_bfloat16_is_close_to_float32():
     renderer, options = build_small(), replace(get_preset("default").render, num_steps=6)
-    exact = renderer.render(frames(0, 2), replace(options, precision="float32"))
-    rounded = renderer.render(frames(0, 2), replace(options, precision="bfloat16"))
+    exact = renderer.render(frames(0, 2), replace(options, precision="float32")).pictures
+    rounded = renderer.render(frames(0, 2), replace(options, precision="bfloat16")).pictures
     assert rounded.dtype == torch.float32
     assert float((exact - rounded).abs().mean()) < 0.02
 
@@ -178,8 +177,21 @@ def build_answering(config):
 def test_untrained_a_correction_leaves_the_coarse_frame(num_steps):
     options = replace(get_preset("default").render, num_steps=num_steps, precision="float32")
     coarse = frames(0, 2).coarse
-    assert torch.equal(build_small(DRAWING).render(sourced(0, 2), options), coarse)
-    assert torch.allclose(build_small(PATCHED).render(sourced(0, 2), options), coarse, atol=1e-5)  # sampled anew
+    assert torch.equal(build_small(DRAWING).render(sourced(0, 2), options).pictures, coarse)
+    assert torch.allclose(
+        build_small(PATCHED).render(sourced(0, 2), options).pictures, coarse, atol=1e-5
+    )  # sampled anew
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm_solver"])
+def test_the_repair_is_what_made_the_pictures(sampler):
+    options = RenderOptions(sampler=sampler, num_steps=3, precision="float32")
+    conditions = sourced(0, 2)
+    rendering = build_answering(PATCHED).render(conditions, options)
+    assert rendering.repair is not None
+    repaired = apply_repair(rendering.repair, conditions.coarse, conditions.source).clamp(0, 1)
+    assert torch.allclose(repaired, rendering.pictures, atol=1e-4)
+    assert build_answering(DRAWING).render(conditions, options).repair is None
 
 
 @torch.no_grad()

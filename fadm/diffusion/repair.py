@@ -1,11 +1,31 @@
 """How a network repairs a picture: it moves pixels, takes others from a second picture, and changes what is left.
 
-Moving and taking keep detail that a network of few channels could not draw itself.
+Moving and taking keep detail that a network of few channels could not draw itself, and, since they mean the same at
+any resolution, detail that it never saw.
 """
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What is to be done to B pictures.
+
+    shift (B, 2, h, w): from where each place takes its pixel, right and down, in units of W / w and H / h. mask
+    (B, 1, H, W): the share of each pixel that comes from the second picture. colors (B, 3, H, W): added at the end.
+    """
+
+    colors: Tensor
+    mask: Tensor
+    shift: Tensor
+
+    def __getitem__(self, index: slice) -> "Repair":
+        """Some of the pictures' repairs."""
+        return Repair(self.colors[index], self.mask[index], self.shift[index])
 
 
 def count_channels(patch: int) -> int:
@@ -13,17 +33,27 @@ def count_channels(patch: int) -> int:
     return 4 * patch**2 + 2
 
 
-def repair(answer: Tensor, picture: Tensor, other: Tensor, patch: int, scale: float) -> Tensor:
-    """The change of a picture that a network's answer means, times `scale`: (B, 3, H, W); all zeros change nothing.
+def read_repair(answer: Tensor, patch: int, scale: float) -> Repair:
+    """What a network's answer (B, 4 patch^2 + 2, H / patch, W / patch) means; all zeros change nothing.
 
-    answer (B, 4 patch^2 + 2, H / patch, W / patch): colours, times `scale`; mask, the share of each pixel that
-    comes from `other`; shift of the place that is looked at, in patches. picture, other (B, 3, H, W).
+    Its channels: colours, times `scale`; mask; shift, in patches.
     """
     colors, mask, shift = answer.float().split((3 * patch**2, patch**2, 2), dim=1)
-    mask = F.pixel_shuffle(mask, patch)  # (B, 1, H, W)
-    moved = move_pixels(picture, shift)
-    change = moved - picture + mask * (other - moved)
-    return F.pixel_shuffle(colors, patch) + scale * change
+    return Repair(F.pixel_shuffle(colors, patch) / scale, F.pixel_shuffle(mask, patch), shift)
+
+
+def apply_repair(repair: Repair, picture: Tensor, other: Tensor) -> Tensor:
+    """Repair pictures with the help of others, (B, 3, H, W) each, at whatever resolution they have."""
+    size = (picture.shape[2], picture.shape[3])
+    moved = move_pixels(picture, repair.shift)
+    return moved + resize(repair.mask, size) * (other - moved) + resize(repair.colors, size)
+
+
+def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture (B, C, H, W) at another size (height, width)."""
+    if picture.shape[2:] == size:
+        return picture
+    return F.interpolate(picture, size=size, mode="bicubic", align_corners=False, antialias=True)
 
 
 def move_pixels(picture: Tensor, shift: Tensor) -> Tensor:

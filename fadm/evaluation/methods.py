@@ -132,7 +132,7 @@ class Model:
             own, driving = self._attributes(case, index, picture, pair, frames, variant.options)
             conditions = inference_conditions(*(part.to(self._device) for part in (coarse, own, driving, shown)))
             rendered = variant.renderer.render(conditions, variant.options, first_frame=first + index)
-            yield to_pixels(rendered)
+            yield to_pixels(rendered.pictures)
 
     def _attributes(
         self, case: Case, index: int, source: Tensor, pair: CoarsePair, frames: ClipFrames, options: RenderOptions

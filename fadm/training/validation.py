@@ -77,7 +77,7 @@ def render_batch(options: RenderOptions) -> Predict:
     def predict(networks: dict[str, nn.Module], batch: Batch) -> Tensor:
         attributes = batch["attributes_source"], batch["attributes_driving"]
         conditions = inference_conditions(batch["coarse"], *attributes, batch["source"])
-        return networks["fadm"].render(conditions, options)  # type: ignore[operator]
+        return networks["fadm"].render(conditions, options).pictures  # type: ignore[operator]
 
     return predict
 

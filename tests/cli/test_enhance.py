@@ -110,8 +110,9 @@ def test_every_option_once(tmp_path, capsys):
 
 
 MISTAKES = {
-    "": "there is nothing to render with: name weights with --renderer .*fadm weights list",
-    "--steps 4": "there is nothing to render with",
+    "--renderer none": "there is nothing to render with: name weights with --renderer .*fadm weights list",
+    "--renderer none --steps 4": "there is nothing to render with",
+    "--steps 101": "101 sampling steps are asked for, but fadm_small has 100 timesteps",
     "--renderer fomm": "--renderer fomm: these weights are of kind fomm, fadm is needed",
     "--renderer by_lanmarks": "no weights are named 'by_lanmarks': did you mean 'by_landmarks'",
     f"--renderer {BY_LANDMARKS} --attributes deca": "was trained with attributes of landmarks",

@@ -116,7 +116,7 @@ def test_steps_to_the_targets_are_the_teachers_walk(prediction, target, clip):
     noise = normal("noise", SHAPE)
     few = sample_ddim(step_to_target, noise, teacher.schedule, grid, lambda t: noise)
     options = RenderOptions(sampler="ddim", num_steps=12, eta=0.0, clip=clip, precision="float32")
-    many = teacher.sample(CONDITIONS, options, lambda t: noise)
+    many = teacher.sample(CONDITIONS, options, lambda t: noise).pictures
     torch.testing.assert_close(teacher.to_picture(few, BATCH["coarse"]), many, atol=1e-3, rtol=1e-4)
 
 
@@ -216,9 +216,10 @@ def test_one_step_approaches_the_teachers_eight():
     student = objective.networks["fadm"]
     noise = training._draw(BATCH)[1]
     options = RenderOptions(sampler="ddim", eta=0.0, precision="float32")
-    eight = teacher.sample(CONDITIONS, replace(options, num_steps=8), lambda t: noise)
+    eight = teacher.sample(CONDITIONS, replace(options, num_steps=8), lambda t: noise).pictures
     one, untaught = (
-        network.sample(CONDITIONS, replace(options, num_steps=1), lambda t: noise) for network in (student, teacher)
+        network.sample(CONDITIONS, replace(options, num_steps=1), lambda t: noise).pictures
+        for network in (student, teacher)
     )
     torch.testing.assert_close(outcome.pictures["teacher"], eight, atol=1e-4, rtol=1e-4)
     assert (one - eight).abs().mean() < 0.2 * (untaught - eight).abs().mean()
