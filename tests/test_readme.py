@@ -15,8 +15,8 @@ from tests.media.samples import ASTRONAUT
 README = (Path(__file__).parent.parent / "README.md").read_text()
 COMMANDS = [
     command
-    for command in re.findall(r"^fadm (?:animate|edit|motion) .*$", README, flags=re.MULTILINE)
-    if not re.search(r"weights|--renderer", command)  # these need the released files
+    for command in re.findall(r"^fadm (?:animate|enhance|edit|motion) .*$", README, flags=re.MULTILINE)
+    if not re.search(r"weights|--renderer (?!none)", command)  # these need the released files
 ]
 
 
@@ -27,7 +27,8 @@ def test_command_of_the_readme_runs(command, tmp_path, monkeypatch):
     write_image("portrait.jpg", portrait)
     write_image("smiling.jpg", portrait[:, ::-1])
     write_image("group.jpg", np.concatenate([portrait, portrait], axis=1))
-    write_clip(Path("driver.mp4"), carphone_frames()[:4])
+    for name in ("driver.mp4", "animation-of-any-tool.mp4"):
+        write_clip(Path(name), carphone_frames()[:4])
     words = shlex.split(command, comments=True)[1:]
     if "motion.json" in words and words[0] == "animate":
         main_expecting_success(["motion", "extract", "driver.mp4", "-o", "motion.json"])
