@@ -33,15 +33,15 @@ PICTURES = "pixel,perceptual,landmarks"
 
 def plan(count: int) -> dict[str, tuple[str | None, RunOptions | AblationOptions]]:
     """By name of its folder: the method of each run, None for the renderer, and how it is measured."""
-    fewer = max(1, count // 10)  # a hundred steps take their time
+    fewer, few = max(1, count // 4), max(1, count // 10)  # a hundred steps take their time
     return {
         "unmoved": ("unmoved", RunOptions(count=count, metrics=PICTURES)),
         "rendered": (None, RunOptions(count=count, metrics=f"{PICTURES},identity")),
         "without": (
             None,
-            AblationOptions(count=count, metrics=PICTURES, steps="1", without="appearance,motion,source"),
+            AblationOptions(count=fewer, metrics=PICTURES, steps="1", without="appearance,motion,source"),
         ),
-        "steps": (None, AblationOptions(count=fewer, metrics=PICTURES, steps="1,2,4,8,20,100")),
+        "steps": (None, AblationOptions(count=few, metrics=PICTURES, steps="1,2,4,8,20,100")),
         "reconstruction": (None, RunOptions(protocol="reconstruction", metrics="pixel,temporal")),
         "cross-identity": (None, RunOptions(protocol="cross-identity", metrics="identity,attributes,landmarks")),
     }
