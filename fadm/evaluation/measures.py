@@ -9,12 +9,10 @@ from torch import Tensor
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.data.regions import FEATURE, draw_attention
 from fadm.evaluation.looks import Instruments, Look
-from fadm.evaluation.steadiness import measure_steadiness
+from fadm.evaluation.steadiness import Values, measure_steadiness
 from fadm.metrics import attributes, identity, landmarks, pixel
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.metrics.regions import outline_mask
-
-Values = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
