@@ -178,7 +178,7 @@ def build_refiner(
         source, reader = portrait.face.attributes.vector, TrackedAttributes(motion)
         if from_coarse and is_animation:
             reader = MovedAttributes(model, portrait.face.identity, motion)
-    picture = to_tensor(portrait.picture), portrait.crop
+    picture = to_tensor(portrait.picture), portrait.crop, portrait.region
     return Refiner(renderer.to(device), settings, picture, source, reader, device)
 
 

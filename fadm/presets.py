@@ -37,7 +37,7 @@ PRESETS: dict[str, Preset] = {
     "default": Preset(
         renderer=RendererConfig(
             unet=UNetConfig(
-                in_channels=192,
+                in_channels=224,
                 out_channels=66,
                 channels=32,
                 multipliers=(1, 2, 4, 6),
@@ -54,6 +54,7 @@ PRESETS: dict[str, Preset] = {
             use_coarse=True,
             use_source=True,
             use_attributes=True,
+            use_person=True,
             repairs=True,
         ),
         loss=LossOptions(denoising_weight=0.0, color_weight=0.1),

@@ -15,7 +15,8 @@ from fadm.attributes.motion import Motion
 from fadm.conditioning.conditions import inference_conditions
 from fadm.device import count_workers, map_ahead
 from fadm.diffusion.repair import Repair, apply_repair, resize
-from fadm.generators import NETWORK_SIZE, DrawnFrame
+from fadm.face.segmentation import segment_people
+from fadm.generators import NETWORK_SIZE, PERSON_SIZE, DrawnFrame
 from fadm.media.compose import feather_mask
 from fadm.media.crop import Square, cut_square
 from fadm.renderer import DiffusionRenderer, RenderOptions
@@ -83,23 +84,26 @@ def read_deca(deca: DECA, crop: Tensor) -> Tensor:
 class Refiner:
     """Renders frames again and repairs them at their own resolution.
 
-    source: the source's picture (1, 3, H, W) and the crop of it that corresponds to the frames' crops; attributes: the
-    source's (1, 56), of the same kind as the reader's.
+    source: the source's picture (1, 3, H, W), the crop of it that corresponds to the frames' crops and the region
+    around that; attributes: the source's (1, 56), of the same kind as the reader's.
     """
 
     def __init__(
         self,
         renderer: DiffusionRenderer,
         options: RenderOptions,
-        source: tuple[Tensor, Square],
+        source: tuple[Tensor, Square, Square],
         attributes: Tensor,
         reader: AttributeReader,
         device: torch.device,
     ) -> None:
         self._renderer, self._options, self._reader = renderer, options, reader
         self._device = device
-        picture, crop = source[0].to(device), source[1]
+        picture, (crop, region) = source[0].to(device), source[1:]
         self._source_at = lru_cache(maxsize=4)(lambda side: cut_square(picture, crop, side))  # (1, 3, side, side)
+        self._person: Tensor | None = None  # (1, 1, 256, 256)
+        if renderer.config.use_person:
+            self._person = find_person(cut_square(picture, region), crop.within(region))
         self._attributes = attributes.to(device)
         self._batch = 1 if device.type == "cpu" else 8  # frames in a batch are no faster on a CPU
         self._workers = _count_workers(renderer, device)
@@ -125,7 +129,11 @@ class Refiner:
         driving = [self._reader.read(drawn, crop) for drawn, crop in zip(batch, crops, strict=True)]
         coarse, attributes = torch.cat(crops), self._attributes.expand(len(batch), -1)
         source = self._source_at(NETWORK_SIZE).expand(len(batch), -1, -1, -1)
-        conditions = inference_conditions(coarse, attributes, torch.cat(driving).to(self._device), source)
+        person: Tensor | None = None
+        if self._person is not None:
+            people = [find_person(view, square) for view, square in zip(views, inner, strict=True)]
+            person = torch.cat([self._person.expand(len(batch), -1, -1, -1), torch.cat(people)], dim=1)
+        conditions = inference_conditions(coarse, attributes, torch.cat(driving).to(self._device), source, person)
         rendering = self._renderer.render(conditions, self._options, first_frame=batch[0].index)
         repaired = []
         for i, (drawn, view, square) in enumerate(zip(batch, views, inner, strict=True)):
@@ -153,8 +161,14 @@ def _crop_within(drawn: DrawnFrame) -> Square:
     """A frame's crop in the pixels of its view."""
     crop = drawn.crop
     assert crop is not None
-    moved = Square(crop.left - drawn.window.left, crop.top - drawn.window.top, crop.side)
-    return moved.scaled(drawn.view.shape[-1] / drawn.window.side)
+    return crop.within(drawn.window).scaled(drawn.view.shape[-1] / drawn.window.side)
+
+
+def find_person(view: Tensor, square: Square) -> Tensor:
+    """Probability of person (1, 1, 256, 256) in a square of a view (1, 3, S, S), all of which helps to tell."""
+    side = view.shape[-1]
+    mask = segment_people(cut_square(view, Square(0, 0, side), PERSON_SIZE))
+    return cut_square(mask, square.scaled(PERSON_SIZE / side), NETWORK_SIZE)
 
 
 def blend_rendered(view: Tensor, square: Square, rendered: Tensor, change: Tensor, confidence: Tensor | None) -> Tensor:

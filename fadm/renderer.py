@@ -17,7 +17,7 @@ from fadm.conditioning.conditions import Conditions
 from fadm.device import autocast, choose_dtype
 from fadm.diffusion.blocks import TimeEmbedding, to_patches
 from fadm.diffusion.loss import ErrorName, measure_error
-from fadm.diffusion.repair import Repair, apply_repair, count_channels, read_repair
+from fadm.diffusion.repair import Repair, apply_repair, count_channels, limit_taking, read_repair
 from fadm.diffusion.sampling import (
     NoiseFunction,
     Predict,
@@ -47,7 +47,8 @@ class RendererConfig:
     The denoiser works on patches (conditioner.patch), each a place with 3 patch^2 channels. Beside the condition
     and x_t it sees, if asked for, the coarse frame and the source picture themselves (use_coarse, use_source) and
     the attribute difference, added to the embedded step (use_attributes). With `repairs` it answers by moving the
-    coarse frame's pixels, taking others from the source and changing colours (diffusion/repair.py).
+    coarse frame's pixels, taking others from the source and changing colours (diffusion/repair.py). With `use_person`
+    it is told where both pictures show the person, and does not take a person who has moved from the source.
     """
 
     unet: UNetConfig = UNetConfig()
@@ -60,6 +61,7 @@ class RendererConfig:
     use_coarse: bool = False
     use_source: bool = False
     use_attributes: bool = False
+    use_person: bool = False
     repairs: bool = False
 
 
@@ -151,7 +153,10 @@ class DiffusionRenderer(nn.Module):
         """The features that all steps share; raises OptionError where the source picture is needed and missing."""
         if conditions.source is None and (self.config.use_source or self.config.repairs):
             raise OptionError("this renderer looks at the source picture; none was given")
+        if conditions.person is None and self.config.use_person:
+            raise OptionError("this renderer is told where the person is; no such probabilities were given")
         seen = [conditions.coarse] * self.config.use_coarse + [conditions.source] * self.config.use_source
+        seen += [conditions.person] * self.config.use_person
         guides = [to_patches(picture, self.config.conditioner.patch) for picture in seen if picture is not None]
         return RendererFeatures(self.conditioner.encode(conditions), guides, conditions)
 
@@ -172,13 +177,17 @@ class DiffusionRenderer(nn.Module):
         """The prediction (B, 3, H, W) that an answer means."""
         if not self.config.repairs:
             return F.pixel_shuffle(answer, self.config.conditioner.patch)  # (B, 3, H, W)
-        pictures = features.conditions
-        assert pictures.source is not None
-        return self.to_x0(apply_repair(self.read_repair(answer), pictures.coarse, pictures.source), pictures.coarse)
+        coarse, source = features.conditions.coarse, features.conditions.source
+        assert source is not None
+        return self.to_x0(apply_repair(self.read_repair(answer, features), coarse, source), coarse)
 
-    def read_repair(self, answer: Tensor) -> Repair:
+    def read_repair(self, answer: Tensor, features: RendererFeatures) -> Repair:
         """The repair that an answer means, of a renderer that repairs."""
-        return read_repair(answer, self.config.conditioner.patch, self.config.correction_scale)
+        repair = read_repair(answer, self.config.conditioner.patch, self.config.correction_scale)
+        coarse, source, person = (getattr(features.conditions, name) for name in ("coarse", "source", "person"))
+        if not self.config.use_person:
+            return repair
+        return replace(repair, mask=limit_taking(repair.mask, person, coarse, source))
 
     def loss(
         self, picture: Tensor, t: Tensor, eps: Tensor, conditions: Conditions, options: LossOptions
@@ -237,7 +246,8 @@ class DiffusionRenderer(nn.Module):
             x = q_sample(self.to_x0(coarse, coarse), t, x, self.schedule)
         pictures = self.to_picture(self._walk(predict, x, timesteps, options, noise_fn), coarse)
         # every walk ends at the last estimate of x0, so the last answer's repair is the picture's
-        return Rendering(pictures, self.read_repair(answer) if self.config.repairs and answer is not None else None)
+        repair = self.read_repair(answer, features) if self.config.repairs and answer is not None else None
+        return Rendering(pictures, repair)
 
     def _walk(
         self, predict: Predict, x: Tensor, timesteps: list[int], options: RenderOptions, noise_fn: NoiseFunction
@@ -267,12 +277,13 @@ def _check(config: RendererConfig) -> None:
             "since both read one time embedding"
         )
     picture = 3 * conditioner.patch**2
-    seen = picture * (2 + config.use_coarse + config.use_source)
+    seen = picture * (2 + config.use_coarse + config.use_source) + 2 * conditioner.patch**2 * config.use_person
     answered = count_channels(conditioner.patch) if config.repairs else picture
     if (unet.in_channels, unet.out_channels) != (seen, answered):
         raise ConfigError(
             f"unet.in_channels {unet.in_channels} must be {seen} and unet.out_channels {unet.out_channels} must be "
-            f"{answered}: x_t, the condition and each picture that is seen have 3 patch^2 = {picture} channels"
+            f"{answered}: x_t, the condition and each picture that is seen have 3 patch^2 = {picture} channels, "
+            "the places of the person 2 patch^2"
         )
     if config.repairs and (config.prediction, config.target) != ("x0", "correction"):
         raise ConfigError("repairs = true is an answer to prediction = 'x0' and target = 'correction'")

@@ -11,9 +11,10 @@ from fadm.attributes.motion import Motion
 from fadm.device import count_workers
 from fadm.diffusion.repair import Repair, apply_repair
 from fadm.errors import OptionError
+from fadm.face.segmentation import segment_people
 from fadm.generators import DrawnFrame
 from fadm.media.compose import feather_mask
-from fadm.media.crop import Square, cut_square
+from fadm.media.crop import Square, cut_square, to_tensor
 from fadm.presets import get_preset
 from fadm.refinement import (
     SMALL_NETWORK,
@@ -22,10 +23,12 @@ from fadm.refinement import (
     Refiner,
     TrackedAttributes,
     blend_rendered,
+    find_person,
     read_deca,
 )
-from fadm.renderer import Rendering, RenderOptions
+from fadm.renderer import RendererConfig, Rendering, RenderOptions
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
+from tests.face.portraits import read_portrait
 from tests.networks import make_deca, make_renderer, tiny_networks
 from tests.reference import blob, uniform
 
@@ -34,15 +37,16 @@ MODEL = load_landmark_model()
 WINDOW, CROP = Square(-20, 30, 160), Square(20, 60, 80)  # in the picture; the view has half as many pixels
 INNER = Square(20, 15, 40)  # the crop in the view
 NUM_FRAMES, NO_FACE = 6, (2, 3)
-SOURCE = 0.2 + 0.6 * blob("source", (1, 3, 300, 320)), Square(10, 20, 256)
+SOURCE = 0.2 + 0.6 * blob("source", (1, 3, 300, 320)), Square(10, 20, 256), Square(-50, -20, 400)
 
 
 class StubRenderer(torch.nn.Module):
     """Adds the same to every frame, or repairs it, and remembers what it was given."""
 
-    def __init__(self, amount: float = 0.0, repair: Repair | None = None) -> None:
+    def __init__(self, amount: float = 0.0, repair: Repair | None = None, use_person: bool = False) -> None:
         super().__init__()
         self.amount, self.repair, self.given = amount, repair, []
+        self.config = RendererConfig(use_person=use_person)
 
     def render(self, conditions, options, first_frame=0):
         self.given.append((conditions, first_frame))
@@ -131,9 +135,27 @@ def test_the_renderer_sees_the_crop():
     renderer = StubRenderer(0.0)
     refine([draw(4)], renderer)
     ((conditions, first_frame),) = renderer.given
-    assert conditions.source is not None and torch.equal(conditions.source, cut_square(*SOURCE))
+    assert conditions.source is not None and torch.equal(conditions.source, cut_square(*SOURCE[:2]))
     torch.testing.assert_close(conditions.coarse, cut_square(draw(4).view, INNER, 256))
-    assert conditions.appearance is conditions.coarse and first_frame == 4
+    assert conditions.appearance is conditions.coarse and first_frame == 4 and conditions.person is None
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_the_renderer_is_told_where_the_person_is(batch):
+    """In the source and in each frame, of which more is seen than the crop."""
+    portrait = read_portrait()
+    picture = to_tensor(portrait.pixels)
+    crop, region = Square(64, 64, 128), Square(0, 0, 256)
+    renderer = StubRenderer(use_person=True)
+    views = [picture, picture.flip(3)]
+    drawn = [draw(index, view, window=region, crop=crop) for index, view in enumerate(views)]
+    refiner = Refiner(renderer, RenderOptions(), (picture, crop, region), torch.zeros(1, 56), Zeros(), CPU)
+    refiner._batch, refiner._workers = batch, 1
+    list(refiner.refine(iter(drawn)))
+    told = torch.cat([conditions.person for conditions, _ in renderer.given])
+    expected = [cut_square(segment_people(view), crop, 256)[0, 0] for view in views]
+    torch.testing.assert_close(told, torch.stack([torch.stack([expected[0], e]) for e in expected]))
+    assert torch.equal(find_person(picture, region)[0, 0], torch.from_numpy(portrait.person))
 
 
 def test_a_correction_for_a_small_crop_is_not_aliased():
@@ -164,7 +186,7 @@ def test_a_repair_is_made_with_the_detail_of_view_and_source(batch):
     repair = Repair(torch.zeros(2, 3, 256, 256), mask, torch.tensor([0.5, 0.0]).view(1, 2, 1, 1).expand(2, 2, 64, 64))
     frames = [draw(index, view, window=window, crop=window) for index, view in enumerate(views)]
     after = refine(frames, StubRenderer(repair=repair[:batch]), batch=batch)
-    source = cut_square(*SOURCE, 512)
+    source = cut_square(*SOURCE[:2], 512)
     for view, drawn in zip(views, after, strict=True):
         assert torch.allclose(drawn.view[..., :240], view[..., 4:244], atol=1e-4)  # half of one of 64 patches
         assert torch.allclose(drawn.view[..., 272:], source[..., 272:], atol=1e-4)

@@ -147,7 +147,7 @@ def test_bfloat16_is_close_to_float32():
 
 
 PATCHED = RendererConfig(
-    unet=replace(SMALL.unet, in_channels=48, out_channels=18),
+    unet=replace(SMALL.unet, in_channels=56, out_channels=18),
     conditioner=ConditionerConfig(patch=2, kernel_size=3, time_channels=16, channels=4),
     schedule="cosine",
     timesteps=30,
@@ -156,14 +156,16 @@ PATCHED = RendererConfig(
     use_coarse=True,
     use_source=True,
     use_attributes=True,
+    use_person=True,
     repairs=True,
 )
 DRAWING = replace(PATCHED, repairs=False, unet=replace(PATCHED.unet, out_channels=12))
 
 
 def sourced(first, last, seed="source"):
-    """Inference conditions that show the source, too."""
-    return replace(frames(first, last), source=uniform(seed, (4, 3, 16, 24))[first:last])
+    """Inference conditions that show the source, too, and where the person is."""
+    pictures, person = uniform(seed, (4, 3, 16, 24)), uniform("person", (4, 2, 16, 24))
+    return replace(frames(first, last), source=pictures[first:last], person=person[first:last])
 
 
 def build_answering(config):
@@ -214,10 +216,23 @@ def test_a_patch_of_pixels_is_a_place(config):
     x_t, t = normal("x_t", (2, 3, 16, 24)), torch.tensor([3, 20])
     assert renderer(x_t, t, conditions).shape == (2, 3, 16, 24)
     (seen,) = places
-    assert seen.shape == (2, 48, 8, 12)  # condition, x_t, coarse frame and source, 12 each
-    for number, picture in enumerate((x_t, conditions.coarse, conditions.source), 1):
-        patch = seen[:, 12 * number : 12 * (number + 1)].unflatten(1, (3, 2, 2))
-        assert torch.equal(patch[:, :, 1, 0], picture[:, :, 1::2, 0::2])
+    # condition, x_t, coarse frame and source, 12 each; places of the person, 8
+    parts = seen.split((12, 12, 12, 12, 8), dim=1)
+    for part, picture in zip(parts[1:], (x_t, conditions.coarse, conditions.source, conditions.person), strict=True):
+        assert torch.equal(part.unflatten(1, (-1, 2, 2))[:, :, 1, 0], picture[:, :, 1::2, 0::2])
+    assert parts[0].shape == (2, 12, 8, 12)
+
+
+@torch.no_grad()
+def test_a_person_who_has_moved_is_not_taken_from_the_source():
+    conditions = replace(sourced(0, 2), coarse=torch.zeros(2, 3, 16, 24), source=torch.ones(2, 3, 16, 24))
+    options = replace(get_preset("default").render, precision="float32")
+    nobody, everywhere = torch.zeros(2, 2, 16, 24), torch.ones(2, 2, 16, 24)
+    taken = [
+        build_answering(PATCHED).render(replace(conditions, person=person), options).repair.mask.abs().max()
+        for person in (nobody, everywhere)
+    ]
+    assert taken[0] > 0.1 and taken[1] == 0
 
 
 @torch.no_grad()
@@ -226,11 +241,15 @@ def test_what_is_switched_on_is_looked_at_and_what_is_not_is_not():
         return build_answering(config)(normal("x_t", (1, 3, 16, 24)), torch.tensor([20]), conditions)
 
     known, turned = sourced(0, 1), replace(sourced(0, 1), attributes_driving=normal("other", (1, 56)))
-    blind = replace(DRAWING, use_source=False, unet=replace(DRAWING.unet, in_channels=36))
+    blind = replace(DRAWING, use_source=False, unet=replace(DRAWING.unet, in_channels=44))
+    elsewhere = replace(known, person=1 - known.person)
+    unaware = replace(DRAWING, use_person=False, unet=replace(DRAWING.unet, in_channels=48))
     other = sourced(0, 1, "other source")
     assert not torch.equal(answer(DRAWING, known), answer(DRAWING, other))
     assert torch.equal(answer(blind, known), answer(blind, other))
-    assert torch.equal(answer(blind, known), answer(blind, frames(0, 1)))
+    assert torch.equal(answer(blind, known), answer(blind, replace(known, source=None)))
+    assert not torch.equal(answer(DRAWING, known), answer(DRAWING, elsewhere))
+    assert torch.equal(answer(unaware, known), answer(unaware, replace(known, person=None)))
     still = replace(DRAWING, conditioner=replace(DRAWING.conditioner, use_motion=False))  # one way for attributes less
     deaf = replace(still, use_attributes=False)
     assert not torch.equal(answer(still, known), answer(still, turned))
@@ -238,11 +257,14 @@ def test_what_is_switched_on_is_looked_at_and_what_is_not_is_not():
 
 
 @pytest.mark.parametrize(
-    "config", [PATCHED, replace(PATCHED, use_source=False, unet=replace(PATCHED.unet, in_channels=36))]
+    "config", [PATCHED, replace(PATCHED, use_source=False, unet=replace(PATCHED.unet, in_channels=44))]
 )
-def test_a_missing_source_is_refused(config):
+def test_what_is_missing_is_refused(config):
+    options = get_preset("default").render
     with pytest.raises(OptionError, match="looks at the source picture; none was given"):
-        build_small(config).render(frames(0, 1), replace(get_preset("default").render, num_steps=1))
+        build_small(config).render(frames(0, 1), options)
+    with pytest.raises(OptionError, match="told where the person is; no such probabilities were given"):
+        build_small(config).render(replace(sourced(0, 1), person=None), options)
 
 
 def test_contradictions_are_named():
@@ -252,7 +274,7 @@ def test_contradictions_are_named():
         DiffusionRenderer(replace(SMALL, unet=replace(SMALL.unet, in_channels=5)))
     with pytest.raises(OptionError, match="'euler' is unknown"):
         build_small().render(frames(0, 1), replace(RenderOptions(), num_steps=1, sampler="euler"))
-    with pytest.raises(ConfigError, match=r"unet\.in_channels 48 must be 36 .* 3 patch\^2 = 12 channels"):
+    with pytest.raises(ConfigError, match=r"unet\.in_channels 56 must be 44 .* 3 patch\^2 = 12 channels"):
         DiffusionRenderer(replace(PATCHED, use_coarse=False))
     with pytest.raises(ConfigError, match=r"unet\.out_channels 18 must be 12"):
         DiffusionRenderer(replace(PATCHED, repairs=False))

@@ -16,6 +16,7 @@ class Conditions:
     coarse frame in inference.
     attributes_source, attributes_driving (B, A): expression (50), then pose (6).
     source (B, 3, H, W) in [0, 1]: the source picture, for renderers that look at it.
+    person (B, 2, H, W) in [0, 1]: how surely each pixel of the source and of the coarse frame shows the person.
     """
 
     coarse: Tensor
@@ -23,6 +24,7 @@ class Conditions:
     attributes_source: Tensor
     attributes_driving: Tensor
     source: Tensor | None = None
+    person: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
@@ -31,6 +33,9 @@ class Conditions:
                 raise OptionError(
                     f"coarse {tuple(self.coarse.shape)} and {name} {tuple(picture.shape)} differ in shape"
                 )
+        B, _, *size = self.coarse.shape
+        if self.person is not None and self.person.shape != (B, 2, *size):
+            raise OptionError(f"person has the shape {tuple(self.person.shape)}, but {(B, 2, *size)} is expected")
         expected = (self.coarse.shape[0], self.attributes_source.shape[-1])
         for name in ("attributes_source", "attributes_driving"):
             given = tuple(getattr(self, name).shape)
@@ -44,7 +49,11 @@ class Conditions:
 
 
 def inference_conditions(
-    coarse: Tensor, attributes_source: Tensor, attributes_driving: Tensor, source: Tensor | None = None
+    coarse: Tensor,
+    attributes_source: Tensor,
+    attributes_driving: Tensor,
+    source: Tensor | None = None,
+    person: Tensor | None = None,
 ) -> Conditions:
     """The conditions of a frame that nobody has seen: the coarse frame (B, 3, H, W) is its own appearance."""
     return Conditions(
@@ -53,4 +62,5 @@ def inference_conditions(
         attributes_source=attributes_source,
         attributes_driving=attributes_driving,
         source=source,
+        person=person,
     )

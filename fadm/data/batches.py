@@ -20,6 +20,7 @@ from fadm.data.coarse_pairs import CoarsePairs, Face, read_face
 from fadm.data.regions import draw_attention
 from fadm.data.shards import Pixels, TrackedClip
 from fadm.errors import ConfigError
+from fadm.face.segmentation import segment_person
 
 Member = TypeVar("Member")
 Sample = dict[str, Tensor]
@@ -62,11 +63,12 @@ class RendererSamples(Dataset[Sample]):
     """What a renderer learns from: people equally often, whatever the number of their clips.
 
     Each sample: source, driving and coarse (3, S, S) uint8, attention (1, S, S) uint8 (where people look), landmarks
-    (478, 3) of the driving frame in pixels, attributes_source and attributes_driving (56,), seed ().
+    (478, 3) of the driving frame in pixels, attributes_source and attributes_driving (56,), seed () and, if asked for,
+    person (2, S, S) uint8 (where source and coarse frame show the person).
     """
 
-    def __init__(self, pairs: CoarsePairs, seed: int, *, is_jittered: bool = True) -> None:
-        self.pairs, self.seed, self.is_jittered = pairs, seed, is_jittered
+    def __init__(self, pairs: CoarsePairs, seed: int, *, has_person: bool = False, is_jittered: bool = True) -> None:
+        self.pairs, self.seed, self.has_person, self.is_jittered = pairs, seed, has_person, is_jittered
         self.people = pairs.groups()
 
     def __getitem__(self, number: int) -> Sample:
@@ -74,9 +76,13 @@ class RendererSamples(Dataset[Sample]):
         row = _choose(draws, _choose(draws, self.people))
         (source, driving), made = self.pairs.faces(row), self.pairs.coarse(row)
         pictures = {"source": source.pixels, "driving": driving.pixels, "coarse": made.coarse}
+        person = [segment_person(pixels) for pixels in (source.pixels, made.coarse) if self.has_person]
         if self.is_jittered:
             pictures = jitter_colors(pictures, draws)
-        return {name: to_channels(pixels) for name, pixels in pictures.items()} | {
+        tensors = {name: to_channels(pixels) for name, pixels in pictures.items()}
+        if self.has_person:
+            tensors["person"] = torch.from_numpy((255 * np.stack(person)).round().astype(np.uint8))
+        return tensors | {
             "attention": draw_attention(driving.landmarks, len(driving.pixels)),
             "landmarks": torch.from_numpy(driving.landmarks),
             "attributes_source": torch.from_numpy(made.attributes_source),

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+CERTAINLY_MOVED = 0.25  # difference of a colour
+
 
 @dataclass(frozen=True)
 class Repair:
@@ -31,6 +33,17 @@ class Repair:
 def count_channels(patch: int) -> int:
     """Channels of an answer for pictures in patches: 3 colours and a mask for each pixel, one shift (x, y)."""
     return 4 * patch**2 + 2
+
+
+def limit_taking(mask: Tensor, person: Tensor, picture: Tensor, other: Tensor) -> Tensor:
+    """What may be taken of the other picture: not a person who has moved, nor what a person who has moved now hides.
+
+    mask (B, 1, H, W); person (B, 2, H, W): probability of person in the other picture and in the picture, (B, 3, H, W)
+    each. Where the pictures agree nothing has moved, and where they differ by `CERTAINLY_MOVED` all has.
+    """
+    difference = (other - picture).abs().amax(1, keepdim=True)
+    moved = (difference / CERTAINLY_MOVED).clamp(max=1) * person.amax(1, keepdim=True)
+    return mask * (1 - moved)
 
 
 def read_repair(answer: Tensor, patch: int, scale: float) -> Repair:

@@ -107,10 +107,13 @@ def build_ablation(
         variants.append(Variant(f"steps-{steps}", renderer, settings))
     for condition in options.conditions:
         name = f"steps-{options.step_counts[-1]}{WITHOUT}{condition}"
-        if condition == "source" and not (renderer.config.use_source or renderer.config.repairs):
-            raise OptionError(f"--without source: {model} does not look at the source picture")
-        changed = renderer if condition == "source" else switch_off(renderer, condition)
-        variants.append(Variant(name, changed, variants[len(options.step_counts) - 1].options, condition == "source"))
+        whole = variants[len(options.step_counts) - 1]
+        if condition in ("appearance", "motion"):
+            variants.append(Variant(name, switch_off(renderer, condition), whole.options))
+            continue
+        if not getattr(renderer.config, f"use_{condition}") and not (condition == "source" and renderer.config.repairs):
+            raise OptionError(f"--without {condition}: {model} does not look at the {condition}")
+        variants.append(Variant(name, renderer, whole.options, condition))
     method = _build_model(model, pairs, options, variants, device, instruments.watch)
     return Evaluation(method, pairs, ClipFrames(clips, instruments), instruments, options.groups)
 

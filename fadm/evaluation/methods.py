@@ -15,6 +15,7 @@ from fadm.data.coarse_pairs import CoarsePair, Face
 from fadm.evaluation.driving import Drive
 from fadm.evaluation.looks import ClipFrames, Stopwatch
 from fadm.evaluation.protocols import Case
+from fadm.face.segmentation import segment_people
 from fadm.media.crop import to_pixels, to_tensor
 from fadm.refinement import read_deca
 from fadm.renderer import DiffusionRenderer, RenderOptions
@@ -67,12 +68,15 @@ class UnmovedSource:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of rendering the coarse frames; hides_source: the source picture is replaced by mid grey."""
+    """One way of rendering the coarse frames; hidden: the condition that is replaced, if one is.
+
+    `source` by mid grey, `person` by nobody.
+    """
 
     stage: str
     renderer: DiffusionRenderer
     options: RenderOptions
-    hides_source: bool = False
+    hidden: str = ""
 
 
 class Model:
@@ -126,11 +130,15 @@ class Model:
         """Each frame by itself, with the noise of its number: no kill and no batch changes it."""
         first = int(case.name) if case.name.isdecimal() else 0  # single pictures have noise of their own
         picture = to_tensor(source.pixels)
-        shown = torch.full_like(picture, MID_GREY) if variant.hides_source else picture
+        shown = torch.full_like(picture, MID_GREY) if variant.hidden == "source" else picture
         for index, pair in enumerate(drawn):
             coarse = to_tensor(pair.coarse)
             own, driving = self._attributes(case, index, picture, pair, frames, variant.options)
-            conditions = inference_conditions(*(part.to(self._device) for part in (coarse, own, driving, shown)))
+            parts = [coarse, own, driving, shown]
+            if variant.renderer.config.use_person:
+                person = segment_people(torch.cat([picture, coarse])).transpose(0, 1)  # (1, 2, S, S)
+                parts.append(torch.zeros_like(person) if variant.hidden == "person" else person)
+            conditions = inference_conditions(*(part.to(self._device) for part in parts))
             rendered = variant.renderer.render(conditions, variant.options, first_frame=first + index)
             yield to_pixels(rendered.pictures)
 

@@ -11,7 +11,7 @@ PROTOCOLS = ("random-pairs", "reconstruction", "cross-identity", TWO_FOLDERS)
 VIDEO_PROTOCOLS = ("reconstruction", "cross-identity", TWO_FOLDERS)
 GROUPS = ("pixel", "perceptual", "landmarks", "identity", "attributes", "temporal", "distribution")
 MOTIONS = ("best", "first", "absolute")
-CONDITIONS = ("appearance", "motion", "source")
+CONDITIONS = ("appearance", "motion", "source", "person")
 DEFAULT_COUNT = 1000  # pairs of the protocol random-pairs
 
 

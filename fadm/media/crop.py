@@ -22,6 +22,10 @@ class Square:
         """The same window after the picture was resized by a factor."""
         return Square(round(self.left * factor), round(self.top * factor), max(1, round(self.side * factor)))
 
+    def within(self, other: "Square") -> "Square":
+        """The same window in the pixels of another one."""
+        return Square(self.left - other.left, self.top - other.top, self.side)
+
     def grid(self, size: int) -> NDArray[np.float32]:
         """Picture coordinates (size,) of the window's pixel centres along one axis, from its left or top."""
         return ((np.arange(size) + 0.5) * self.side / size - 0.5).astype(np.float32)

@@ -124,7 +124,7 @@ class DistillationTraining(nn.Module):
         """batch: source, driving, coarse (B, 3, H, W) and attention (B, 1, H, W) in 0..1, attributes, seed (B,)."""
         student, coarse, driving = self.student, batch["coarse"], batch["driving"]
         conditions = inference_conditions(
-            coarse, batch["attributes_source"], batch["attributes_driving"], batch["source"]
+            coarse, batch["attributes_source"], batch["attributes_driving"], batch["source"], batch.get("person")
         )
         interval, eps = self._draw(batch)
         t = self.steps[interval, 0]

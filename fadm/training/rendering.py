@@ -57,7 +57,7 @@ class RendererTraining(nn.Module):
     def forward(self, batch: Batch, critic: Critic | None) -> Outcome:
         """batch: source, driving, coarse (B, 3, H, W) and attention (B, 1, H, W) in 0..1, attributes, seed (B,).
 
-        landmarks (B, 478, 3): the driving frame's, in pixels.
+        landmarks (B, 478, 3): the driving frame's, in pixels. person (B, 2, H, W) in 0..1, if the renderer is told.
         """
         config, driving, coarse = self.config, batch["driving"], batch["coarse"]
         t, eps, has_driving_appearance = self._draw(batch)
@@ -67,6 +67,7 @@ class RendererTraining(nn.Module):
             attributes_source=batch["attributes_source"],
             attributes_driving=batch["attributes_driving"],
             source=batch["source"],
+            person=batch.get("person"),
         )
         answer = self.renderer.loss(driving, t, eps, conditions, config.losses)
         losses = {"denoising": answer.denoising, "color": answer.color}
@@ -105,7 +106,7 @@ class RendererTraining(nn.Module):
 
 def draw_jitter(seeds: Tensor) -> Tensor:
     """Rotation and zoom (B, 2) of the face mesh's window, from the samples' seeds (B,)."""
-    draws = [torch.rand(2, generator=seeded_generator(seed)) for seed in seeds.tolist()]
+    draws = [torch.rand(2, generator=seeded_generator(seed, 1)) for seed in seeds.tolist()]
     return ((2 * torch.stack(draws) - 1) * torch.tensor([WINDOW_TURN, WINDOW_ZOOM])).to(seeds.device)
 
 

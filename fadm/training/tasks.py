@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -80,9 +81,10 @@ def _rendering_task(
 ) -> Task:
     """weights: those that the renderer learns from, beside the coarse generator's and DECA's."""
     run, coarse = recipe.run, recipe.coarse
-    judged = RendererSamples(held_out, VALIDATION_SEED, is_jittered=False)
+    has_person = cast(DiffusionRenderer, objective.networks["fadm"]).config.use_person
+    judged = RendererSamples(held_out, VALIDATION_SEED, has_person=has_person, is_jittered=False)
     validation = HeldOut(judged, run.validation_samples, render_batch(render), "coarse", run.precision)
-    samples = RendererSamples(train, run.seed, is_jittered=recipe.data.is_jittered)
+    samples = RendererSamples(train, run.seed, has_person=has_person, is_jittered=recipe.data.is_jittered)
     weights = weights + [coarse.generator] * (coarse.generator != "geometric")
     weights = weights + ["deca"] * (coarse.attributes == "deca")
     metadata = {"kind": "fadm", "attributes": coarse.attributes} | describe_clips(train.clips, weights)

@@ -76,7 +76,7 @@ def render_batch(options: RenderOptions) -> Predict:
 
     def predict(networks: dict[str, nn.Module], batch: Batch) -> Tensor:
         attributes = batch["attributes_source"], batch["attributes_driving"]
-        conditions = inference_conditions(batch["coarse"], *attributes, batch["source"])
+        conditions = inference_conditions(batch["coarse"], *attributes, batch["source"], batch.get("person"))
         return networks["fadm"].render(conditions, options).pictures  # type: ignore[operator]
 
     return predict

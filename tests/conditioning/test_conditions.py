@@ -16,6 +16,8 @@ def test_parts_that_do_not_belong_together_are_named():
     picture, attributes = torch.zeros(2, 3, 8, 8), torch.zeros(2, 56)
     with pytest.raises(OptionError, match="differ in shape"):
         Conditions(coarse=picture, appearance=picture[:1], attributes_source=attributes, attributes_driving=attributes)
+    with pytest.raises(OptionError, match=r"person has the shape \(2, 1, 8, 8\), but \(2, 2, 8, 8\) is expected"):
+        inference_conditions(picture, attributes, attributes, picture, picture[:, :1])
     with pytest.raises(OptionError, match=r"attributes_driving has the shape \(1, 56\)"):
         inference_conditions(picture, attributes, attributes[:1])
 

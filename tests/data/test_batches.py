@@ -8,6 +8,7 @@ from fadm.data import batches
 from fadm.data.batches import ClipSamples, RendererSamples, StepBatches, jitter_colors
 from fadm.data.coarse_pairs import CoarsePair, PairOptions, build_coarse_pairs, read_face
 from fadm.errors import ConfigError
+from fadm.face.segmentation import segment_people
 from tests.data.made_up_clips import SIDE, MixingMaker, give_identity, write_clips
 
 
@@ -91,6 +92,15 @@ def test_a_renderers_sample_is_a_pair_and_where_people_look(pairs):
     (source, driving), plain = pairs.faces(rows[0]), sample
     assert torch.equal(plain["source"], batches.to_channels(source.pixels))
     assert torch.equal(plain["driving"], batches.to_channels(driving.pixels))
+
+
+def test_a_renderer_is_told_where_the_person_is(pairs):
+    plain = RendererSamples(pairs, 0, is_jittered=False)[5]
+    for is_jittered in (False, True):  # it stays where it is, whatever its colours
+        sample = RendererSamples(pairs, 0, has_person=True, is_jittered=is_jittered)[5]
+        assert sample.keys() - plain.keys() == {"person"} and sample["person"].dtype == torch.uint8
+        seen = [segment_people(plain[name][None] / 255)[0, 0] for name in ("source", "coarse")]
+        assert torch.equal(sample["person"], (255 * torch.stack(seen)).round().byte())
 
 
 def test_a_renderer_sees_people_equally_often(clips):

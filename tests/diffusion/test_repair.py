@@ -2,7 +2,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fadm.diffusion.repair import apply_repair, count_channels, move_pixels, read_repair
+from fadm.diffusion.repair import (
+    CERTAINLY_MOVED,
+    apply_repair,
+    count_channels,
+    limit_taking,
+    move_pixels,
+    read_repair,
+)
 from tests.reference import blob, normal, uniform
 
 SHAPE = (2, 3, 16, 24)
@@ -62,6 +69,20 @@ def test_what_is_moved_is_mixed_with_what_is_not():
     result = repair(mask=mask, shift=shift)
     expected = 0.7 * PICTURE[..., 1:] + 0.3 * OTHER[..., :-1]  # the other picture stays where it is
     assert torch.allclose(result[..., :-1], expected, atol=1e-5)
+
+
+def test_a_person_who_has_moved_is_not_taken():
+    nobody, everywhere = torch.zeros(2, 2, 16, 24), torch.ones(2, 2, 16, 24)
+    mask, other = torch.full((2, 1, 16, 24), 0.8), PICTURE.clone()
+    other[:, 1, 4, 5] += CERTAINLY_MOVED
+    other[:, 2, 6, 7] -= CERTAINLY_MOVED / 2
+    assert torch.equal(limit_taking(mask, nobody, PICTURE, other), mask)
+    for place in (everywhere, torch.cat([everywhere[:, :1], nobody[:, :1]], 1)):  # in either picture
+        limited = limit_taking(mask, place, PICTURE, other)
+        assert torch.allclose(limited[:, 0, 4, 5], torch.tensor(0.0), atol=1e-6)
+        assert torch.allclose(limited[:, 0, 6, 7], torch.tensor(0.4), atol=1e-6)
+        is_same = (other == PICTURE).all(1, keepdim=True)
+        assert torch.equal(limited[is_same], mask[is_same])
 
 
 def test_a_shift_follows_its_gradient():

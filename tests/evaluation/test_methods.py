@@ -8,14 +8,14 @@ from fadm.conditioning.conditions import inference_conditions
 from fadm.errors import OptionError, WeightsError
 from fadm.evaluation.building import build_ablation, build_evaluation, choose_pairs
 from fadm.evaluation.methods import switch_off
-from fadm.evaluation.options import AblationOptions, RunOptions
+from fadm.evaluation.options import CONDITIONS, AblationOptions, RunOptions
 from fadm.evaluation.run import make_all
 from fadm.media.image import write_image
 from fadm.renderer import DiffusionRenderer, RenderOptions
 from tests.evaluation.made_up import SIDE, read_shard, run_on
 from tests.networks import BY_DECA, BY_LANDMARKS, RENDERER, make_renderer, save_network, tiny_networks
 
-WITH_SOURCE = replace(RENDERER, use_source=True, unet=replace(RENDERER.unet, in_channels=9))
+SEEING = replace(RENDERER, use_source=True, use_person=True, unet=replace(RENDERER.unet, in_channels=11))
 CPU = torch.device("cpu")
 
 
@@ -24,8 +24,8 @@ def weights(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     with tiny_networks(home):
         torch.manual_seed(0)
-        network = DiffusionRenderer(WITH_SOURCE).eval()
-        save_network(home, "with_source", network, {"kind": "fadm", "attributes": "landmarks"})
+        network = DiffusionRenderer(SEEING).eval()
+        save_network(home, "seeing", network, {"kind": "fadm", "attributes": "landmarks"})
         network = DiffusionRenderer(replace(RENDERER, target="correction")).eval()  # its correction is zero
         save_network(home, "untrained", network, {"kind": "fadm", "attributes": "landmarks"})
         yield home
@@ -39,7 +39,7 @@ def make(shard, model, build=build_evaluation, **given):
     return {case.name: made.pictures for case, made in make_all(evaluation, evaluation.pairs.cases)}
 
 
-@pytest.mark.parametrize("name", [BY_LANDMARKS, BY_DECA, "with_source"])
+@pytest.mark.parametrize("name", [BY_LANDMARKS, BY_DECA, "seeing"])
 def test_a_renderer_renders_the_coarse_frame(weights, shard, name):
     made = make(shard, name, steps=2)
     for pictures in made.values():
@@ -79,10 +79,10 @@ def test_motion_of_another_person(weights, shard):
 
 
 def test_conditions_are_switched_off(weights, shard):
-    stages = make(shard, "with_source", build_ablation, steps="2,4", without="appearance,motion,source", count=1)
+    stages = make(shard, "seeing", build_ablation, steps="2,4", without=",".join(CONDITIONS), count=1)
     (pictures,) = stages.values()
     whole = "steps-4"
-    without = [f"{whole}-without-{condition}" for condition in ("appearance", "motion", "source")]
+    without = [f"{whole}-without-{condition}" for condition in CONDITIONS]
     assert [*pictures] == ["coarse", "steps-2", whole, *without]
     for stage in without:
         assert (pictures[stage][0] != pictures[whole][0]).any(), stage
@@ -106,8 +106,9 @@ def test_what_makes_no_pictures_is_refused(weights, shard, tmp_path):
         make(shard, "deca")
     with pytest.raises(OptionError, match="an ablation is of a renderer; these are weights of kind fomm"):
         make(shard, "fomm", build_ablation)
-    with pytest.raises(OptionError, match=f"{BY_LANDMARKS} does not look at the source picture"):
-        make(shard, BY_LANDMARKS, build_ablation, without="source")
+    for condition in ("source", "person"):
+        with pytest.raises(OptionError, match=f"{BY_LANDMARKS} does not look at the {condition}"):
+            make(shard, BY_LANDMARKS, build_ablation, without=condition)
     with pytest.raises(OptionError, match="200 sampling steps are asked for"):
         make(shard, BY_LANDMARKS, steps=200)
     with pytest.raises(WeightsError, match="no weights are named 'geometrik'"):

@@ -41,5 +41,5 @@ def test_mistakes_are_named(given, said):
 def test_mistakes_of_an_ablation():
     with pytest.raises(OptionError, match="--steps 1,x: give whole numbers"):
         AblationOptions(steps="1,x")
-    with pytest.raises(OptionError, match="--without light: give appearance, motion or source"):
+    with pytest.raises(OptionError, match="--without light: give appearance, motion, source or person"):
         AblationOptions(without="light")

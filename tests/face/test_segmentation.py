@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 
-from fadm.face.segmentation import segment_person
+from fadm.face.segmentation import segment_people, segment_person
 from fadm.face.topology import NOSE_TIP
+from fadm.media.crop import to_tensor
 from tests.face.portraits import read_portrait
 
 
@@ -13,6 +15,14 @@ def test_the_face_is_of_a_person_and_the_wall_is_not():
     x, y = portrait.landmarks[NOSE_TIP, :2].round().astype(int)
     assert portrait.person[y, x] > 0.9
     assert portrait.person[40:120, -20:].mean() < 0.1
+
+
+def test_pictures_are_looked_at_one_by_one():
+    portrait = read_portrait()
+    both = torch.cat([to_tensor(portrait.pixels), to_tensor(portrait.pixels).flip(3)])
+    first, second = segment_people(both)[:, 0].numpy()
+    np.testing.assert_array_equal(first, portrait.person)
+    assert np.abs(second[:, ::-1] - first).mean() < 0.05 < np.abs(second - first).mean()
 
 
 def test_pixels_are_rgb():

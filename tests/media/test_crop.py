@@ -15,7 +15,9 @@ def test_the_square_around_points_has_them_in_its_middle():
 
 def test_a_square_within_the_picture_is_a_slice():
     picture = to_tensor(pattern(0))
-    assert torch.equal(cut_square(picture, Square(10, 20, 16)), picture[..., 20:36, 10:26])
+    inner, outer = Square(10, 20, 16), Square(8, 4, 32)
+    assert torch.equal(cut_square(picture, inner), picture[..., 20:36, 10:26])
+    assert torch.equal(cut_square(cut_square(picture, outer), inner.within(outer)), cut_square(picture, inner))
 
 
 def test_edges_are_repeated_beyond_the_picture():
