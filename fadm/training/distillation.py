@@ -21,6 +21,7 @@ from fadm.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.renderer import DiffusionRenderer, RendererFeatures
 from fadm.training.objective import Batch, Objective, Outcome
+from fadm.training.options import check_range
 
 Weighting = Literal["uniform", "snr", "truncated_snr", "snr_plus_one"]
 
@@ -62,8 +63,7 @@ class DistillationConfig:
             raise ConfigError(
                 f"student_steps {self.student_steps} must be at least 1 and at most teacher_steps {self.teacher_steps}"
             )
-        if not 0 <= self.losses.real_weight <= 1:
-            raise ConfigError(f"losses.real_weight {self.losses.real_weight} is out of range; choose 0 to 1")
+        check_range("losses", self.losses, real_weight=(0, 1))
 
 
 @dataclass(frozen=True, kw_only=True)

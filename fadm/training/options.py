@@ -27,7 +27,7 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
-        _check_range("data", self, size=(1, None), workers=(0, None))
+        check_range("data", self, size=(1, None), workers=(0, None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +44,9 @@ class CoarseOptions:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
-        _check_range("coarse", self, validation_pairs_per_clip=(1, None))
+        check_range("coarse", self, validation_pairs_per_clip=(1, None))
         counts = {"sources_per_clip": (1, None), "drivings_per_source": (1, None), "seed": (0, None)}
-        _check_range("coarse.pairs", self.pairs, augmented=(0, 1), **counts)
+        check_range("coarse.pairs", self.pairs, augmented=(0, 1), **counts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class OptimizerOptions:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
-        _check_range("optimizer", self, learning_rate=(0, None), weight_decay=(0, None), final_share=(0, 1))
+        check_range("optimizer", self, learning_rate=(0, None), weight_decay=(0, None), final_share=(0, 1))
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError(f"optimizer.betas {list(self.betas)} are out of range; choose from 0 to below 1")
 
@@ -95,10 +95,10 @@ class RunOptions:
         """Raise ConfigError for numbers out of range."""
         names = ("steps", "batch_size", "accumulation", "log_every", "checkpoint_every", "validate_every")
         counts = dict.fromkeys((*names, "validation_samples"), (1, None))
-        _check_range("run", self, seed=(0, None), ema_decay=(0, 1), **counts)
+        check_range("run", self, seed=(0, None), ema_decay=(0, 1), **counts)
 
 
-def _check_range(table: str, options: Any, **ranges: tuple[float, float | None]) -> None:
+def check_range(table: str, options: Any, **ranges: tuple[float, float | None]) -> None:
     """Raise ConfigError for the first number that is not within its range, both ends included; None: no end."""
     for name, (least, most) in ranges.items():
         given = getattr(options, name)

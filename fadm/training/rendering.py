@@ -13,6 +13,7 @@ from fadm.metrics.perceptual import perceptual_distance
 from fadm.renderer import DiffusionRenderer, LossOptions, RendererConfig
 from fadm.training.coarse.critic import Critic, CriticConfig, score_as_convincing
 from fadm.training.objective import Batch, Objective, Outcome
+from fadm.training.options import check_range
 
 WINDOW_TURN, WINDOW_ZOOM = 0.2, 0.15  # of the face mesh's window: radians, and share of its side
 
@@ -24,9 +25,9 @@ class RendererObjectiveConfig:
     Beside them, each with its weight: L1 of the predicted picture, `attention_weight` times more where people look;
     its EfficientNet-Lite0 distance, of the share `perceptual_share` of each batch, since it costs as much as the rest;
     the distance of the landmarks that a face mesh sees in it, in shares of its window; what a patch critic says of it.
-    last_step_share: share of the samples at the
-    last timestep, where few-step sampling begins; the others' are uniform. driving_appearance: share of the samples
-    whose appearance is the driving frame's, as in the paper; the others' is the coarse frame's, as in inference.
+    last_step_share: share of the samples at the last timestep, where few-step sampling begins; the others' are uniform.
+    driving_appearance: share of the samples whose appearance is the driving frame's, as in the paper; the others' is
+    the coarse frame's, as in inference.
     """
 
     renderer: RendererConfig = RendererConfig()
@@ -41,6 +42,12 @@ class RendererObjectiveConfig:
     landmark_weight: float = 0.0
     adversarial_weight: float = 0.0
     critic: CriticConfig = CriticConfig(width=16, max_channels=64)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for numbers out of range."""
+        shares = dict.fromkeys(("last_step_share", "driving_appearance", "perceptual_share"), (0, 1))
+        names = ("picture", "attention", "perceptual", "landmark", "adversarial")
+        check_range("objective", self, **shares, **dict.fromkeys((f"{name}_weight" for name in names), (0, None)))
 
 
 class RendererTraining(nn.Module):

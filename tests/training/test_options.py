@@ -18,6 +18,8 @@ from fadm.training.recipes import FOMMRecipe, RendererRecipe
         ({"optimizer": {"betas": [0.9, 1.0]}}, "optimizer.betas"),
         ({"optimizer": {"learning_rate": -1.0}}, "optimizer.learning_rate -1.0"),
         ({"data": {"workers": -1}}, "data.workers -1"),
+        ({"objective": {"perceptual_share": 1.5}}, "objective.perceptual_share 1.5 is out of range"),
+        ({"objective": {"landmark_weight": -1.0}}, "objective.landmark_weight -1.0"),
         ({"coarse": {"pairs": {"sources_per_clip": 0}}}, "coarse.pairs.sources_per_clip 0"),
     ],
 )
