@@ -41,5 +41,13 @@ fi
 
 say "installing fadm with its demo and development tools"
 install --constraint requirements.txt --editable '.[dev]'
+
+# MediaPipe asks for an OpenCV that wants libraries of a desktop; where these are missing its headless build will do.
+if ! .venv/bin/python -c 'import cv2' 2>/dev/null; then
+    say "installing OpenCV's headless build"
+    opencv=$(sed -n 's/^opencv-contrib-python==//p' requirements.txt)
+    .venv/bin/python -m pip uninstall --quiet --yes opencv-contrib-python
+    install "opencv-contrib-python-headless==$opencv"
+fi
 touch .venv/ready
 say "done"

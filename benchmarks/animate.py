@@ -1,6 +1,7 @@
 """Speed of `fadm animate` by stage, and peak memory against the driver's length.
 
-python benchmarks/animate.py            frames/s from decoding to encoding, and the time of each stage, at 512 px
+python benchmarks/animate.py            frames/s from decoding to encoding, the time of each stage, and peak memory
+                                        with a driver of 10 seconds, at 512 px
 python benchmarks/animate.py --size N   the same at another size
 python benchmarks/animate.py --memory   peak memory of a one-minute and a ten-minute driver (takes half an hour)
 """
@@ -99,6 +100,8 @@ def measure_speed(folder: Path, size: int) -> None:
     for name, seconds in (("whole", whole), ("not rendered", without)):
         print(f"{name:>15} {1e3 * seconds:7.1f} ms/frame, {1 / seconds:.1f} frames/s at {size} px, {frames} frames")
     print(f"{'decode, encode':>15} {1e3 * copying:7.1f} ms/frame: the whole takes {whole / copying:.1f} times as long")
+    given = ["animate", source, lengthen(folder, 10), "-o", folder / "out.mp4", "--crop", "--size", size, "--quiet"]
+    print(f"{'peak memory':>15} {peak_memory(given):7.0f} MB with a driver of 10 seconds")
 
 
 def peak_memory(arguments: list[object]) -> float:

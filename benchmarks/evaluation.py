@@ -2,8 +2,8 @@
 
 python benchmarks/evaluation.py SHARD... [--protocol reconstruction] [--count 100] [--metrics pixel,landmarks]
 
-Prints time on the clock by part, with the parts' shares, and the processor's time in all, which other work on the
-machine does not lengthen. What is seen of driving frames is kept, so more pairs of the same clips cost less each.
+Prints time on the clock by part, with the parts' shares, and the processor's time in all. What is seen of driving
+frames is kept, so more pairs of the same clips cost less each.
 """
 
 import argparse

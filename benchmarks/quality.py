@@ -22,7 +22,7 @@ from fadm.evaluation.building import build_ablation, build_evaluation, choose_pa
 from fadm.evaluation.comparison import compare_runs
 from fadm.evaluation.finishing import run_and_write
 from fadm.evaluation.journal import read_run
-from fadm.evaluation.options import AblationOptions, RunOptions
+from fadm.evaluation.options import CONDITIONS, AblationOptions, RunOptions
 from fadm.metrics.attributes import fit_attributes, head_angle
 
 ANGLES = (0, 5, 10, 20, 180)  # degrees
@@ -39,7 +39,7 @@ def plan(count: int) -> dict[str, tuple[str | None, RunOptions | AblationOptions
         "rendered": (None, RunOptions(count=count, metrics=f"{PICTURES},identity")),
         "without": (
             None,
-            AblationOptions(count=fewer, metrics=PICTURES, steps="1", without="appearance,motion,source"),
+            AblationOptions(count=fewer, metrics=PICTURES, steps="1", without=",".join(CONDITIONS)),
         ),
         "steps": (None, AblationOptions(count=few, metrics=PICTURES, steps="1,2,4,8,20,100")),
         "reconstruction": (None, RunOptions(protocol="reconstruction", metrics="pixel,temporal")),

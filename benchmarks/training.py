@@ -3,8 +3,8 @@
 python -m benchmarks.training [RECIPE] [--data SHARD… --validation SHARD…] [--steps N] [--rounds N]
 
 Without shards made-up faces are learned from, a few pairs of each. Every row takes the loop's own steps: precisions
-and numbers of reading processes in turn, round after round, since other work slows a shared machine from minute to
-minute; a row is the median of its rounds.
+and numbers of reading processes in turn, round after round, since a machine's speed changes from minute to minute; a
+row is the median of its rounds.
 """
 
 import argparse

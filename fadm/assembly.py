@@ -76,7 +76,7 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
         source, attributes_from = _attributes_of(options), render_options(options).attributes_from
         if source == "landmarks" and attributes_from == "coarse" and kind != "geometric":
             raise OptionError(
-                f"--preset {options.preset} takes the attributes of the coarse frame, of which {kind} knows no "
+                f"--preset {choose_preset(options)} takes the attributes of the coarse frame, of which {kind} knows no "
                 "landmarks; choose --coarse geometric or --preset paper"
             )
         if source == "deca" and attributes_from == "driving" and not has_pictures:
@@ -88,7 +88,7 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None
     renderer = choose_renderer(options)
     if renderer == "none":
         if is_needed:
-            raise OptionError("there is nothing to render with: name weights with --renderer (see fadm weights list)")
+            raise OptionError("--renderer none leaves nothing to do: leave it out, or name weights (fadm weights list)")
         others = [f for f in fields(RefineOptions) if f.name not in ("renderer", "seed")]
         given = [f.name for f in others if getattr(options, f.name) != f.default]
         if given:
@@ -103,7 +103,7 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None
         )
     if trained == "deca":
         _kind_of("deca", "--attributes", ("deca",))
-    settings, timesteps = render_options(options), _timesteps_of(renderer)
+    settings, timesteps = render_options(options), _config_of(renderer).timesteps
     if options.eta is not None and settings.sampler != "ddim":
         raise OptionError(f"--eta belongs to --sampler ddim, not {settings.sampler}")
     if settings.num_steps > timesteps:
@@ -113,11 +113,21 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None
         )
 
 
+def choose_preset(options: RefineOptions) -> str:
+    """The preset that is meant by `auto`: of weights that learned to predict noise one of the paper's, else ours."""
+    if options.preset != "auto":
+        return options.preset
+    renderer = choose_renderer(options)
+    if _config_of(renderer).prediction != "eps":
+        return "default"
+    return "paper" if "trained_on" in read_metadata(find_weights(renderer)) else "released"
+
+
 def render_options(options: RefineOptions) -> RenderOptions:
     """The preset's way of rendering with the user's changes."""
     given = {"sampler": options.sampler, "num_steps": options.steps, "eta": options.eta, "strength": options.strength}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return replace(get_preset(options.preset).render, seed=options.seed, **changes)
+    return replace(get_preset(choose_preset(options)).render, seed=options.seed, **changes)
 
 
 def sees_driver(options: AnimateOptions) -> bool:
@@ -189,10 +199,10 @@ def _attributes_of(options: RefineOptions) -> str:
     return str(read_metadata(find_weights(choose_renderer(options))).get("attributes", "deca"))
 
 
-def _timesteps_of(renderer: str) -> int:
-    """Length of the noise schedule that a renderer was trained with. Raises ConfigError for a malformed one."""
+def _config_of(renderer: str) -> RendererConfig:
+    """What a renderer was made for. Raises ConfigError for a malformed configuration."""
     path = find_weights(renderer)
-    return config_from_dict(RendererConfig, read_metadata(path)["config"], source=str(path)).timesteps
+    return config_from_dict(RendererConfig, read_metadata(path)["config"], source=str(path))
 
 
 def _kind_of(name: str, flag: str, wanted: tuple[str, ...]) -> str:

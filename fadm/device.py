@@ -4,8 +4,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from itertools import islice
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -57,9 +58,9 @@ def choose_dtype(device: torch.device, name: str = "auto") -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """A context in which convolutions and products compute in `dtype`; float32 needs none."""
+    """A context in which convolutions and products compute in `dtype`, whatever the context around it says."""
     if dtype == torch.float32:
-        return nullcontext()
+        return torch.autocast(device.type, enabled=False)
     return torch.autocast(device.type, dtype)
 
 
@@ -79,13 +80,34 @@ def count_workers() -> int:
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
+class _OneThreadEach:
+    """While anyone is within it PyTorch's new threads compute with one CPU thread; the last to leave restores it."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._before = Lock(), 0, 1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._before = self._before if self._users else torch.get_num_threads()
+            self._users += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                torch.set_num_threads(self._before)  # a thread's setting is also the one that new threads start with
+
+
+_one_thread_each = _OneThreadEach()
+
+
 def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
     """`map` that computes the next few results in threads of their own, in order, whatever the length of items.
 
     Each thread computes with one CPU thread: work in small pieces loses more at PyTorch's barriers than it gains.
     """
-    rest, threads = iter(items), torch.get_num_threads()
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    rest = iter(items)
+    with _one_thread_each, ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         pending = deque(pool.submit(work, item) for item in islice(rest, 2 * workers))
         try:
             while pending:
@@ -94,4 +116,3 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: in
                 yield result
         finally:
             pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)  # a thread's setting is also the one that new threads start with

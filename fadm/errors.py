@@ -29,5 +29,9 @@ class WeightsError(FadmError):
     """A weights file that is not what it claims to be, or holds what must not be loaded."""
 
 
+class PackageError(FadmError):
+    """A package, a library of the system or a pretrained network that is needed and not there."""
+
+
 class TrainingError(FadmError):
     """A training run that cannot go on."""

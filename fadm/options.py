@@ -70,9 +70,12 @@ class RefineOptions:
         "frames.",
     )
     attributes: str = option(
-        "auto", "Where the renderer's attributes come from: auto (as it was trained), deca, landmarks."
+        "auto", "Where the renderer's attributes come from: auto (as it was trained); deca or landmarks to insist."
     )
-    preset: str = option("default", "Choices of sampler and attributes: paper, released or default.")
+    preset: str = option(
+        "auto",
+        "Choices of sampler and attributes: paper, released or default; auto takes what the renderer was made for.",
+    )
     sampler: str | None = option(None, "Sampler: ddpm, ddim or dpm_solver.")
     steps: int | None = option(None, "Sampling steps.")
     eta: float | None = option(None, "Noise of the ddim sampler, from 0 to 1.")
@@ -81,7 +84,7 @@ class RefineOptions:
 
     def __post_init__(self) -> None:
         _check_choice("--attributes", self.attributes, ("auto", "deca", "landmarks"))
-        _check_choice("--preset", self.preset, ("paper", "released", "default"))
+        _check_choice("--preset", self.preset, ("auto", "paper", "released", "default"))
         _check_choice("--sampler", self.sampler or "ddpm", ("ddpm", "ddim", "dpm_solver"))
         _check_range("--steps", self.steps, 1, 1000)
         _check_range("--eta", self.eta, 0, 1)

@@ -19,7 +19,7 @@ from fadm.assembly import build_generator, build_refiner, check_choices, check_r
 from fadm.attributes.controls import FaceControls
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.extraction import FaceFollower, extract_motion
-from fadm.attributes.landmark_model import fit_face, load_landmark_model
+from fadm.attributes.landmark_model import fit_face, load_landmark_model, pose_landmarks
 from fadm.attributes.motion import Motion, fill_gaps, find_anchors, find_stand_ins, make_still_motion
 from fadm.coarse.geometric.gains import Gains
 from fadm.device import choose_device, map_ahead
@@ -51,6 +51,7 @@ from fadm.options import (
 )
 
 Pixels = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
 
 
 class Animator:
@@ -91,7 +92,21 @@ class Animator:
         picture = source if isinstance(source, np.ndarray) else read_image(source)
         with closing(self.make_tracker(is_video=False)) as tracker:
             faces = tracker.track(picture)
-        landmarks = faces[choose_face(faces, options.face, where)]
+        return self._fit(picture, faces[choose_face(faces, options.face, where)], options)
+
+    def find_portrait(self, video: FrameSource, motion: Motion) -> PreparedSource:
+        """Of an animation the first frame with a face as its source, and in it the face that the motion is of."""
+        first = int(motion.is_tracked.nonzero()[0, 0])
+        picture = next(islice(iter(video), first, None)).pixels
+        shape = self.model.shape(motion.identity[int(motion.shot[first])][None])
+        followed = pose_landmarks(shape, motion.attributes[[first]])[0].numpy()
+        with closing(self.make_tracker(is_video=False)) as tracker:
+            faces = tracker.track(picture) or [followed]
+        nearest = min(faces, key=lambda face: float(np.linalg.norm((face - followed)[:, :2].mean(0))))
+        return self._fit(picture, nearest, SourceOptions())
+
+    def _fit(self, picture: Pixels, landmarks: FloatArray, options: SourceOptions) -> PreparedSource:
+        """The picture at the size that the options allow, and the fit of the face with these landmarks (478, 3)."""
         side = square_around(landmarks[list(FACE_OVAL)], CROP_SCALE).side
         largest = options.size or (DEFAULT_CROP_SIZE if options.crop else LARGEST_CROP_SIZE)
         if side > largest:  # shrunk once, antialiased; the warp alone would flicker
@@ -178,7 +193,7 @@ class Animator:
         check_refinement(options, is_needed=True)
         windows = driver_windows(self.model, motion)
         if portrait is None:
-            portrait = self.prepare(_first_face(video, motion), SourceOptions(face=options.driving_face))
+            portrait = self.find_portrait(video, motion)
         refiner = build_refiner(self.model, portrait, motion, options, self.device, is_animation=False)
         assert refiner is not None  # check_refinement asks for a renderer
         pictures: deque[Pixels] = deque()  # of the frames that are being rendered
@@ -212,8 +227,3 @@ def _compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:
 def _paste(picture: Pixels, drawn: DrawnFrame) -> Pixels:
     """The drawn window in its picture, its border soft."""
     return paste_square(picture, drawn.window, drawn.view, feather_mask(drawn.window.side))
-
-
-def _first_face(video: FrameSource, motion: Motion) -> Pixels:
-    first = int(motion.is_tracked.nonzero()[0, 0])
-    return next(islice(iter(video), first, None)).pixels

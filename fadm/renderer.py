@@ -150,7 +150,8 @@ class DiffusionRenderer(nn.Module):
         return self.denoise(x_t, t, self.encode(conditions))
 
     def encode(self, conditions: Conditions) -> RendererFeatures:
-        """The features that all steps share; raises OptionError where the source picture is needed and missing."""
+        """The features that all steps share; raises OptionError for what is needed and missing, and for odd sizes."""
+        self.check_size(*conditions.coarse.shape[2:])
         if conditions.source is None and (self.config.use_source or self.config.repairs):
             raise OptionError("this renderer looks at the source picture; none was given")
         if conditions.person is None and self.config.use_person:
@@ -159,6 +160,14 @@ class DiffusionRenderer(nn.Module):
         seen += [conditions.person] * self.config.use_person
         guides = [to_patches(picture, self.config.conditioner.patch) for picture in seen if picture is not None]
         return RendererFeatures(self.conditioner.encode(conditions), guides, conditions)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise OptionError for pictures that cannot be cut into patches and halved as often as the U-Net does."""
+        multiple = self.config.conditioner.patch * self.unet.stride
+        if height % multiple or width % multiple:
+            raise OptionError(
+                f"this renderer takes pictures whose sides are multiples of {multiple}, not {width}x{height}"
+            )
 
     def denoise(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
         """As `forward`, from features that were encoded before: z_d(x_t, t, P_cond(a, m, t)) of the paper."""
@@ -285,5 +294,7 @@ def _check(config: RendererConfig) -> None:
             f"{answered}: x_t, the condition and each picture that is seen have 3 patch^2 = {picture} channels, "
             "the places of the person 2 patch^2"
         )
+    if not config.correction_scale > 0:
+        raise ConfigError(f"correction_scale {config.correction_scale} must be above 0")
     if config.repairs and (config.prediction, config.target) != ("x0", "correction"):
         raise ConfigError("repairs = true is an answer to prediction = 'x0' and target = 'correction'")

@@ -27,7 +27,7 @@ from tests.networks import BY_DECA, BY_LANDMARKS, RENDERER, save_network, tiny_n
 COARSE, PRESETS = ("geometric", "fomm", "face_vid2vid"), ("default", "paper", "released")
 SENSELESS = [(coarse, BY_LANDMARKS, "released") for coarse in COARSE[1:]]
 SENSIBLE = [
-    *((coarse, "none", "default") for coarse in COARSE),
+    *((coarse, "none", "auto") for coarse in COARSE),
     *(chosen for chosen in product(COARSE, (BY_LANDMARKS, BY_DECA), PRESETS) if chosen not in SENSELESS),
 ]
 NUM_FRAMES, SIZE = 2, 64
@@ -91,7 +91,7 @@ def test_every_combination_that_makes_sense(animator, sources, motion, driver, c
 
 @pytest.mark.parametrize(
     ("renderer", "preset"),
-    [("none", "default"), (BY_LANDMARKS, "paper"), (BY_LANDMARKS, "released"), (BY_DECA, "released")],
+    [("none", "auto"), (BY_LANDMARKS, "paper"), (BY_LANDMARKS, "released"), (BY_DECA, "released")],
 )
 def test_a_motion_file_is_enough_where_no_picture_is_looked_at(animator, sources, motion, renderer, preset):
     steps = None if renderer == "none" else 1
@@ -163,7 +163,7 @@ def test_a_renderer_trained_with_deca_needs_deca(home, tmp_path, monkeypatch):
 
 def test_enhancing_needs_a_renderer():
     without = EnhanceOptions(renderer="none")
-    with pytest.raises(OptionError, match="nothing to render with: name weights with --renderer"):
+    with pytest.raises(OptionError, match="leaves nothing to do: leave it out, or name weights"):
         check_refinement(without, is_needed=True)
     check_refinement(without)
     check_refinement(EnhanceOptions(), is_needed=True)
@@ -182,6 +182,21 @@ def test_enhancing_needs_a_renderer():
 def test_a_fresh_install_renders(options, expected):
     assert choose_renderer(options) == expected
     assert not sees_driver(AnimateOptions())  # a motion file is enough
+
+
+@pytest.mark.parametrize(
+    ("changes", "metadata", "preset"),
+    [
+        ({"prediction": "eps"}, {}, "released"),
+        ({"prediction": "eps"}, {"trained_on": "2 clips of 2 people"}, "paper"),
+        ({"prediction": "x0"}, {"trained_on": "2 clips of 2 people"}, "default"),
+    ],
+)
+def test_a_renderer_renders_as_it_was_made_to(home, changes, metadata, preset):
+    network = DiffusionRenderer(replace(RENDERER, **changes))
+    save_network(home, "made", network, {"kind": "fadm", "attributes": "landmarks"} | metadata)
+    assert render_options(EnhanceOptions(renderer="made")) == get_preset(preset).render
+    assert render_options(EnhanceOptions(renderer="made", preset="released")) == get_preset("released").render
 
 
 def test_the_users_choices_change_the_preset():

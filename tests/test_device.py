@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fadm.device import autocast, choose_device, choose_dtype, seeded_generator
+from fadm.device import autocast, choose_device, choose_dtype, map_ahead, seeded_generator
 from fadm.errors import OptionError
 
 
@@ -35,8 +35,8 @@ def test_autocast_computes_products_in_dtype():
     x = torch.ones(2, 2)
     with autocast(x.device, torch.bfloat16):
         assert (x @ x).dtype == torch.bfloat16
-    with autocast(x.device, torch.float32):
-        assert (x @ x).dtype == torch.float32
+        with autocast(x.device, torch.float32):
+            assert (x @ x).dtype == torch.float32
 
 
 def test_seeds_make_reproducible_and_different_numbers():
@@ -48,3 +48,15 @@ def test_seeds_make_reproducible_and_different_numbers():
 def test_negative_seed_is_named():
     with pytest.raises(OptionError, match="seed -1 is negative"):
         seeded_generator(-1, 2)
+
+
+def test_who_maps_last_restores_the_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        first, second = (map_ahead(lambda item: torch.get_num_threads(), iter(range(9)), 2) for _ in range(2))
+        assert (next(first), next(second)) == (1, 1)
+        assert list(first) == [1] * 8 and list(second) == [1] * 8
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)

@@ -139,6 +139,21 @@ def test_another_tracker_can_be_handed_in(clip):
     assert len(list(frames)) == 2 and made == [False, "closed", True, "closed"]
 
 
+def test_the_portrait_of_an_animation_is_the_face_that_moves(animator, clip, motion):
+    """A small face beside it, which only a thorough search finds, is not."""
+    (face,) = MediaPipeTracker(is_video=False).track(carphone_frames()[0])
+    bystander = 0.3 * face + np.array([2, 2, 0], np.float32)
+
+    class Tracker(MediaPipeTracker):
+        def track(self, pixels):
+            return [bystander, face]
+
+    video = open_frames(clip)
+    portrait = Animator(device="cpu", make_tracker=Tracker).find_portrait(video, motion)
+    assert np.abs(portrait.face.landmarks[0].numpy() - face)[:, :2].max() < 2
+    assert np.array_equal(portrait.picture, next(iter(video)).pixels)
+
+
 def test_an_edit_without_a_wish_changes_nothing(animator):
     source = read_image(ASTRONAUT).astype(int)
     assert np.abs(animator.edit(ASTRONAUT, FaceControls(), SourceOptions()) - source).max() <= 1

@@ -17,8 +17,10 @@ app = typer.Typer(no_args_is_help=True, help="Train networks from clips; the sam
 
 RecipeFile = Annotated[Path, typer.Argument(help="Recipe, .toml or .json (see configs/).")]
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run; one that holds the run goes on.")]
-Shards = Annotated[list[Path] | None, typer.Option("--data", help="Shard to learn from, in place of the recipe's.")]
-Validation = Annotated[list[Path] | None, typer.Option("--validation", help="Shard with other people, to judge by.")]
+Shards = Annotated[list[Path] | None, typer.Option("--data", help="Shard to learn from, or their folder; repeatable.")]
+Validation = Annotated[
+    list[Path] | None, typer.Option("--validation", help="Shard of other people, to judge by; repeatable.")
+]
 Changes = Annotated[list[str] | None, typer.Option("-s", "--set", help="Change a key: run.steps=2000.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print recipe, size, memory and time; train nothing.")]
 
@@ -58,6 +60,11 @@ def _train(
     is_dry: bool,
 ) -> None:
     from rich.console import Console
+
+    from fadm.metrics.requirement import require
+
+    for package in ("accelerate", "tensorboard"):
+        require(package, package=package, purpose="fadm train", extra="train")
 
     from fadm.training.loop import join_processes
     from fadm.training.recipes import DistillationRecipe, read_recipe

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from fadm.attributes.deca import DECA
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel, fit_face, load_landmark_model
 from fadm.coarse.face_vid2vid.model import FaceVid2Vid
@@ -110,19 +109,22 @@ class NetworkMaker:
 
 @dataclass(frozen=True)
 class DecaMaker:
-    """Another generator's frames with DECA's attributes of the source's and the driving frame's pictures."""
+    """Another generator's frames with DECA's attributes of the source's and the driving frame's pictures.
+
+    sha256: of DECA's tensors.
+    """
 
     maker: CoarseMaker
+    sha256: str
 
     @property
     def name(self) -> str:
         """See `CoarseMaker`."""
-        return f"{self.maker.name}, attributes of DECA"
+        return f"{self.maker.name}, attributes of DECA {self.sha256}"
 
     def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
         """See `CoarseMaker`."""
-        deca = load_model("deca")
-        assert isinstance(deca, DECA)
+        deca = _load_network("deca", self.sha256)
         of_source = read_deca(deca, to_tensor(source.pixels))[0].numpy()
         for driving, pair in zip(drivings, self.maker(source, drivings, draws), strict=True):
             of_driving = read_deca(deca, to_tensor(driving.pixels))[0].numpy()
@@ -148,8 +150,9 @@ def choose_maker(coarse: str, augmented: float, attributes: str = "landmarks") -
     if coarse != "geometric":
         if not isinstance(load_model(coarse), FOMM | FaceVid2Vid):
             raise OptionError(f"coarse.generator {coarse!r}: these weights animate nothing; name FOMM or Face vid2vid")
-        maker = NetworkMaker(coarse, str(read_metadata(find_weights(coarse)).get("sha256")))
-    if attributes == "deca":
-        find_weights("deca")
-        return DecaMaker(maker)
-    return maker
+        maker = NetworkMaker(coarse, _hash_of(coarse))
+    return DecaMaker(maker, _hash_of("deca")) if attributes == "deca" else maker
+
+
+def _hash_of(weights: str) -> str:
+    return str(read_metadata(find_weights(weights)).get("sha256"))

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -150,10 +151,13 @@ def build_coarse_pairs(
             _fill_clip(*job)
             report(done + 1, len(jobs))
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_use_one_thread) as pool:
-            for done, future in enumerate(as_completed([pool.submit(_fill_clip, *job) for job in jobs])):
-                future.result()
-                report(done + 1, len(jobs))
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
+            try:
+                for done, future in enumerate(as_completed([pool.submit(_fill_clip, *job) for job in jobs])):
+                    future.result()
+                    report(done + 1, len(jobs))
+            finally:
+                pool.shutdown(cancel_futures=True)  # a mistake or Ctrl-C does not wait for the other clips
     return CoarsePairs(clips, options, path)
 
 
@@ -229,5 +233,6 @@ def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: CoarseMake
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _use_one_thread() -> None:
+def _begin_worker() -> None:
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself

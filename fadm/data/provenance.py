@@ -1,6 +1,7 @@
 """What weights say of the data that they were learned from."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from fadm.data.shards import TrackedClip
 from fadm.weights.registry import find_weights
@@ -17,7 +18,7 @@ def describe_clips(clips: Sequence[TrackedClip], weights: Sequence[str] = ()) ->
     licences = {name: str(read_metadata(find_weights(name)).get("licence", "?")) for name in weights}
     is_open = all(clip.info.get("tier") == "open" for clip in clips) and set(licences.values()) <= {OPEN}
     sources = sorted({f"{clip.info.get('source', '?')}: {clip.info.get('terms', '?')}" for clip in clips})
-    sources += [f"weights {name}: {licence}" for name, licence in licences.items()]
+    sources += [f"weights {Path(name).stem}: {licence}" for name, licence in licences.items()]
     return {
         "trained_on": f"{len(clips)} clips of {len({clip.identity for clip in clips})} people",
         "sources": "; ".join(sources),

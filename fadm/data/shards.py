@@ -54,6 +54,17 @@ class TrackedClip:
         return str(self.info.get("identity", self.key))
 
 
+def find_shards(places: Sequence[Path]) -> list[Path]:
+    """The shards that are named and those in the folders that are. Raises InputError for a place without any."""
+    shards: list[Path] = []
+    for place in places:
+        found = sorted(place.glob("*.tar")) if place.is_dir() else [place]
+        if not found or not place.exists():
+            raise InputError(f"'{place}' holds no shard; give .tar files of `fadm data prepare`, or their folder")
+        shards += found
+    return shards
+
+
 def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
     """Yield every shot in the shards.
 

@@ -9,7 +9,7 @@ import torch
 
 from fadm.assembly import check_refinement, render_options
 from fadm.attributes.deca import DECA
-from fadm.data.shards import TrackedClip, read_tracked_clips
+from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.errors import InputError, OptionError
 from fadm.evaluation.driving import choose_drive
 from fadm.evaluation.enhancement import EnhancedFolder
@@ -48,15 +48,12 @@ def read_clips(
     """The clips of shards or of folders of shards, for two-folders of plain files. Raises InputError for none."""
     if protocol == TWO_FOLDERS:
         return [clip for folder in data for clip in read_truth(folder, progress)]
-    shards: list[Path] = []
-    for path in data:
-        found = sorted(path.glob("*.tar")) if path.is_dir() else [path]
-        if not found or not path.exists():
-            raise InputError(
-                f"'{path}' holds no shard; give .tar files of `fadm data prepare`, or their folder; results beside a "
-                f"plain folder of what they should be go with --protocol {TWO_FOLDERS}"
-            )
-        shards += found
+    try:
+        shards = find_shards(data)
+    except InputError as error:
+        raise InputError(
+            f"{error}; results beside a plain folder of what they should be go with --protocol {TWO_FOLDERS}"
+        ) from error
     return [clip for clip in read_tracked_clips(shards) if clip.pictures]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model
 from fadm.data.coarse_pairs import Face
 from fadm.data.shards import TrackedClip
-from fadm.errors import InputError
+from fadm.errors import InputError, PackageError
 from fadm.face.tracker import MediaPipeTracker
 from fadm.media.crop import to_tensor
 from fadm.metrics import fan, identity, perceptual
@@ -27,7 +27,6 @@ from fadm.metrics.fan import FAN
 from fadm.metrics.identity import DlibEmbedder, FaceEmbedder
 from fadm.metrics.landmarks import track_pictures
 from fadm.metrics.lpips import FILES, LPIPS, load_lpips
-from fadm.metrics.requirement import PackageError
 
 Pixels = NDArray[np.uint8]
 Pool = Callable[[Tensor], Tensor]  # pictures (B, 3, H, W) -> features (B, D)

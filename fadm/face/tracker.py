@@ -1,6 +1,7 @@
 """Landmarks of all faces in a frame, by MediaPipe's face mesh (its models are inside the wheel)."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fadm.face.solutions import load_solution
 from fadm.face.topology import FACE_OVAL, NUM_LANDMARKS
 from fadm.media.crop import Square, copy_square
 
@@ -21,6 +23,8 @@ TILE, TILE_STRIDE = 320, 200  # in a tile of that side the detector sees faces o
 CLOSE_UP = 2.0  # window around a detected face, in lengths of the detection's longer side
 SETTLING = 5  # times that the tracking model sees a frame with a new face, until the landmarks rest
 SAME_FACE = 0.5  # two faces are one if their centres are nearer than this share of their width
+
+_error_stream = threading.Lock()
 
 
 class LandmarkTracker(Protocol):
@@ -137,11 +141,10 @@ class MediaPipeTracker:
             return self._models[name].process(pixels)
 
     def _build(self, name: str) -> Any:
-        from mediapipe.python.solutions import face_detection, face_mesh
-
         if name == "detector":
-            return face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.4)
-        return face_mesh.FaceMesh(
+            detection = load_solution("face_detection")
+            return detection.FaceDetection(model_selection=1, min_detection_confidence=0.4)
+        return load_solution("face_mesh").FaceMesh(
             static_image_mode=name == "close-up",
             max_num_faces=self._max_faces,
             refine_landmarks=True,
@@ -178,12 +181,16 @@ def _shrinking_step(pixels: Pixels) -> int:
 
 @contextmanager
 def silent_native_log() -> Iterator[None]:
-    """MediaPipe's C++ parts write notices straight to the error stream while a model starts; keep them off."""
-    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
+    """MediaPipe's C++ parts write notices straight to the error stream while a model starts; keep them off.
+
+    One thread at a time, since the stream is the process's.
+    """
+    with _error_stream:
+        saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(sink, 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            os.close(sink)

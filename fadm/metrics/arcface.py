@@ -34,7 +34,7 @@ class ArcFaceEmbedder:
         """Raises PackageError without onnxruntime, WeightsError for a file that is no such network."""
         if not path.is_file():
             raise WeightsError(f"there is no file '{path}'; give an ArcFace network in ONNX")
-        runtime = require("onnxruntime", package="onnxruntime", purpose="csim_arcface", is_extra=False)
+        runtime = require("onnxruntime", package="onnxruntime", purpose="csim_arcface", extra=None)
         try:
             self._session: Any = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
             self._input = self._session.get_inputs()[0].name

@@ -81,7 +81,7 @@ def load_inception(weights: Path | None = None) -> Callable[[Tensor], Tensor]:
     Raises PackageError when one of these is missing.
     """
     fid = require("torchmetrics.image.fid", package="torchmetrics", purpose="FID")
-    require("torch_fidelity", package="torch-fidelity", purpose="FID", is_extra=False)
+    require("torch_fidelity", package="torch-fidelity", purpose="FID", extra=None)
     path = find_checkpoint(weights, INCEPTION_FILE, url=INCEPTION_URL, purpose="FID")
     network = fid.NoTrainInceptionV3(
         name="inception-v3-compat", features_list=["2048"], feature_extractor_weights_path=str(path)

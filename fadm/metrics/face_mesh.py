@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fadm.errors import PackageError
 from fadm.face.topology import NUM_SURFACE, UPPER_LID_LEFT, UPPER_LID_RIGHT
 from fadm.metrics.efficientnet import SameConv2d
-from fadm.metrics.requirement import PackageError
 from fadm.weights.store import load_into
 from fadm.weights.tflite import read_tflite
 

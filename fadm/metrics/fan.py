@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fadm.errors import PackageError
 from fadm.face.topology import NUM_SURFACE
-from fadm.metrics.requirement import PackageError, find_checkpoint, require
+from fadm.metrics.requirement import find_checkpoint, require
 
 NAME = "akd_fan68"
 NUM_FAN = 68
@@ -22,7 +23,7 @@ class FAN:
 
     def __init__(self) -> None:
         """Raises PackageError when face-alignment 1.5 or its weights are missing; nothing is downloaded."""
-        package = require("face_alignment", package="face-alignment", purpose=NAME, is_extra=False)
+        package = require("face_alignment", package="face-alignment", purpose=NAME, extra=None)
         find_checkpoint(None, FAN_FILE, url=FAN_URL, purpose=NAME)
         points = package.LandmarksType.TWO_D
         try:  # "folder" stands for a detector that needs no weights

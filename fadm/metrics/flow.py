@@ -21,7 +21,7 @@ def estimate_flow(video: Tensor) -> tuple[Tensor, Tensor]:
     GPU-accelerated large displacement optical flow", 2010), 0 where a pixel is hidden. Raises PackageError without
     OpenCV.
     """
-    cv2 = require("cv2", package="opencv-contrib-python", purpose=NAME, is_extra=False)
+    cv2 = require("cv2", package="opencv-contrib-python", purpose=NAME, extra=None)
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     greys = [cv2.cvtColor(to_pixels(frame[None]), cv2.COLOR_RGB2GRAY) for frame in video]
     flows, masks = [], []

@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fadm.errors import PackageError
 from fadm.face.topology import NUM_SURFACE
 from fadm.media.crop import square_around, to_pixels
-from fadm.metrics.requirement import PackageError, require
+from fadm.metrics.requirement import require
 
 EMBEDDING_SIZE = 128
 CHIP_SIDE, CHIP_PADDING = 150, 0.25
@@ -57,7 +58,8 @@ class DlibEmbedder:
         if spec is None or spec.origin is None:
             raise PackageError(
                 "csim_dlib needs the package face-recognition-models, which is not installed: "
-                '`pip install face-recognition-models`, or `pip install "fadm[eval]"` for all that can be had so'
+                "`pip install face-recognition-models`, or `pip install '.[eval]'` in fadm's folder for all that can "
+                "be had so"
             )
         folder = Path(spec.origin).parent / "models"
         self._dlib: Any = dlib

@@ -1,4 +1,4 @@
-"""What some metrics need beyond the base install, asked for when the metric is used."""
+"""What metrics and training need beyond the base install, asked for when it is used."""
 
 from importlib import import_module
 from pathlib import Path
@@ -6,19 +6,15 @@ from typing import Any
 
 import torch
 
-from fadm.errors import FadmError
+from fadm.errors import FadmError, PackageError
 
 
 class MetricError(FadmError):
     """Something that cannot be measured from what was given."""
 
 
-class PackageError(MetricError):
-    """A metric whose package or pretrained network is not there."""
-
-
-def require(module: str, *, package: str, purpose: str, is_extra: bool = True) -> Any:
-    """Import a module of an optional package; is_extra: it comes with fadm[eval].
+def require(module: str, *, package: str, purpose: str, extra: str | None = "eval") -> Any:
+    """Import a module of an optional package; extra: of ours, that the package comes with.
 
     Raises PackageError that names the package and how to get it.
     """
@@ -27,7 +23,7 @@ def require(module: str, *, package: str, purpose: str, is_extra: bool = True) -
     except ImportError as error:
         raise PackageError(
             f"{purpose} needs the package {package}, which cannot be imported ({error}): `pip install {package}`"
-            + (', or `pip install "fadm[eval]"` for all that can be had so' if is_extra else "")
+            + (f", or `pip install '.[{extra}]'` in fadm's folder for all that can be had so" if extra else "")
         ) from error
 
 

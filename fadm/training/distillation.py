@@ -63,7 +63,9 @@ class DistillationConfig:
             raise ConfigError(
                 f"student_steps {self.student_steps} must be at least 1 and at most teacher_steps {self.teacher_steps}"
             )
-        check_range("losses", self.losses, real_weight=(0, 1))
+        names = ("denoising", "picture", "attention", "perceptual")
+        weights = dict.fromkeys((f"{name}_weight" for name in names), (0, None))
+        check_range("losses", self.losses, real_weight=(0, 1), **weights)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from fadm.data.shards import Pixels
 from fadm.errors import ConfigError, OutputError
 from fadm.media.output import explain_failure, replace_file
 
-WITHOUT_EFFECT = {"data.workers", "data.cache"}  # on what is learned
+WITHOUT_EFFECT = {"data.workers", "data.cache", "run.log_every", "run.checkpoint_every"}  # on what is learned
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,13 @@ class RunFolder:
             before = _plain(read_config(type(recipe), place))  # with the defaults of keys that came later
             keys = sorted({*_flat(before), *_flat(given)} - WITHOUT_EFFECT)
             different = [key for key in keys if _differ(before, given, key)]
-            if different and not self.latest.exists():
-                write_config(recipe, place)  # nothing was learned yet
-            elif different:
+            if different and self.latest.exists():
                 key = different[0]
                 raise ConfigError(
                     f"{self.path} holds a run with {key} = {_flat(before).get(key)!r}, now {_flat(given).get(key)!r}; "
                     "give the same recipe to go on, or another folder to start anew"
                 )
+            write_config(recipe, place)
             return
         if self.path.is_dir() and any(self.path.iterdir()):
             raise OutputError(f"{self.path} is not empty and holds no run; give another folder")

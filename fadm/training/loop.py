@@ -248,8 +248,8 @@ def _keep_weights(
     task: Task, state: TrainingState, folder: RunFolder, networks: dict[str, nn.Module], score: float
 ) -> None:
     kinds = ["last"]
-    if state.best is None or not score >= state.best:
-        state.best = score if math.isfinite(score) else None
+    if math.isfinite(score) and (state.best is None or score < state.best):
+        state.best = score
         kinds.append("best")
     for name, network in networks.items():
         for which in kinds:

@@ -12,7 +12,8 @@ from fadm.errors import ConfigError
 class DataOptions:
     """What is learned from.
 
-    shards, validation: files of clips (fadm data prepare), of other people each; none: made-up moving faces.
+    shards, validation: files of clips (fadm data prepare) or their folders, of other people each; none: made-up moving
+    faces.
     tier: `open` takes clips under free terms only. cache: folder of coarse frames and made-up faces. workers:
     processes that read ahead.
     """
@@ -45,6 +46,8 @@ class CoarseOptions:
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
         check_range("coarse", self, validation_pairs_per_clip=(1, None))
+        if self.pairs.size != PairOptions.size:
+            raise ConfigError("coarse.pairs.size: the pairs have the size of all pictures; set data.size")
         counts = {"sources_per_clip": (1, None), "drivings_per_source": (1, None), "seed": (0, None)}
         check_range("coarse.pairs", self.pairs, augmented=(0, 1), **counts)
 
@@ -68,6 +71,8 @@ class OptimizerOptions:
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
         check_range("optimizer", self, learning_rate=(0, None), weight_decay=(0, None), final_share=(0, 1))
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(f"optimizer.clip_norm {self.clip_norm} is out of range; choose above 0, or leave it out")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError(f"optimizer.betas {list(self.betas)} are out of range; choose from 0 to below 1")
 

@@ -47,6 +47,7 @@ class RendererObjectiveConfig:
         """Raise ConfigError for numbers out of range."""
         shares = dict.fromkeys(("last_step_share", "driving_appearance", "perceptual_share"), (0, 1))
         names = ("picture", "attention", "perceptual", "landmark", "adversarial")
+        check_range("objective.losses", self.losses, denoising_weight=(0, None), color_weight=(0, None))
         check_range("objective", self, **shares, **dict.fromkeys((f"{name}_weight" for name in names), (0, None)))
 
 

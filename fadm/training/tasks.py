@@ -13,8 +13,9 @@ from fadm.data.batches import ClipSamples, RendererSamples
 from fadm.data.coarse_makers import choose_maker
 from fadm.data.coarse_pairs import CoarsePairs, build_coarse_pairs
 from fadm.data.provenance import describe_clips
-from fadm.data.shards import TrackedClip, read_tracked_clips
+from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.data.synthetic import SyntheticOptions, write_synthetic_shards
+from fadm.diffusion.sampling import spaced_timesteps
 from fadm.errors import InputError, OptionError
 from fadm.renderer import DiffusionRenderer, RenderOptions
 from fadm.training.coarse.face_vid2vid import build_face_vid2vid_objective
@@ -28,7 +29,7 @@ from fadm.training.rendering import build_renderer_objective
 from fadm.training.validation import HeldOut, animate_batch, render_batch
 from fadm.weights.models import load_model
 from fadm.weights.registry import find_weights
-from fadm.weights.store import load_into, load_weights
+from fadm.weights.store import load_into, load_weights, read_metadata
 
 Report = Callable[[str, int, int], None]  # what is being done, how many of how many are done
 VALIDATION_SEED = 1
@@ -39,8 +40,9 @@ def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
     with _seeded(recipe.run):
         objective = build_renderer_objective(recipe.objective)
     _start(objective, recipe.run)
-    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
     start = [recipe.run.start] if recipe.run.start else []
+    _check_rendering(objective, recipe, recipe.render, start)
+    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
     return _rendering_task(objective, train, held_out, recipe, recipe.render, start)
 
 
@@ -52,8 +54,9 @@ def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, tea
     if not isinstance(network, DiffusionRenderer):
         raise OptionError(f"teacher {teacher!r}: these weights are of no renderer")
     objective = build_distillation_objective(stage, network)
-    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
     render = RenderOptions(sampler="ddim", eta=0.0, num_steps=stage.student_steps, shared_noise=True)
+    _check_rendering(objective, recipe, render, [teacher])
+    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
     return _rendering_task(objective, train, held_out, recipe, render, [teacher])
 
 
@@ -81,7 +84,7 @@ def _rendering_task(
 ) -> Task:
     """weights: those that the renderer learns from, beside the coarse generator's and DECA's."""
     run, coarse = recipe.run, recipe.coarse
-    has_person = cast(DiffusionRenderer, objective.networks["fadm"]).config.use_person
+    has_person = _renderer_of(objective).config.use_person
     judged = RendererSamples(held_out, VALIDATION_SEED, has_person=has_person, is_jittered=False)
     validation = HeldOut(judged, run.validation_samples, render_batch(render), "coarse", run.precision)
     samples = RendererSamples(train, run.seed, has_person=has_person, is_jittered=recipe.data.is_jittered)
@@ -89,6 +92,30 @@ def _rendering_task(
     weights = weights + ["deca"] * (coarse.attributes == "deca")
     metadata = {"kind": "fadm", "attributes": coarse.attributes} | describe_clips(train.clips, weights)
     return Task(objective, samples, validation, {"fadm": metadata})
+
+
+def _check_rendering(
+    objective: Objective, recipe: RendererRecipe | DistillationRecipe, render: RenderOptions, weights: list[str]
+) -> None:
+    """Find before the pairs are made what would end the run after them.
+
+    weights: those that the renderer begins with. Raises OptionError for sizes and steps that do not fit, and for
+    weights whose attributes mean something else.
+    """
+    renderer = _renderer_of(objective)
+    renderer.check_size(recipe.data.size, recipe.data.size)
+    spaced_timesteps(render.num_steps, renderer.config.timesteps, render.strength)
+    for name in weights:
+        known = str(read_metadata(find_weights(name)).get("attributes", "deca"))
+        if known != recipe.coarse.attributes:
+            raise OptionError(
+                f"coarse.attributes = {recipe.coarse.attributes!r}, but {name} was trained with those of {known}, "
+                "whose numbers mean something else"
+            )
+
+
+def _renderer_of(objective: Objective) -> DiffusionRenderer:
+    return cast(DiffusionRenderer, objective.networks["fadm"])
 
 
 def _coarse_task(name: str, objective: Objective, data: DataOptions, run: RunOptions, report: Report) -> Task:
@@ -137,13 +164,14 @@ def _read_clips(data: DataOptions, report: Report) -> tuple[list[TrackedClip], l
     elif not data.validation:
         raise InputError("data.shards are given but no data.validation: held-out people are needed to judge by")
     else:
-        shards, validation = [Path(p) for p in data.shards], [Path(p) for p in data.validation]
+        shards, validation = (find_shards([Path(p) for p in part]) for part in (data.shards, data.validation))
     train, held_out = (
         [c for c in read_tracked_clips(part) if len(c.pictures) > 1 and data.tier in ("all", c.info.get("tier"))]
         for part in (shards, validation)
     )
-    if not train or not held_out:
-        raise InputError(f"no clips of tier {data.tier!r} with at least 2 frames in data.shards or data.validation")
+    for name, part in (("shards", train), ("validation", held_out)):
+        if not part:
+            raise InputError(f"no clips of tier {data.tier!r} with at least 2 frames in data.{name}")
     both = {clip.identity for clip in train} & {clip.identity for clip in held_out}
     if both:
         raise InputError(f"data.validation shows people of data.shards, among them {min(both)}; keep them apart")

@@ -11,11 +11,11 @@ from fadm.conditioning.conditions import inference_conditions
 from fadm.data.batches import Sample
 from fadm.data.shards import Pixels
 from fadm.device import autocast, choose_dtype
+from fadm.errors import PackageError
 from fadm.media.crop import to_pixels
 from fadm.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.metrics.pixel import l1, psnr
-from fadm.metrics.requirement import PackageError
 from fadm.renderer import RenderOptions
 from fadm.training.loop import Validation
 from fadm.training.objective import Batch, to_unit
@@ -29,7 +29,8 @@ Predict = Callable[[dict[str, nn.Module], Batch], Tensor]
 class HeldOut:
     """Judges predictions (B, 3, H, W) for fixed samples against their driving frames, beside a baseline's.
 
-    baseline: the batch's entry that is as good as doing nothing: `coarse` or `source`. precision: of the networks.
+    baseline: the batch's entry that is as good as doing nothing: `coarse` or `source`. precision: of networks that have
+    none of their own, as renderers have in their options.
     """
 
     def __init__(

@@ -110,8 +110,8 @@ def test_every_option_once(tmp_path, capsys):
 
 
 MISTAKES = {
-    "--renderer none": "there is nothing to render with: name weights with --renderer .*fadm weights list",
-    "--renderer none --steps 4": "there is nothing to render with",
+    "--renderer none": "--renderer none leaves nothing to do: leave it out, or name weights .*fadm weights list",
+    "--renderer none --steps 4": "--renderer none leaves nothing to do",
     "--steps 101": "101 sampling steps are asked for, but fadm_small has 100 timesteps",
     "--renderer fomm": "--renderer fomm: these weights are of kind fomm, fadm is needed",
     "--renderer by_lanmarks": "no weights are named 'by_lanmarks': did you mean 'by_landmarks'",

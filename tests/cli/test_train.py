@@ -129,7 +129,7 @@ MISTAKES = [
     ("renderer {recipe} -o {out} --data {out}.tar", "data.shards are given but no data.validation"),
     (
         "renderer {recipe} -o {out} --data {out}.tar --validation {out}.tar",
-        "{out}.tar: not a readable webdataset shard",
+        "'{out}.tar' holds no shard",
     ),
 ]
 

@@ -68,8 +68,9 @@ def test_networks_make_frames_too(home, faces, name):
 
 def test_decas_attributes_take_the_place_of_the_landmarks_ones(home, faces):
     maker = choose_maker("geometric", 0, "deca")
-    assert maker == DecaMaker(GeometricMaker(0)) and maker.name != GeometricMaker(0).name
-    plain, pairs = (make(m, faces[:2]) for m in (MixingMaker(), DecaMaker(MixingMaker())))
+    sha256 = read_metadata(find_weights("deca"))["sha256"]
+    assert maker == DecaMaker(GeometricMaker(0), sha256) and maker.name != DecaMaker(GeometricMaker(0), "other").name
+    plain, pairs = (make(m, faces[:2]) for m in (MixingMaker(), DecaMaker(MixingMaker(), sha256)))
     assert np.array_equal(plain[0].coarse, pairs[0].coarse)
     assert pairs[0].attributes_source.shape == pairs[0].attributes_driving.shape == (56,)
     assert not np.array_equal(plain[0].attributes_driving, pairs[0].attributes_driving)

@@ -35,4 +35,4 @@ def test_other_weights_that_took_part_count_too(tmp_path):
     for name in (bound, silent):
         assert describe_clips([make_clip(0)], [free, name])["licence"] == "research and non-commercial use"
     said = describe_clips([make_clip(0)], [bound])["sources"]
-    assert said == f"someone/portraits: MIT; weights {bound}: non-commercial use only"
+    assert said == "someone/portraits: MIT; weights bound: non-commercial use only"

@@ -3,11 +3,10 @@ import pytest
 import torch
 
 from fadm.data.shards import TrackedClip
-from fadm.errors import InputError
+from fadm.errors import InputError, PackageError
 from fadm.evaluation import looks
 from fadm.evaluation.looks import MOST_KEPT, ClipFrames, Instruments, Look, Stopwatch, scale_landmarks
 from fadm.evaluation.measures import Scene, measure, measured_names
-from fadm.metrics.requirement import PackageError
 from tests.evaluation.made_up import read_shard, swaying_head
 
 

@@ -1,3 +1,6 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +26,14 @@ def test_pictures_are_looked_at_one_by_one():
     first, second = segment_people(both)[:, 0].numpy()
     np.testing.assert_array_equal(first, portrait.person)
     assert np.abs(second[:, ::-1] - first).mean() < 0.05 < np.abs(second - first).mean()
+
+
+def test_threads_leave_the_error_stream_as_it_was():
+    pixels, before = read_portrait().pixels, os.fstat(2)
+    with ThreadPoolExecutor(4) as pool:
+        masks = list(pool.map(segment_person, [pixels] * 12))
+    assert all(np.array_equal(mask, masks[0]) for mask in masks)
+    assert os.path.samestat(os.fstat(2), before)
 
 
 def test_pixels_are_rgb():

@@ -4,10 +4,9 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from fadm.errors import WeightsError
+from fadm.errors import PackageError, WeightsError
 from fadm.face.topology import EYES, MOUTH_CORNERS
 from fadm.metrics.arcface import NOSE_TIP, TEMPLATE, ArcFaceEmbedder, align_face
-from fadm.metrics.requirement import PackageError
 from tests.face.portraits import read_portrait
 
 

@@ -6,6 +6,7 @@ import pytest
 import scipy.linalg
 import torch
 
+from fadm.errors import PackageError
 from fadm.metrics.distribution import (
     frechet_distance,
     gaussian_distance,
@@ -14,7 +15,7 @@ from fadm.metrics.distribution import (
     pool_efficientnet,
 )
 from fadm.metrics.efficientnet import load_efficientnet_lite0
-from fadm.metrics.requirement import MetricError, PackageError
+from fadm.metrics.requirement import MetricError
 
 
 def draw(*shape, seed=0):

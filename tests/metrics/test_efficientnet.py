@@ -6,9 +6,8 @@ import torch.nn.functional as F
 from skimage import data
 from torch import nn
 
-from fadm.errors import OptionError
+from fadm.errors import OptionError, PackageError
 from fadm.metrics.efficientnet import FEATURE_CHANNELS, NORM_EPS, SameConv2d, fold_batch_norms, load_efficientnet_lite0
-from fadm.metrics.requirement import PackageError
 
 
 @pytest.fixture(scope="module")

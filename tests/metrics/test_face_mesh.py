@@ -3,12 +3,11 @@ import torch
 import torch.nn.functional as F
 from skimage import data
 
-from fadm.errors import WeightsError
+from fadm.errors import PackageError, WeightsError
 from fadm.face.topology import FACE_OVAL, NUM_SURFACE
 from fadm.face.tracker import MediaPipeTracker
 from fadm.metrics import face_mesh
 from fadm.metrics.face_mesh import SIDE, cut_face_windows, landmark_distance, load_face_mesh
-from fadm.metrics.requirement import PackageError
 
 STILL = torch.zeros(1, 2)
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from fadm.errors import PackageError
 from fadm.metrics.fan import FAN, FAN_FILE
 from fadm.metrics.landmarks import average_keypoint_distance
-from fadm.metrics.requirement import PackageError
 from tests.face.portraits import read_portrait
 
 

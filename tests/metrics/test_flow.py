@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from fadm.errors import PackageError
 from fadm.metrics.flow import estimate_flow
-from fadm.metrics.requirement import PackageError
 from fadm.metrics.temporal import warp_error
 from tests.face.portraits import read_portrait
 

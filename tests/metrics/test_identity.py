@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from fadm.errors import PackageError
 from fadm.face.topology import FACE_OVAL
 from fadm.media.crop import copy_square, square_around
 from fadm.media.image import read_image
 from fadm.metrics import identity
 from fadm.metrics.identity import DlibEmbedder, aed_l2, aed_squared, csim, embed_pictures
 from fadm.metrics.landmarks import track_pictures
-from fadm.metrics.requirement import PackageError
 from tests.face.portraits import picture_tracker, read_portrait, track_picture
 
 

@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from fadm.errors import OptionError, WeightsError
+from fadm.errors import OptionError, PackageError, WeightsError
 from fadm.metrics.lpips import FILES, load_lpips
-from fadm.metrics.requirement import PackageError
 
 VGG16 = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool")
 

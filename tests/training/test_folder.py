@@ -31,7 +31,9 @@ def test_the_whole_recipe_is_kept(folder):
 def test_the_same_recipe_goes_on_and_another_is_refused(folder):
     folder.latest.touch()
     folder.open(RECIPE)
-    folder.open(replace(RECIPE, data=replace(RECIPE.data, workers=7, cache="elsewhere")))
+    run = replace(RECIPE.run, log_every=7, checkpoint_every=9)
+    folder.open(replace(RECIPE, run=run, data=replace(RECIPE.data, workers=7, cache="elsewhere")))
+    assert json.loads((folder.path / "recipe.json").read_text())["run"]["checkpoint_every"] == 9
     with pytest.raises(ConfigError, match=r"holds a run with run\.steps = 5, now 6; give the same recipe"):
         folder.open(replace(RECIPE, run=RunOptions(steps=6)))
     with pytest.raises(ConfigError, match=r"optimizer\.clip_norm = None, now 1\.0"):
@@ -50,12 +52,12 @@ def test_before_the_first_checkpoint_the_recipe_may_change(folder):
 def test_a_key_that_came_later_has_its_default(folder):
     place = folder.path / "recipe.json"
     kept = json.loads(place.read_text())
-    del kept["run"]["log_every"]
+    del kept["run"]["ema_decay"]
     place.write_text(json.dumps(kept))
     folder.latest.touch()
     folder.open(RECIPE)
-    with pytest.raises(ConfigError, match=r"run\.log_every = 50, now 7"):
-        folder.open(replace(RECIPE, run=RunOptions(steps=5, log_every=7)))
+    with pytest.raises(ConfigError, match=r"run\.ema_decay = 0\.999, now 0\.5"):
+        folder.open(replace(RECIPE, run=RunOptions(steps=5, ema_decay=0.5)))
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):

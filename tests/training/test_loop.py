@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from fadm.errors import TrainingError, WeightsError
 from fadm.training import loop
 from fadm.training.folder import read_metrics
+from fadm.training.loop import Validation
 from fadm.training.objective import Outcome
 from fadm.weights.store import read_metadata
 from tests.training import runs
@@ -106,6 +108,15 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match=r"lower optimizer\.learning_rate"):
         run_training(tmp_path)
     assert not (tmp_path / LATEST).exists()
+
+
+def test_a_score_that_is_no_number_does_not_replace_the_best_weights(tmp_path, monkeypatch):
+    scores = iter([3.0, 2.0, float("nan"), 2.5])  # the first one is before the first step
+    grid = np.zeros((4, 4, 3), np.uint8)
+    monkeypatch.setattr(runs, "validate", lambda networks: Validation({"size": next(scores)}, grid))
+    assert run_training(tmp_path, validate_every=2).best == 2.0
+    steps = [read_metadata(tmp_path / f"fadm-{which}.safetensors")["steps"] for which in ("best", "last")]
+    assert steps == ["2", "6"]
 
 
 def test_learning_rate_warms_up_and_falls_along_a_cosine():

@@ -20,6 +20,12 @@ from fadm.training.recipes import FOMMRecipe, RendererRecipe
         ({"data": {"workers": -1}}, "data.workers -1"),
         ({"objective": {"perceptual_share": 1.5}}, "objective.perceptual_share 1.5 is out of range"),
         ({"objective": {"landmark_weight": -1.0}}, "objective.landmark_weight -1.0"),
+        (
+            {"optimizer": {"clip_norm": 0.0}},
+            r"optimizer.clip_norm 0.0 is out of range; choose above 0, or leave it out",
+        ),
+        ({"objective": {"losses": {"color_weight": -0.1}}}, "objective.losses.color_weight -0.1"),
+        ({"coarse": {"pairs": {"size": 128}}}, "set data.size"),
         ({"coarse": {"pairs": {"sources_per_clip": 0}}}, "coarse.pairs.sources_per_clip 0"),
     ],
 )

@@ -61,8 +61,9 @@ def recipe(data):
     return RendererRecipe(objective=objective, data=data, coarse=COARSE, run=RUN, render=RENDER)
 
 
-def save_renderer(path, network, kind="fadm"):
-    save_weights(path, network.state_dict(), config=config_to_dict(network.config), metadata={"kind": kind})
+def save_renderer(path, network, **metadata):
+    told = {"kind": "fadm", "attributes": "landmarks"} | metadata
+    save_weights(path, network.state_dict(), config=config_to_dict(network.config), metadata=told)
     return path
 
 
@@ -102,6 +103,20 @@ def test_a_run_begins_with_the_weights_that_it_names(recipe, tmp_path):
         renderer_task(replace(recipe, run=replace(RUN, start="nowhere")), silent)
 
 
+def test_what_would_end_a_run_is_found_before_pairs_are_made(recipe, tmp_path):
+    def prepare(**changes):
+        renderer_task(replace(recipe, **changes), lambda *words: pytest.fail(f"too late: {words}"))
+
+    network = renderer_task(recipe, silent).objective.networks["fadm"]
+    imported = save_renderer(tmp_path / "imported.safetensors", network, attributes="deca")
+    with pytest.raises(OptionError, match=r"'landmarks', but .*imported.* was trained with those of deca"):
+        prepare(run=replace(RUN, start=str(imported)))
+    with pytest.raises(OptionError, match="11 sampling steps are not possible; choose 1 to 10"):
+        prepare(render=replace(RENDER, num_steps=11))
+    with pytest.raises(OptionError, match="multiples of 4, not 30x30"):
+        prepare(data=replace(recipe.data, size=30))
+
+
 def test_a_stage_of_distillation_begins_with_its_teacher(recipe, tmp_path):
     teacher = renderer_task(recipe, silent).objective.networks["fadm"]
     path = save_renderer(tmp_path / "teacher.safetensors", teacher)
@@ -121,7 +136,9 @@ def test_a_stage_of_distillation_begins_with_its_teacher(recipe, tmp_path):
         distillation_task(replace(distillation, run=replace(RUN, start=str(path))), stage, str(path), silent)
     with pytest.raises(OptionError, match=r"fomm.safetensors': these weights are of no renderer"):
         fomm = tiny_fomm(recipe.data).objective.networks["fomm"]
-        distillation_task(distillation, stage, str(save_renderer(tmp_path / "fomm.safetensors", fomm, "fomm")), silent)
+        distillation_task(
+            distillation, stage, str(save_renderer(tmp_path / "fomm.safetensors", fomm, kind="fomm")), silent
+        )
 
 
 def tiny_fomm(data):
@@ -165,7 +182,7 @@ def test_the_tier_chooses_clips(data, tmp_path):
     both = replace(data, shards=(*data.shards, str(closed)))
     assert tiny_fomm(both).metadata["fomm"]["licence"] == "research and non-commercial use"
     assert tiny_fomm(replace(both, tier="open")).metadata["fomm"]["licence"] == "Apache-2.0"
-    with pytest.raises(InputError, match=r"no clips of tier 'open'"):
+    with pytest.raises(InputError, match=r"no clips of tier 'open' with at least 2 frames in data\.shards"):
         tiny_fomm(replace(data, shards=(str(closed),), tier="open"))
 
 
