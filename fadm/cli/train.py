@@ -18,9 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="Train networks from clips; the sam
 RecipeFile = Annotated[Path, typer.Argument(help="Recipe, .toml or .json (see configs/).")]
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run; one that holds the run goes on.")]
 Shards = Annotated[list[Path] | None, typer.Option("--data", help="Shard to learn from, or their folder; repeatable.")]
-Validation = Annotated[
-    list[Path] | None, typer.Option("--validation", help="Shard of other people, to judge by; repeatable.")
-]
+Validation = Annotated[list[Path] | None, typer.Option("--validation", help="Shard of other people, to judge by.")]
 Changes = Annotated[list[str] | None, typer.Option("-s", "--set", help="Change a key: run.steps=2000.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print recipe, size, memory and time; train nothing.")]
 
