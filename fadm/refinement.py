@@ -131,7 +131,10 @@ class Refiner:
         source = self._source_at(NETWORK_SIZE).expand(len(batch), -1, -1, -1)
         person: Tensor | None = None
         if self._person is not None:
-            people = [find_person(view, square) for view, square in zip(views, inner, strict=True)]
+            people = [
+                find_person(view, square) if drawn.person is None else cut_square(drawn.person, square, NETWORK_SIZE)
+                for drawn, view, square in zip(batch, views, inner, strict=True)
+            ]
             person = torch.cat([self._person.expand(len(batch), -1, -1, -1), torch.cat(people)], dim=1)
         conditions = inference_conditions(coarse, attributes, torch.cat(driving).to(self._device), source, person)
         rendering = self._renderer.render(conditions, self._options, first_frame=batch[0].index)

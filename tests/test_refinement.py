@@ -158,6 +158,13 @@ def test_the_renderer_is_told_where_the_person_is(batch):
     assert torch.equal(find_person(picture, region)[0, 0], torch.from_numpy(portrait.person))
 
 
+def test_what_a_generator_knows_of_the_person_is_taken():
+    renderer, known = StubRenderer(use_person=True), uniform("person", (1, 1, 80, 80))
+    refine([draw(0, person=known)], renderer)
+    ((conditions, _),) = renderer.given
+    assert torch.equal(conditions.person[:, 1:], cut_square(known, INNER, 256))
+
+
 def test_a_correction_for_a_small_crop_is_not_aliased():
     """Stripes finer than the view's pixels have no effect on average."""
     stripes = (torch.arange(1, 257) % 4 < 2).float().expand(1, 3, 256, 256) - 0.5
