@@ -193,9 +193,9 @@ def test_a_geometric_frame_at_its_anchor_is_the_source(animator, full, motion):
     assert float((generator.draw(0, None).view - region).abs().mean()) > 1 / 255
 
 
-@pytest.mark.parametrize("name", ["crop", "full"])
-def test_the_person_moves_with_a_geometric_frame(request, name):
-    """In the crop, too, which alone would not show all of the person's outline."""
+@pytest.mark.parametrize(("name", "most"), [("crop", 0.1), ("full", 0.03)])
+def test_the_person_moves_with_a_geometric_frame(request, name, most):
+    """A look at the frame itself says the same, less surely where it is the crop alone."""
     prepared = request.getfixturevalue(name)
     attributes = prepared.face.attributes
     moved = replace(attributes, pose=attributes.pose + torch.tensor([0.0, 0.0, 0.4, 0.0, 0.0, 0.0]))  # radians
@@ -208,7 +208,7 @@ def test_the_person_moves_with_a_geometric_frame(request, name):
     assert drawn.person.shape == (1, 1, side, side)
     assert mean_difference(still.person, cut_square(segment_people(region), inner, side)) < 0.01
     assert mean_difference(drawn.person, still.person) > 0.02
-    assert mean_difference(drawn.person, segment_people(drawn.view)) < 0.03  # a look at the frame itself says the same
+    assert mean_difference(drawn.person, segment_people(drawn.view)) < most
 
 
 def mean_difference(first, second):
