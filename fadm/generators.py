@@ -15,7 +15,6 @@ from fadm.attributes.landmark_model import FittedFace, LandmarkModel, pose_landm
 from fadm.attributes.motion import Motion
 from fadm.coarse.face_vid2vid.model import FaceVid2Vid
 from fadm.coarse.fomm.model import FOMM
-from fadm.coarse.geometric.flow import sample
 from fadm.coarse.geometric.gains import Gains
 from fadm.coarse.geometric.generator import drive_source, prepare_source
 from fadm.coarse.geometric.transfer import MotionTransfer
@@ -83,8 +82,8 @@ class DrawnFrame:
 
     crop: the window around the face, inside the other; None where there is no face. driving (1, 3, 256, 256):
     the driver's crop, if it was asked for. If the generator knows them: landmarks (478, 3) in picture pixels,
-    confidence (1, 1, S, S) in 0..1, how far the view's detail can be trusted, and person (1, 1, S, S), the probability
-    of person.
+    confidence (1, 1, S, S) in 0..1, how far the view's detail can be trusted, and flow (1, S, S, 2), the place in the
+    source's picture that each pixel shows.
     """
 
     index: int
@@ -94,7 +93,7 @@ class DrawnFrame:
     driving: Tensor | None = None
     landmarks: Tensor | None = None
     confidence: Tensor | None = None
-    person: Tensor | None = None
+    flow: Tensor | None = None
 
 
 class CoarseGenerator(Protocol):
@@ -125,7 +124,6 @@ class GeometricAnimation:
         picture = to_tensor(prepared.picture).to(device)
         landmarks = prepared.face.landmarks[0].numpy()
         self._state = prepare_source(picture, landmarks, person, prepared.region, self._window, size)
-        self._person = torch.from_numpy(person)[None, None].to(device)  # (1, 1, 256, 256), over the region
         self._transfers: dict[int, MotionTransfer] = {}
 
     def draw(self, index: int, driving: Tensor | None) -> DrawnFrame:
@@ -135,11 +133,8 @@ class GeometricAnimation:
         anchor = motion.attributes[[anchors[shot]]] if anchors else None
         landmarks, carried = self._transfer_of(shot).move(motion.attributes[[index]], anchor)
         coarse = drive_source(self._state, landmarks[0], carried[0])
-        region = self._prepared.region
-        place = (coarse.flow - torch.tensor([region.left, region.top]) + 0.5) * (PERSON_SIZE / region.side) - 0.5
-        person = sample(self._person, place)
-        crop = self._prepared.crop
-        return DrawnFrame(index, coarse.frame, self._window, crop, driving, landmarks[0], coarse.confidence, person)
+        crop, known = self._prepared.crop, (landmarks[0], coarse.confidence, coarse.flow)
+        return DrawnFrame(index, coarse.frame, self._window, crop, driving, *known)
 
     def _transfer_of(self, shot: int) -> MotionTransfer:
         """Another shot may show another person."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fadm.attributes.deca import DECA
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion import Motion
+from fadm.coarse.geometric.flow import sample
 from fadm.conditioning.conditions import inference_conditions
 from fadm.device import count_workers, map_ahead
 from fadm.diffusion.repair import Repair, apply_repair, resize
@@ -101,9 +102,7 @@ class Refiner:
         self._device = device
         picture, (crop, region) = source[0].to(device), source[1:]
         self._source_at = lru_cache(maxsize=4)(lambda side: cut_square(picture, crop, side))  # (1, 3, side, side)
-        self._person: Tensor | None = None  # (1, 1, 256, 256)
-        if renderer.config.use_person:
-            self._person = find_person(cut_square(picture, region), crop.within(region))
+        self._person = SourcePerson(picture, crop, region) if renderer.config.use_person else None
         self._attributes = attributes.to(device)
         self._batch = 1 if device.type == "cpu" else 8  # frames in a batch are no faster on a CPU
         self._workers = _count_workers(renderer, device)
@@ -131,11 +130,8 @@ class Refiner:
         source = self._source_at(NETWORK_SIZE).expand(len(batch), -1, -1, -1)
         person: Tensor | None = None
         if self._person is not None:
-            people = [
-                find_person(view, square) if drawn.person is None else cut_square(drawn.person, square, NETWORK_SIZE)
-                for drawn, view, square in zip(batch, views, inner, strict=True)
-            ]
-            person = torch.cat([self._person.expand(len(batch), -1, -1, -1), torch.cat(people)], dim=1)
+            parts = zip(batch, views, inner, strict=True)
+            person = torch.cat([self._person.beside(drawn.flow, view, square) for drawn, view, square in parts])
         conditions = inference_conditions(coarse, attributes, torch.cat(driving).to(self._device), source, person)
         rendering = self._renderer.render(conditions, self._options, first_frame=batch[0].index)
         repaired = []
@@ -167,11 +163,32 @@ def _crop_within(drawn: DrawnFrame) -> Square:
     return crop.within(drawn.window).scaled(drawn.view.shape[-1] / drawn.window.side)
 
 
-def find_person(view: Tensor, square: Square) -> Tensor:
-    """Probability of person (1, 1, 256, 256) in a square of a view (1, 3, S, S), all of which helps to tell."""
-    side = view.shape[-1]
-    mask = segment_people(cut_square(view, Square(0, 0, side), PERSON_SIZE))
-    return cut_square(mask, square.scaled(PERSON_SIZE / side), NETWORK_SIZE)
+class SourcePerson:
+    """Where the person is: in the source's crop, and in frames that were made from it.
+
+    picture (1, 3, H, W); crop: the window that renderers see; region: the one around it that shows enough to tell.
+    """
+
+    def __init__(self, picture: Tensor, crop: Square, region: Square) -> None:
+        self._region = region
+        self._mask = segment_people(cut_square(picture, region, PERSON_SIZE))  # (1, 1, 256, 256)
+        inner = crop.within(region).scaled(PERSON_SIZE / region.side)
+        self._in_crop = cut_square(self._mask, inner, NETWORK_SIZE)
+
+    def beside(self, flow: Tensor | None, view: Tensor, square: Square) -> Tensor:
+        """Probability of person (1, 2, 256, 256) in the source's crop and in a square of a view (1, 3, S, S).
+
+        flow (1, S, S, 2): the place in the picture that each pixel of the view shows; without one the view is searched.
+        """
+        if flow is None:
+            side = view.shape[-1]
+            mask = segment_people(cut_square(view, Square(0, 0, side), PERSON_SIZE))
+            seen = cut_square(mask, square.scaled(PERSON_SIZE / side), NETWORK_SIZE)
+        else:
+            place = cut_square(flow.permute(0, 3, 1, 2), square, NETWORK_SIZE).permute(0, 2, 3, 1)
+            corner = place.new_tensor([self._region.left, self._region.top])
+            seen = sample(self._mask, (place - corner + 0.5) * (PERSON_SIZE / self._region.side) - 0.5)
+        return torch.cat([self._in_crop, seen], dim=1)
 
 
 def blend_rendered(view: Tensor, square: Square, rendered: Tensor, change: Tensor, confidence: Tensor | None) -> Tensor:

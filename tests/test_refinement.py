@@ -7,28 +7,32 @@ from torch import Tensor
 
 from fadm.attributes.deca import DECA
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
-from fadm.attributes.motion import Motion
+from fadm.attributes.motion import Motion, make_still_motion
+from fadm.coarse.geometric.gains import Gains
 from fadm.device import count_workers
 from fadm.diffusion.repair import Repair, apply_repair
 from fadm.errors import OptionError
 from fadm.face.segmentation import segment_people
-from fadm.generators import DrawnFrame
+from fadm.generators import AnchoredMotion, DrawnFrame, GeometricAnimation
 from fadm.media.compose import feather_mask
 from fadm.media.crop import Square, cut_square, to_tensor
+from fadm.options import SourceOptions
+from fadm.pipeline import Animator
 from fadm.presets import get_preset
 from fadm.refinement import (
     SMALL_NETWORK,
     DecaAttributes,
     MovedAttributes,
     Refiner,
+    SourcePerson,
     TrackedAttributes,
     blend_rendered,
-    find_person,
     read_deca,
 )
 from fadm.renderer import RendererConfig, Rendering, RenderOptions
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
 from tests.face.portraits import read_portrait
+from tests.media.samples import ASTRONAUT
 from tests.networks import make_deca, make_renderer, tiny_networks
 from tests.reference import blob, uniform
 
@@ -155,14 +159,24 @@ def test_the_renderer_is_told_where_the_person_is(batch):
     told = torch.cat([conditions.person for conditions, _ in renderer.given])
     expected = [cut_square(segment_people(view), crop, 256)[0, 0] for view in views]
     torch.testing.assert_close(told, torch.stack([torch.stack([expected[0], e]) for e in expected]))
-    assert torch.equal(find_person(picture, region)[0, 0], torch.from_numpy(portrait.person))
 
 
-def test_what_a_generator_knows_of_the_person_is_taken():
-    renderer, known = StubRenderer(use_person=True), uniform("person", (1, 1, 80, 80))
-    refine([draw(0, person=known)], renderer)
-    ((conditions, _),) = renderer.given
-    assert torch.equal(conditions.person[:, 1:], cut_square(known, INNER, 256))
+@pytest.mark.parametrize("is_crop", [True, False])
+def test_the_person_is_carried_along_by_the_flow(is_crop):
+    """A look at the frame itself says the same, less surely where it is the crop alone."""
+    animator = Animator(device="cpu")
+    source = animator.prepare(ASTRONAUT, SourceOptions(crop=is_crop, size=256))
+    attributes = source.face.attributes
+    turned = replace(attributes, pose=attributes.pose + torch.tensor([0.0, 0.0, 0.4, 0.0, 0.0, 0.0]))  # radians
+    motion = make_still_motion([attributes, turned], source.face.identity)
+    anchored = AnchoredMotion(motion, {}, torch.arange(2))
+    drawn = GeometricAnimation(animator.model, source, anchored, Gains(), CPU).draw(1, None)
+    square = drawn.crop.within(drawn.window).scaled(drawn.view.shape[-1] / drawn.window.side)
+    person = SourcePerson(to_tensor(source.picture), source.crop, source.region)
+    carried, seen = (person.beside(flow, drawn.view, square) for flow in (drawn.flow, None))
+    assert carried.shape == seen.shape == (1, 2, 256, 256) and torch.equal(carried[:, 0], seen[:, 0])
+    assert float((carried[:, 1] - carried[:, 0]).abs().mean()) > 0.05
+    assert float((carried[:, 1] - seen[:, 1]).abs().mean()) < (0.1 if is_crop else 0.03)
 
 
 def test_a_correction_for_a_small_crop_is_not_aliased():
