@@ -193,9 +193,10 @@ class DiffusionRenderer(nn.Module):
     def read_repair(self, answer: Tensor, features: RendererFeatures) -> Repair:
         """The repair that an answer means, of a renderer that repairs."""
         repair = read_repair(answer, self.config.conditioner.patch, self.config.correction_scale)
-        coarse, source, person = (getattr(features.conditions, name) for name in ("coarse", "source", "person"))
         if not self.config.use_person:
             return repair
+        coarse, source, person = features.conditions.coarse, features.conditions.source, features.conditions.person
+        assert source is not None and person is not None
         return replace(repair, mask=limit_taking(repair.mask, person, coarse, source))
 
     def loss(
