@@ -24,7 +24,7 @@ CLOSE_UP = 2.0  # window around a detected face, in lengths of the detection's l
 SETTLING = 5  # times that the tracking model sees a frame with a new face, until the landmarks rest
 SAME_FACE = 0.5  # two faces are one if their centres are nearer than this share of their width
 
-_error_stream = threading.Lock()
+_error_stream = threading.RLock()
 
 
 class LandmarkTracker(Protocol):
@@ -183,7 +183,7 @@ def _shrinking_step(pixels: Pixels) -> int:
 def silent_native_log() -> Iterator[None]:
     """MediaPipe's C++ parts write notices straight to the error stream while a model starts; keep them off.
 
-    One thread at a time, since the stream is the process's.
+    One thread at a time, since the stream is the process's; within itself it changes nothing.
     """
     with _error_stream:
         saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
