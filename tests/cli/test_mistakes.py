@@ -163,7 +163,7 @@ CASES = [
     ("motion extract {files}/clip.mp4 -o old.mp4 --quiet", "a motion file's name ends in .json or .npz"),
     ("motion extract {files}/clip.mp4 -o nowhere/a.json --quiet", "does not exist; create it first"),
     ("motion extract {files}/blank.mp4 -o a.json --quiet", NO_FACE),
-    ("learn-face-model {files}/nothing.tar -o a.safetensors", "nothing.tar.* not a readable webdataset shard"),
+    ("learn-face-model {files}/nothing.tar -o a.safetensors", "nothing.tar.* holds no shard; give .tar files"),
     ("learn-face-model {files}/text.mp4 -o a.safetensors --tier both", "--tier both: give open or all"),
 ]  # fmt: skip
 
