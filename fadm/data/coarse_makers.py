@@ -23,7 +23,7 @@ from fadm.media.crop import Square, copy_square, to_pixels, to_tensor
 from fadm.refinement import read_deca
 from fadm.weights.models import load_model
 from fadm.weights.registry import find_weights
-from fadm.weights.store import read_metadata
+from fadm.weights.store import stored_hash
 
 GAIN_DEVIATION = 0.15
 EXPRESSION_DEVIATION = 0.25  # in standard deviations of the expression basis
@@ -150,9 +150,5 @@ def choose_maker(coarse: str, augmented: float, attributes: str = "landmarks") -
     if coarse != "geometric":
         if not isinstance(load_model(coarse), FOMM | FaceVid2Vid):
             raise OptionError(f"coarse.generator {coarse!r}: these weights animate nothing; name FOMM or Face vid2vid")
-        maker = NetworkMaker(coarse, _hash_of(coarse))
-    return DecaMaker(maker, _hash_of("deca")) if attributes == "deca" else maker
-
-
-def _hash_of(weights: str) -> str:
-    return str(read_metadata(find_weights(weights)).get("sha256"))
+        maker = NetworkMaker(coarse, stored_hash(find_weights(coarse)))
+    return DecaMaker(maker, stored_hash(find_weights("deca"))) if attributes == "deca" else maker

@@ -25,7 +25,7 @@ from fadm.progress import NO_PROGRESS, Progress
 from fadm.renderer import DiffusionRenderer, RenderOptions
 from fadm.weights.models import load_model
 from fadm.weights.registry import find_weights
-from fadm.weights.store import read_metadata
+from fadm.weights.store import read_metadata, stored_hash
 
 GEOMETRIC, UNMOVED = "geometric", "unmoved"
 NETWORK_KINDS = ("fomm", "face_vid2vid")
@@ -172,7 +172,7 @@ def _build_model(
     over = Path(coarse).resolve().name if is_folder else coarse
     described: dict[str, Any] = {"method": model if coarse in (GEOMETRIC, model) else f"{model} over {over}"}
     weighty = {model} if is_folder else {model, coarse}
-    described["weights"] = {name: _hash_of(name) for name in weighty - {GEOMETRIC}}
+    described["weights"] = {name: stored_hash(find_weights(name)) for name in weighty - {GEOMETRIC}}
     described["variants"] = {variant.stage: vars(variant.options) for variant in variants}
     deca = _load_deca(model, device) if variants else None
     if is_folder:
@@ -219,7 +219,3 @@ def _load_deca(model: str, device: torch.device) -> DECA | None:
 
 def _kind_of(model: str) -> str:
     return str(read_metadata(find_weights(model)).get("kind"))
-
-
-def _hash_of(model: str) -> str:
-    return str(read_metadata(find_weights(model)).get("sha256"))

@@ -77,6 +77,11 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
+def stored_hash(path: Path) -> str:
+    """The hash of a file's tensors as its metadata tell it; WeightsError for a file that is not one of ours."""
+    return str(read_metadata(path).get("sha256"))
+
+
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a weights file: tensors, half precision made float32, and metadata as `read_metadata` gives it.
 
