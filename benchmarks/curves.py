@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib
 import matplotlib.pyplot as plt
 
-from fadm.training.folder import read_metrics
+from fadm.training.run_folder import read_metrics
 
 PREFIX = "validation/"
 NAMES = {"l1": "L1", "psnr": "PSNR (dB)", "perceptual": "EfficientNet-Lite0 distance"}

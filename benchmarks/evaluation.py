@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from fadm.evaluation.building import build_evaluation, choose_pairs, read_clips
-from fadm.evaluation.finishing import run_and_write
+from fadm.evaluation.build import build_evaluation, choose_pairs, read_clips
 from fadm.evaluation.journal import read_run
 from fadm.evaluation.options import RunOptions
-from fadm.evaluation.outputs import measure_time
+from fadm.evaluation.outputs.files import measure_time
+from fadm.evaluation.run import run_and_write
 
 
 def main(shards: list[Path], protocol: str, count: int, metrics: str) -> None:

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
-from fadm.coarse.geometric.gains import Gains
+from fadm.coarse.generators import PERSON_SIZE, PreparedSource
 from fadm.coarse.geometric.generator import drive_source, prepare_source
 from fadm.coarse.geometric.transfer import MotionTransfer
 from fadm.data.shards import TrackedClip, read_tracked_clips
 from fadm.face.segmentation import segment_person
 from fadm.face.tracker import MediaPipeTracker
-from fadm.generators import PERSON_SIZE, PreparedSource
 from fadm.media.crop import Square, copy_square, to_pixels, to_tensor
+from fadm.options import Gains
 
 SIDE = 256
 

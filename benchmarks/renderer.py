@@ -17,10 +17,10 @@ import torch
 import typer
 from torch import Tensor
 
-from fadm.conditioning.conditions import Conditions, inference_conditions
 from fadm.device import autocast
-from fadm.presets import get_preset
-from fadm.renderer import DiffusionRenderer
+from fadm.rendering.conditions import Conditions, inference_conditions
+from fadm.rendering.presets import get_preset
+from fadm.rendering.renderer import DiffusionRenderer
 from fadm.weights.released import fadm as table
 from fadm.weights.renaming import rename
 from tests.reference import blob, load_case, normal, relative_error

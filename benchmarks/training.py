@@ -75,7 +75,7 @@ def note_waiting(batches: Iterator[Batch], waits: list[float]) -> Iterator[Batch
 
 def measure(task: Task, recipe: Recipe, rows: list[Row], steps: int, rounds: int) -> None:
     """Fill the rows, each with a value a round."""
-    optimizers = {"generator": OptimizerOptions(), "critic": OptimizerOptions()}
+    optimizers = {"generator": OptimizerOptions(), "discriminator": OptimizerOptions()}
     accelerator = make_accelerator(recipe.run)
     state = build_state(task.objective, optimizers, recipe.run, accelerator)
     device, last = accelerator.device, WARM_UP + steps

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fadm.errors import ConfigError, OutputError
-from fadm.media.output import place_of, replace_file
+from fadm.files import place_of, replace_file
 
 Config = TypeVar("Config")
 

@@ -35,3 +35,7 @@ class PackageError(FadmError):
 
 class TrainingError(FadmError):
     """A training run that cannot go on."""
+
+
+class MetricError(FadmError):
+    """Something that cannot be measured from what was given."""

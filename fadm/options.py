@@ -3,14 +3,12 @@
 Imports nothing heavy, so that `fadm --help` shows names and defaults at once.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from fadm.coarse.geometric.gains import Gains
 from fadm.errors import OptionError
-from fadm.face.choice import check_choice
 
 DEFAULT_CROP_SIZE = 512
 LARGEST_CROP_SIZE = 1024
@@ -39,8 +37,8 @@ class SourceOptions:
     label: bool = option(True, "Say in the file's metadata that it is synthetic.")
 
     def __post_init__(self) -> None:
-        check_choice(self.face, "--face")
-        _check_range("--size", self.size, *SIZE_RANGE)
+        check_face(self.face, "--face")
+        check_range("--size", self.size, *SIZE_RANGE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +52,8 @@ class MotionOptions:
     rate: Fraction | None = option(None, "Frames per second of a folder of pictures, 25 unless told.")
 
     def __post_init__(self) -> None:
-        check_choice(self.driving_face, "--driving-face")
-        _check_range("--smoothing", self.smoothing, 0, 30)
+        check_face(self.driving_face, "--driving-face")
+        check_range("--smoothing", self.smoothing, 0, 30)
         if self.rate is not None:
             _check_rate(self.rate)
 
@@ -83,13 +81,33 @@ class RefineOptions:
     seed: int = option(0, "Seed of all randomness; the same seed gives the same video.")
 
     def __post_init__(self) -> None:
-        _check_choice("--attributes", self.attributes, ("auto", "deca", "landmarks"))
-        _check_choice("--preset", self.preset, ("auto", "paper", "released", "default"))
-        _check_choice("--sampler", self.sampler or "ddpm", ("ddpm", "ddim", "dpm_solver"))
-        _check_range("--steps", self.steps, 1, 1000)
-        _check_range("--eta", self.eta, 0, 1)
-        _check_range("--strength", self.strength, 0.01, 1)
-        _check_range("--seed", self.seed, 0, 2**31 - 1)
+        check_choice("--attributes", self.attributes, ("auto", "deca", "landmarks"))
+        check_choice("--preset", self.preset, ("auto", "paper", "released", "default"))
+        check_choice("--sampler", self.sampler or "ddpm", ("ddpm", "ddim", "dpm_solver"))
+        check_range("--steps", self.steps, 1, 1000)
+        check_range("--eta", self.eta, 0, 1)
+        check_range("--strength", self.strength, 0.01, 1)
+        check_range("--seed", self.seed, 0, 2**31 - 1)
+
+
+def _gain(what: str) -> Any:
+    return option(1.0, f"Gain of {what}: 0 none, 1 as it is, 2 twice as much.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gains:
+    """A factor from 0 to 3 for each part of the motion."""
+
+    rotation_gain: float = _gain("the head's rotation")
+    translation_gain: float = _gain("the head's translation and size")
+    mouth_gain: float = _gain("mouth and jaw")
+    eyes_gain: float = _gain("the eyelids, nose and cheeks")
+    brows_gain: float = _gain("the brows")
+    gaze_gain: float = _gain("the gaze")
+
+    def __post_init__(self) -> None:
+        for part in fields(Gains):
+            check_range(f"--{part.name.replace('_', '-')}", getattr(self, part.name), 0, 3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +136,7 @@ class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
     def __post_init__(self) -> None:
         for part in (SourceOptions, MotionOptions, RefineOptions, Gains):
             part.__post_init__(self)
-        _check_choice("--gap", self.gap, ("hold", "interpolate", "source", "stop"))
+        check_choice("--gap", self.gap, ("hold", "interpolate", "source", "stop"))
         if not (self.anchor in ("auto", "first") or self.anchor.isdecimal()):
             raise OptionError(f"--anchor {self.anchor}: give auto, first, or the number of a frame from 0")
 
@@ -135,14 +153,49 @@ class EnhanceOptions(MotionOptions, RefineOptions):
             part.__post_init__(self)
 
 
-def _check_choice(flag: str, value: str, known: tuple[str, ...]) -> None:
+def _control(limit: float, description: str) -> float:
+    return field(default=0.0, metadata={"help": f"{description} ({-limit:g} to {limit:g}).", "limit": limit})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceControls:
+    """Changes against the face as it is; left and right are the person's own. 1 is a full movement."""
+
+    yaw: float = _control(45, "Turn the head to its left, in degrees")
+    pitch: float = _control(45, "Lower the head, in degrees")
+    roll: float = _control(45, "Tilt the head to its left, in degrees")
+    smile: float = _control(2, "Smile; negative: mouth corners down")
+    mouth_open: float = _control(2, "Open the mouth; negative: close it")
+    pucker: float = _control(2, "Pucker the lips; negative: widen them")
+    blink_left: float = _control(1, "Close the left eye; negative: open it wide")
+    blink_right: float = _control(1, "Close the right eye; negative: open it wide")
+    brows_up: float = _control(2, "Raise the brows; negative: lower them")
+    gaze_left: float = _control(1, "Look to the left; negative: to the right")
+    gaze_up: float = _control(1, "Look up; negative: down")
+
+    def __post_init__(self) -> None:
+        for part in fields(FaceControls):
+            limit = part.metadata["limit"]
+            check_range(f"--{part.name.replace('_', '-')}", getattr(self, part.name), -limit, limit)
+
+
+def check_face(choice: str, flag: str = "face") -> str:
+    """Return `largest`, `left`, `only` or a number from the left, from 1; raise OptionError for another choice."""
+    if choice in ("largest", "left", "only") or (choice.isdecimal() and int(choice) >= 1):
+        return choice
+    raise OptionError(f"{flag} {choice!r}: give largest, left, only, or a number counted from the left, from 1")
+
+
+def check_choice(flag: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise OptionError for a value that is not among the known ones."""
     if value not in known:
         raise OptionError(f"{flag} {value}: give {', '.join(known[:-1])} or {known[-1]}")
 
 
-def _check_range(flag: str, value: float | None, low: float, high: float) -> None:
+def check_range(flag: str, value: float | Fraction | None, low: float, high: float) -> None:
+    """Raise OptionError for a number below `low` or above `high`; None is a value that is not given."""
     if value is not None and not low <= value <= high:
-        raise OptionError(f"{flag} {value:g}: give a number from {low:.10g} to {high:.10g}")
+        raise OptionError(f"{flag} {float(value):g}: give a number from {low:.10g} to {high:.10g}")
 
 
 def _check_rate(rate: Fraction) -> None:

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fadm.attributes.deca import DECA, NUM_PARAMETERS, DECAConfig
-from fadm.conditioning.agcn import ConditionerConfig
 from fadm.config import config_to_dict
 from fadm.diffusion.unet import UNetConfig
-from fadm.renderer import DiffusionRenderer, RendererConfig
+from fadm.rendering.conditioner import ConditionerConfig
+from fadm.rendering.options import RendererConfig
+from fadm.rendering.renderer import DiffusionRenderer
 from fadm.weights.store import save_weights
 from tests.coarse import test_face_vid2vid, test_fomm
 

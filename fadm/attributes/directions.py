@@ -10,11 +10,11 @@ import math
 import torch
 from torch import Tensor
 
-from fadm.attributes.controls import FaceControls
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from fadm.face import topology
+from fadm.options import FaceControls
 
 # Change of the measure, in model units (distance of the outer eye corners), that a control of 1 asks for.
 FULL_SMILE = 0.10  # each mouth corner along the diagonal; its way outwards is the pucker's, so it goes up

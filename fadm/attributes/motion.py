@@ -18,8 +18,8 @@ from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
 from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig
 from fadm.attributes.rotation import axis_angle_to_matrix
 from fadm.errors import FaceError, InputError, OptionError
+from fadm.files import explain_failure, place_of, replace_file
 from fadm.media.frames import make_range
-from fadm.media.output import explain_failure, place_of, replace_file
 from fadm.options import LARGEST_TERM
 
 FORMAT = "fadm motion 1"

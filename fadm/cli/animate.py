@@ -36,8 +36,8 @@ def animate(
     """Make the face in SOURCE move like the one in DRIVING."""
     options = collect(AnimateOptions, given)
     with show_progress(quiet, as_json) as progress:
-        from fadm.pipeline import Animator
-        from fadm.production import animate_file
+        from fadm.animation.animator import Animator
+        from fadm.animation.files import animate_file
 
         summary = animate_file(Animator(device=device), source, driving, output, options, progress)
         progress.finish(vars(summary), summary.sentence())

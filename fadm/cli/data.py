@@ -9,7 +9,7 @@ import typer
 from fadm.cli.animate import Json, Quiet
 from fadm.cli.parameters import collect, takes_options
 from fadm.cli.progress import show_progress
-from fadm.data.preparation import PrepareOptions
+from fadm.data.prepare.options import PrepareOptions
 
 app = typer.Typer(no_args_is_help=True, help="Make raw videos into what training and evaluation read.")
 
@@ -34,7 +34,7 @@ def prepare(
     """Cut VIDEOS into clips of one face each, as webdataset shards; run again, it goes on where it was."""
     options = collect(PrepareOptions, given)
     with show_progress(quiet, as_json) as progress:
-        from fadm.data.production import CONTACT_SHEET, prepare_videos
+        from fadm.data.prepare.pipeline import CONTACT_SHEET, prepare_videos
 
         num_workers = count_cores() if workers is None else workers
         summary = prepare_videos(videos, output, options, num_workers, progress)

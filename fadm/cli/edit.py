@@ -5,10 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from fadm.attributes.controls import FaceControls
 from fadm.cli.animate import Device
 from fadm.cli.parameters import collect, takes_options
-from fadm.options import SourceOptions
+from fadm.options import FaceControls, SourceOptions
 
 
 @takes_options(FaceControls, SourceOptions)
@@ -21,8 +20,8 @@ def edit(
     """Make the face in SOURCE smile, blink, turn and more, without a driver."""
     controls, options = collect(FaceControls, given), collect(SourceOptions, given)
 
-    from fadm.pipeline import Animator
-    from fadm.production import edit_file
+    from fadm.animation.animator import Animator
+    from fadm.animation.files import edit_file
 
     edit_file(Animator(device=device), source, output, controls, options)
     typer.echo(f"{output}: written")

@@ -26,8 +26,8 @@ def enhance(
     """Render the face in VIDEO again with a diffusion model, against the distortions of its making."""
     options = collect(EnhanceOptions, given)
     with show_progress(quiet, as_json) as progress:
-        from fadm.pipeline import Animator
-        from fadm.production import enhance_file
+        from fadm.animation.animator import Animator
+        from fadm.animation.files import enhance_file
 
         summary = enhance_file(Animator(device=device), video, output, options, source, progress)
         progress.finish(vars(summary), summary.sentence())

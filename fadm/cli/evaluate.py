@@ -40,8 +40,8 @@ def pairs(
     """Draw which frames are made from which, as a file that names clips and frames but no path."""
     options = collect(DrawOptions, given)
     with show_progress(quiet, as_json) as progress:
-        from fadm.evaluation.building import read_clips
-        from fadm.evaluation.protocols import draw_pairs, write_pairs
+        from fadm.evaluation.build import read_clips
+        from fadm.evaluation.pairs import draw_pairs, write_pairs
 
         clips = read_clips(data, options.protocol, progress)
         drawn = draw_pairs(clips, options)
@@ -128,8 +128,8 @@ def _measure(
     """What `run` and `ablation` share: pairs, evaluation, tables."""
     with show_progress(quiet, as_json) as progress:
         from fadm.device import choose_device
-        from fadm.evaluation.building import build_ablation, build_evaluation, choose_pairs, choose_protocol, read_clips
-        from fadm.evaluation.finishing import run_and_write
+        from fadm.evaluation.build import build_ablation, build_evaluation, choose_pairs, choose_protocol, read_clips
+        from fadm.evaluation.run import run_and_write
 
         where = choose_device(device)
         clips = read_clips(data, choose_protocol(options, pair_list), progress)

@@ -21,7 +21,7 @@ def learn_face_model(
     from fadm.data.provenance import describe_clips
     from fadm.data.shards import find_shards, read_tracked_clips
     from fadm.errors import InputError, OptionError
-    from fadm.media.output import check_folder
+    from fadm.files import check_folder
     from fadm.training.face_model import learn_landmark_model, measure_explained_motion
 
     if tier not in ("open", "all"):

@@ -30,8 +30,8 @@ def extract(
     """Track the face in DRIVING and keep its motion; the file holds no picture."""
     options = collect(MotionOptions, given)
     with show_progress(quiet, as_json) as progress:
-        from fadm.pipeline import Animator
-        from fadm.production import extract_file
+        from fadm.animation.animator import Animator
+        from fadm.animation.files import extract_file
 
         motion = extract_file(Animator(device="cpu"), driving, output, options, progress)
         report = {"output": str(output), "frames": len(motion), "shots": len(motion.identity)}

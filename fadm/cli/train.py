@@ -59,7 +59,7 @@ def _train(
 ) -> None:
     from rich.console import Console
 
-    from fadm.metrics.requirement import require
+    from fadm.optional import require
 
     for package in ("accelerate", "tensorboard"):
         require(package, package=package, purpose="fadm train", extra="train")
@@ -84,7 +84,7 @@ def _distill(recipe: "DistillationRecipe", output: Path, is_dry: bool, console: 
     """Each stage is a run of its own, whose best weights teach the next."""
     from accelerate import PartialState
 
-    from fadm.training.folder import RunFolder
+    from fadm.training.run_folder import RunFolder
     from fadm.training.tasks import distillation_task
 
     teacher = recipe.teacher
@@ -117,9 +117,9 @@ def _run(task: "Task", recipe: "Recipe", output: Path, is_dry: bool, console: "C
     from accelerate import PartialState
 
     from fadm.config import config_to_dict
-    from fadm.data.batches import StepBatches
-    from fadm.training.folder import RunFolder
+    from fadm.data.datasets import StepBatches
     from fadm.training.loop import train
+    from fadm.training.run_folder import RunFolder
 
     if is_dry:
         console.print(json.dumps(config_to_dict(recipe), indent=2), markup=False)
@@ -135,8 +135,8 @@ def _run(task: "Task", recipe: "Recipe", output: Path, is_dry: bool, console: "C
         console.print(f"{output}: the whole recipe is in recipe.json", markup=False)
     PartialState().wait_for_everyone()
     optimizers = {"generator": recipe.optimizer}
-    if task.objective.critic is not None:
-        optimizers["critic"] = getattr(recipe, "critic_optimizer", recipe.optimizer)
+    if task.objective.discriminator is not None:
+        optimizers["discriminator"] = getattr(recipe, "discriminator_optimizer", recipe.optimizer)
     train(task, recipe.run, recipe.data, optimizers, folder, lambda progress: _show(progress, console))
     console.print(f"{output}: done; weights are in *-best.safetensors and *-last.safetensors", markup=False)
 

@@ -17,7 +17,7 @@ def import_files(
     from rich.console import Console
 
     from fadm.errors import OptionError
-    from fadm.weights.importer import import_weights
+    from fadm.weights.released.importer import import_weights
 
     if name is not None and len(files) > 1:
         raise OptionError(f"--name {name} is for one file, {len(files)} were given: import them one by one")

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fadm.data.shards import TrackedClip
-from fadm.weights.registry import find_weights
-from fadm.weights.store import read_metadata
+from fadm.weights.registry import describe_weights
 
 OPEN = "Apache-2.0"
 
@@ -15,7 +14,7 @@ def describe_clips(clips: Sequence[TrackedClip], weights: Sequence[str] = ()) ->
 
     weights: names or files of other weights that took part: as a start, a teacher, a coarse generator.
     """
-    licences = {name: str(read_metadata(find_weights(name)).get("licence", "?")) for name in weights}
+    licences = {name: describe_weights(name).licence for name in weights}
     is_open = all(clip.info.get("tier") == "open" for clip in clips) and set(licences.values()) <= {OPEN}
     sources = sorted({f"{clip.info.get('source', '?')}: {clip.info.get('terms', '?')}" for clip in clips})
     sources += [f"weights {Path(name).stem}: {licence}" for name, licence in licences.items()]

@@ -12,7 +12,7 @@ from torch import Tensor
 from fadm.errors import OptionError
 
 ScheduleName = Literal["linear", "linear_unscaled", "cosine"]
-Prediction = Literal["eps", "x0", "v"]
+PredictionType = Literal["eps", "x0", "v"]
 
 
 def linear_schedule(num_steps: int, *, scaled: bool = True) -> Tensor:
@@ -95,7 +95,7 @@ def prediction_target(x0: Tensor, eps: Tensor, t: Tensor, schedule: Tensor, pred
     if prediction == "v":
         alpha, sigma = alpha_sigma(schedule, t)
         return alpha * eps - sigma * x0
-    raise OptionError(f"prediction {prediction!r} is unknown; choose {', '.join(get_args(Prediction))}")
+    raise OptionError(f"prediction {prediction!r} is unknown; choose {', '.join(get_args(PredictionType))}")
 
 
 def x0_from_output(output: Tensor, x_t: Tensor, t: Tensor, schedule: Tensor, prediction: str) -> Tensor:
@@ -107,4 +107,4 @@ def x0_from_output(output: Tensor, x_t: Tensor, t: Tensor, schedule: Tensor, pre
         return output
     if prediction == "v":
         return alpha * x_t - sigma * output
-    raise OptionError(f"prediction {prediction!r} is unknown; choose {', '.join(get_args(Prediction))}")
+    raise OptionError(f"prediction {prediction!r} is unknown; choose {', '.join(get_args(PredictionType))}")

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fadm.data.writing import write_whole
 from fadm.errors import OptionError
 from fadm.evaluation.journal import CaseResult, read_run
 from fadm.evaluation.measures import METRICS
-from fadm.evaluation.protocols import PairList
+from fadm.evaluation.outputs.tables import detail_table, paper_table, set_table, write_json, write_latex
+from fadm.evaluation.pairs import PairList
 from fadm.evaluation.published import published_table
-from fadm.evaluation.summary import Change, Summary, collect, compare, compare_sets, find_infinite, mean_of
-from fadm.evaluation.tables import detail_table, paper_table, set_table, write_json, write_latex
-from fadm.media.output import explain_failure
+from fadm.evaluation.statistics import Change, Summary, collect, compare, compare_sets, find_infinite, mean_of
+from fadm.files import explain_failure, write_whole
 from fadm.metrics.bootstrap import Interval
 
 SAME = {  # what runs that compare must have in common, where they have it

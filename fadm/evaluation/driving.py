@@ -11,18 +11,18 @@ from fadm.attributes.landmark_model import FittedFace, LandmarkModel, fit_face, 
 from fadm.attributes.motion import find_anchors, make_still_motion
 from fadm.coarse.face_vid2vid.model import FaceVid2Vid
 from fadm.coarse.fomm.model import FOMM
-from fadm.coarse.geometric.gains import Gains
+from fadm.coarse.generators import PERSON_SIZE, PreparedSource
 from fadm.coarse.geometric.generator import GeometricSource, drive_source, prepare_source
 from fadm.coarse.geometric.transfer import MotionTransfer
-from fadm.data.coarse_makers import GeometricMaker
-from fadm.data.coarse_pairs import CoarsePair, Face
+from fadm.coarse.loading import load_coarse
+from fadm.data.pairs.generators import GeometricPairs
+from fadm.data.pairs.store import CoarsePair, Face
 from fadm.errors import OptionError
-from fadm.evaluation.looks import ClipFrames
-from fadm.evaluation.protocols import Case
+from fadm.evaluation.features import ClipFrames
+from fadm.evaluation.pairs import Case
 from fadm.face.segmentation import segment_person
-from fadm.generators import PERSON_SIZE, PreparedSource
 from fadm.media.crop import Square, copy_square, to_pixels, to_tensor
-from fadm.weights.models import load_model
+from fadm.options import Gains
 
 # A source and the cases that it has -> their coarse frames, one after the other, over all cases.
 Drive = Callable[[Face, Sequence[Case], ClipFrames], Iterator[CoarsePair]]
@@ -34,9 +34,9 @@ def choose_drive(coarse: str, motion: str, *, has_truth: bool) -> Drive:
     has_truth: source and driver are one clip, whose motion is taken absolutely, as training pairs are made; else
     motion says how. Raises OptionError for weights of another kind, WeightsError where there are none.
     """
-    maker, network = GeometricMaker(augmented=0.0), None
+    maker, network = GeometricPairs(augmented=0.0), None
     if coarse != "geometric":
-        network = load_model(coarse)
+        network = load_coarse(coarse)
         if not isinstance(network, FOMM | FaceVid2Vid):
             raise OptionError(f"{coarse}: these weights animate nothing; name those of a coarse generator")
 

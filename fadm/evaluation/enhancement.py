@@ -6,11 +6,11 @@ from typing import Any
 import torch
 
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel, fit_face, load_landmark_model
-from fadm.data.coarse_pairs import CoarsePair
-from fadm.evaluation.folder import ResultFolder
-from fadm.evaluation.looks import ClipFrames
-from fadm.evaluation.methods import Made, Model, Pixels
-from fadm.evaluation.protocols import Case
+from fadm.data.pairs.store import CoarsePair
+from fadm.evaluation.features import ClipFrames
+from fadm.evaluation.methods import Model, Pixels, Prediction
+from fadm.evaluation.pairs import Case
+from fadm.evaluation.result_folder import ResultFolder
 
 
 class EnhancedFolder:
@@ -21,7 +21,7 @@ class EnhancedFolder:
         self.description: dict[str, Any] = folder.description | model.description
         self._folder, self._model = folder, model
 
-    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Made]:
+    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Prediction]:
         """See `Method`."""
         model = load_landmark_model()
         source = frames.face(cases[0].source_clip, cases[0].source_frame)

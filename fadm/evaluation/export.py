@@ -5,9 +5,9 @@ from pathlib import Path
 
 from fadm.data.shards import TrackedClip
 from fadm.errors import OptionError
-from fadm.evaluation.protocols import PairList
+from fadm.evaluation.pairs import PairList
+from fadm.files import explain_failure
 from fadm.media.image import write_image
-from fadm.media.output import explain_failure
 from fadm.progress import NO_PROGRESS, Progress
 
 SOURCE, DRIVING = "source", "driving"

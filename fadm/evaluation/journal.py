@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fadm.data.writing import write_whole
 from fadm.errors import InputError, OptionError
-from fadm.evaluation.looks import EFFICIENTNET, INCEPTION
+from fadm.evaluation.features import EFFICIENTNET, INCEPTION
 from fadm.evaluation.measures import Values
-from fadm.evaluation.protocols import PairList, read_pairs, write_pairs
-from fadm.media.output import explain_failure
+from fadm.evaluation.pairs import PairList, read_pairs, write_pairs
+from fadm.files import explain_failure, write_whole
 
 FORMAT = "fadm evaluation 1"
 RUN, PAIRS, RESULTS = "run.json", "pairs.json", "results.jsonl"

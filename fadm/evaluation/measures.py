@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 
 from fadm.attributes.face_attributes import FaceAttributes
-from fadm.data.regions import FEATURE, draw_attention
-from fadm.evaluation.looks import Instruments, Look
-from fadm.evaluation.steadiness import Values, measure_steadiness
+from fadm.evaluation.features import FeatureExtractors, FrameFeatures
+from fadm.evaluation.temporal import Values, measure_steadiness
+from fadm.face.masks import FEATURE, draw_attention, outline_mask
 from fadm.metrics import attributes, identity, landmarks, pixel
 from fadm.metrics.perceptual import perceptual_distance
-from fadm.metrics.regions import outline_mask
 
 
 @dataclass(frozen=True)
@@ -81,15 +80,15 @@ FACE_GROUPS = frozenset({"landmarks", "identity", "attributes", "temporal"})
 
 
 @dataclass(frozen=True)
-class Scene:
+class Reference:
     """What a case's results are measured against, frame by frame.
 
     targets: the driving frames, with their stored landmarks (T, 478, 3) in pixels. identities (1, I): of the person
     who is shown and of the driver. has_truth: both are the same, and the targets show what the result should be.
     """
 
-    source: Look
-    targets: list[Look]
+    source: FrameFeatures
+    targets: list[FrameFeatures]
     stored: Tensor
     identities: tuple[Tensor, Tensor]
     has_truth: bool
@@ -109,21 +108,23 @@ def measured_names(groups: Sequence[str], *, has_truth: bool, is_video: bool, mi
     return [name for name in fitting if name in asked and name not in missing]
 
 
-def measure(results: list[Look], scene: Scene, names: Sequence[str], instruments: Instruments) -> Values:
+def measure(
+    results: list[FrameFeatures], scene: Reference, names: Sequence[str], extractors: FeatureExtractors
+) -> Values:
     """All metrics of one case's results, the first frames of the scene; NaN for those that are not there."""
     groups = {BY_NAME[name].group for name in names}
     found: Values = {}
     for group, measure_group in GROUP_MEASURES.items():
         if group not in groups:
             continue
-        with instruments.watch.time(group):
-            for name, numbers in measure_group(results, scene, instruments).items():
+        with extractors.watch.time(group):
+            for name, numbers in measure_group(results, scene, extractors).items():
                 length = BY_NAME[name].count(len(scene.targets))
                 found[name] = numbers + [float("nan")] * (length - len(numbers))
     return {name: found[name] for name in names}
 
 
-def _measure_pixels(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+def _measure_pixels(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
     rows = []
     for result, target, points in zip(results, scene.targets, scene.stored, strict=False):
         a, b = result.picture, target.picture
@@ -146,18 +147,18 @@ def _mouth_and_eyes(points: Tensor, size: tuple[int, int]) -> Tensor:
     return (drawn[..., : size[0], : size[1]] == FEATURE).float()
 
 
-def _measure_perceptual(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+def _measure_perceptual(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
     found: Values = {}
     pairs = list(zip(results, scene.targets, strict=False))
-    if instruments.efficientnet is not None:
+    if extractors.efficientnet is not None:
         found["efficientnet_lite0_distance"] = [perceptual_distance(a.features, b.features).item() for a, b in pairs]
-    for lpips in instruments.lpips:
+    for lpips in extractors.lpips:
         with torch.inference_mode():
             found[lpips.name] = [lpips(a.picture, b.picture).item() for a, b in pairs]
     return found
 
 
-def _measure_landmarks(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+def _measure_landmarks(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "landmarks"}
     found = {"missing_face": [float(not result.has_face) for result in results]}
@@ -170,50 +171,50 @@ def _measure_landmarks(results: list[Look], scene: Scene, instruments: Instrumen
         found["akd_x"], found["akd_y"] = axes[:, 0].tolist(), axes[:, 1].tolist()
         found["nme_interocular"] = landmarks.nme_interocular(a, b).tolist()
         found["nme_box"] = landmarks.nme_box(a, b).tolist()
-        if instruments.fan is not None:
+        if extractors.fan is not None:
             c, d = (torch.stack([look.fan for look in looks]) for looks in (results, scene.targets[: len(results)]))
             found["akd_fan68"] = landmarks.average_keypoint_distance(c, d, side).tolist()
     return found
 
 
-def _measure_identity(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+def _measure_identity(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
     """Against the driving frame where it shows the same person, else against the source."""
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "identity"}
     wanted = scene.targets[: len(results)] if scene.has_truth else [scene.source] * len(results)
     found: Values = {}
-    for network in instruments.embedders:
+    for network in extractors.embedders:
         a, b = (torch.stack([look.embed(network) for look in looks]) for looks in (results, wanted))
         found |= {f"{name}_{network}": distance(a, b).tolist() for name, distance in identity.DISTANCES.items()}
     return found
 
 
-def _measure_attributes(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+def _measure_attributes(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
     """Against the driving frame; of each person the identity of the whole clip is taken."""
     shown, driver = scene.identities
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "attributes"}
-    a = _fit(_landmarks(results), shown, instruments)
-    b = _fit(_landmarks(scene.targets[: len(results)]), driver, instruments)
+    a = _fit(_landmarks(results), shown, extractors)
+    b = _fit(_landmarks(scene.targets[: len(results)]), driver, extractors)
     names = [name for name, metric in BY_NAME.items() if metric.group == "attributes"]
     return {name: getattr(attributes, name)(a, b).tolist() for name in names}
 
 
-def _measure_temporal(results: list[Look], scene: Scene, instruments: Instruments) -> Values:
+def _measure_temporal(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
     if len(results) < 2:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "temporal"}
     return measure_steadiness(results, scene.targets[: len(results)], has_truth=scene.has_truth)
 
 
-def _fit(points: Tensor, person: Tensor, instruments: Instruments) -> FaceAttributes:
+def _fit(points: Tensor, person: Tensor, extractors: FeatureExtractors) -> FaceAttributes:
     """Attributes of a known person (T), NaN where the landmarks (T, 478, 3) are."""
     seen = points.isfinite().all(dim=2).all(dim=1)
-    fitted, _ = instruments.model.fit(points.where(seen[:, None, None], instruments.model.mean), person)
+    fitted, _ = extractors.model.fit(points.where(seen[:, None, None], extractors.model.mean), person)
     absent = torch.where(seen, 0.0, torch.nan)[:, None]
     return FaceAttributes(*(part + absent for part in (fitted.expression, fitted.pose, fitted.camera, fitted.gaze)))
 
 
-def _landmarks(looks: Sequence[Look]) -> Tensor:
+def _landmarks(looks: Sequence[FrameFeatures]) -> Tensor:
     return torch.stack([look.landmarks for look in looks])
 
 
@@ -221,7 +222,7 @@ def _columns(rows: list[dict[str, float]], names: Sequence[str]) -> Values:
     return {name: [row[name] for row in rows] for name in names}
 
 
-GROUP_MEASURES: dict[str, Callable[[list[Look], Scene, Instruments], Values]] = {
+GROUP_MEASURES: dict[str, Callable[[list[FrameFeatures], Reference, FeatureExtractors], Values]] = {
     "landmarks": _measure_landmarks,
     "pixel": _measure_pixels,
     "perceptual": _measure_perceptual,

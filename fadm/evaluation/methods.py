@@ -9,16 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fadm.animation.refiner import read_deca
 from fadm.attributes.deca import DECA
-from fadm.conditioning.conditions import inference_conditions
-from fadm.data.coarse_pairs import CoarsePair, Face
+from fadm.data.pairs.store import CoarsePair, Face
 from fadm.evaluation.driving import Drive
-from fadm.evaluation.looks import ClipFrames, Stopwatch
-from fadm.evaluation.protocols import Case
+from fadm.evaluation.features import ClipFrames, Stopwatch
+from fadm.evaluation.pairs import Case
 from fadm.face.segmentation import segment_people
 from fadm.media.crop import to_pixels, to_tensor
-from fadm.refinement import read_deca
-from fadm.renderer import DiffusionRenderer, RenderOptions
+from fadm.rendering.conditions import inference_conditions
+from fadm.rendering.options import RenderOptions
+from fadm.rendering.renderer import DiffusionRenderer
 
 Pixels = NDArray[np.uint8]
 
@@ -27,7 +28,7 @@ WITHOUT = "-without-"  # in a stage's name, before the condition that is switche
 
 
 @dataclass
-class Made:
+class Prediction:
     """The frames (S, S, 3) of one case by stage; notes: a kind and a sentence on what was not as expected."""
 
     pictures: dict[str, list[Pixels]]
@@ -40,7 +41,7 @@ class Method(Protocol):
     stages: tuple[str, ...]
     description: dict[str, Any]
 
-    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Made]:
+    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Prediction]:
         """Results of cases that share their source frame, in turn."""
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
@@ -55,11 +56,11 @@ class UnmovedSource:
     def __init__(self) -> None:
         self.description: dict[str, Any] = {"method": "unmoved"}
 
-    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Made]:
+    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Prediction]:
         """See `Method`."""
         for case in cases:
             source = frames.look(case.source_clip, case.source_frame).pixels
-            yield Made({"source": [source] * len(case.driving_frames)})
+            yield Prediction({"source": [source] * len(case.driving_frames)})
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
         """See `Method`."""
@@ -100,7 +101,7 @@ class Model:
         self._drive, self._variants, self._deca = drive, tuple(variants), deca
         self._watch, self._device = watch, device
 
-    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Made]:
+    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Prediction]:
         """See `Method`."""
         assert self._drive is not None
         source = frames.face(cases[0].source_clip, cases[0].source_frame)
@@ -112,13 +113,13 @@ class Model:
                     drawn.append(next(pairs))
             yield self.render(case, source, drawn, frames)
 
-    def render(self, case: Case, source: Face, drawn: Sequence[CoarsePair], frames: ClipFrames) -> Made:
+    def render(self, case: Case, source: Face, drawn: Sequence[CoarsePair], frames: ClipFrames) -> Prediction:
         """The first coarse frames of a case, and what each variant makes of them."""
         pictures = {"coarse": [pair.coarse for pair in drawn]}
         for variant in self._variants:
             with self._watch.time(variant.stage):
                 pictures[variant.stage] = list(self._render(case, source, drawn, frames, variant))
-        return Made(pictures)
+        return Prediction(pictures)
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
         """See `Method`."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fadm.errors import OptionError
-from fadm.options import RefineOptions, option
+from fadm.options import RefineOptions, check_choice, check_range, option
 
 TWO_FOLDERS = "two-folders"
 PROTOCOLS = ("random-pairs", "reconstruction", "cross-identity", TWO_FOLDERS)
@@ -37,9 +37,9 @@ class DrawOptions:
     seed: int = option(0, "Seed of all randomness: of the pairs drawn and of the renderer's noise.")
 
     def __post_init__(self) -> None:
-        _check_choice("--protocol", self.protocol, PROTOCOLS)
-        _check_range("--count", self.count, 1, 10**7)
-        _check_range("--seed", self.seed, 0, 2**31 - 1)
+        check_choice("--protocol", self.protocol, PROTOCOLS)
+        check_range("--count", self.count, 1, 10**7)
+        check_range("--seed", self.seed, 0, 2**31 - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class MakeOptions:
     strength: float | None = _same_as_refining("strength")
 
     def __post_init__(self) -> None:
-        _check_choice("--motion", self.motion, MOTIONS)
+        check_choice("--motion", self.motion, MOTIONS)
         RefineOptions(preset=self.preset, sampler=self.sampler, eta=self.eta, strength=self.strength)
 
 
@@ -76,7 +76,7 @@ class MeasureOptions:
 
     def __post_init__(self) -> None:
         for group in self.groups:
-            _check_choice("--metrics", group, GROUPS)
+            check_choice("--metrics", group, GROUPS)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ class AblationOptions(DrawOptions, MakeOptions, MeasureOptions):
         for number in self.step_counts:
             RefineOptions(steps=number)
         for condition in self.conditions:
-            _check_choice("--without", condition, CONDITIONS)
+            check_choice("--without", condition, CONDITIONS)
 
     @property
     def step_counts(self) -> tuple[int, ...]:
@@ -127,13 +127,3 @@ class AblationOptions(DrawOptions, MakeOptions, MeasureOptions):
     def conditions(self) -> tuple[str, ...]:
         """Conditions to switch off."""
         return tuple(part.strip() for part in self.without.split(",") if part.strip())
-
-
-def _check_choice(flag: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise OptionError(f"{flag} {value}: give {', '.join(known[:-1])} or {known[-1]}")
-
-
-def _check_range(flag: str, value: int | None, low: int, high: int) -> None:
-    if value is not None and not low <= value <= high:
-        raise OptionError(f"{flag} {value}: give a number from {low} to {high}")

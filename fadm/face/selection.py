@@ -1,13 +1,17 @@
 """Which face: choosing among several by the user's word, and keeping to it from frame to frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fadm.errors import FaceError
-from fadm.face.choice import check_choice
-from fadm.face.tracker import face_box
+from fadm.face.topology import NUM_LANDMARKS
+from fadm.face.tracker import LandmarkTracker, face_box
+from fadm.media.crop import to_pixels
+from fadm.options import check_face
 
 FloatArray = NDArray[np.float32]
 
@@ -22,7 +26,7 @@ def choose_face(faces: Sequence[FloatArray], choice: str, where: str) -> int:
     choice: `largest`, `left`, `only` (there must not be another), or a number counted from the left.
     Raises FaceError, with all faces listed, when that face is not there or too small.
     """
-    check_choice(choice)
+    check_face(choice)
     if not faces:
         raise FaceError(
             f"{where}: no face found; a face must be seen from the front, at least {SMALLEST_FACE} pixels high"
@@ -45,6 +49,24 @@ def choose_face(faces: Sequence[FloatArray], choice: str, where: str) -> int:
             f"give a larger picture (faces: {listing})"
         )
     return chosen
+
+
+def track_pictures(pictures: Iterable[Tensor], tracker: LandmarkTracker) -> Tensor:
+    """Landmarks of the largest face in each picture: pictures (3, H, W) in [0, 1] -> (T, 478, 3) in pixels.
+
+    For numbers that do not depend on the frames before, hand in `MediaPipeTracker(is_video=False)`.
+    """
+    found = [_track_largest(picture, tracker) for picture in pictures]
+    return torch.stack(found) if found else torch.empty(0, NUM_LANDMARKS, 3)
+
+
+def _track_largest(picture: Tensor, tracker: LandmarkTracker) -> Tensor:
+    def area(face: Tensor) -> float:
+        left, top, right, bottom = face_box(face.numpy())
+        return (right - left) * (bottom - top)
+
+    faces = [torch.from_numpy(face) for face in tracker.track(to_pixels(picture[None]))]
+    return max(faces, key=area) if faces else torch.full((NUM_LANDMARKS, 3), torch.nan)
 
 
 class FaceIdentities:

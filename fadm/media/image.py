@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from fadm.errors import InputError, OutputError
-from fadm.media.output import explain_failure, place_of, replace_file
+from fadm.files import explain_failure, place_of, replace_file
 
 MAX_PIXELS = 8192 * 8192
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")

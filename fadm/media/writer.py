@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from av.error import FFmpegError
 
 from fadm.errors import OutputError
+from fadm.files import check_folder, explain_failure, place_of, replace_file
 from fadm.media.audio import AudioTrack
 from fadm.media.encoder import CONTAINERS, VideoEncoder, holds_audio
 from fadm.media.gif import GifEncoder
 from fadm.media.image import PICTURE_ENDINGS, save_picture
-from fadm.media.output import check_folder, explain_failure, place_of, replace_file
 
 _FOLDER = ""
 _ENDINGS = (*CONTAINERS, ".gif", *PICTURE_ENDINGS)
@@ -93,14 +94,14 @@ class FrameWriter:
         )
         assert self._last_pts is None or pts > self._last_pts, (pts, self._last_pts)
         self._last_pts = pts
-        with explain_failure(self._path):
+        with explain_failure(self._path, FFmpegError):
             self._encoder.write(pixels, pts)
 
     def finish(self) -> None:
         """Complete the output. Raises OutputError if no frame came or the rest cannot be written."""
         if self._last_pts is None:
             raise OutputError(f"'{self._path}' is not written: there was no frame to write")
-        with explain_failure(self._path):
+        with explain_failure(self._path, FFmpegError):
             self._encoder.close()
 
 
@@ -116,7 +117,7 @@ def check_output(path: str | Path, audio: AudioTrack | None = None, num_frames: 
     folder hold no sound; that is no error.
     """
     ending = _ending_of(path)
-    with explain_failure(path):
+    with explain_failure(path, FFmpegError):
         _check_place(path, ending)
     if ending in PICTURE_ENDINGS and num_frames is not None and num_frames > 1:
         raise OutputError(_too_many_frames(ending))
@@ -183,7 +184,7 @@ def open_writer(
         raise OutputError(f"a video needs at least 2x2 pixels, not {width}x{height}; choose a picture's ending")
     with replace_file(place_of(path)) as temporary:
         encoder: Encoder
-        with explain_failure(path):
+        with explain_failure(path, FFmpegError):
             if ending in CONTAINERS:
                 encoder = VideoEncoder(temporary, CONTAINERS[ending], (width, height), rate, time_base, audio, label)
             elif ending == ".gif":

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from fadm.device import seeded_generator
-from fadm.metrics.requirement import MetricError
+from fadm.errors import MetricError
 
 Values = Mapping[str, ArrayLike]
 Array = NDArray[np.float64]

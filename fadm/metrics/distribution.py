@@ -1,21 +1,13 @@
 """How far two sets of pictures are apart as sets: Frechet distance and KID on any features (N, D)."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from fadm.metrics.efficientnet import EfficientNetLite0
-from fadm.metrics.requirement import MetricError, find_checkpoint, require
+from fadm.errors import MetricError
 
 FRECHET_NAME = "frechet_efficientnet_lite0"
 KERNEL_NAME = "kid_efficientnet_lite0"
 FID_NAME, KID_NAME = "fid_inception", "kid_inception"
-EFFICIENTNET_SIDE = 224
-INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
-INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"
 
 
 def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
@@ -66,29 +58,3 @@ def _check(features_a: Tensor, features_b: Tensor) -> None:
     smallest = min(len(features_a), len(features_b))
     if smallest < 2:
         raise MetricError(f"the distance of two sets needs at least 2 pictures in each, {smallest} given")
-
-
-def pool_efficientnet(network: EfficientNetLite0, image: Tensor) -> Tensor:
-    """Features of whole pictures for `FRECHET_NAME` and `KERNEL_NAME`: (B, 3, H, W) in [0, 1] -> (B, 1280)."""
-    size = (EFFICIENTNET_SIDE, EFFICIENTNET_SIDE)
-    return network.pool(F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True))
-
-
-def load_inception(weights: Path | None = None) -> Callable[[Tensor], Tensor]:
-    """The network of FID: a function from pictures (B, 3, H, W) in [0, 1] to features (B, 2048).
-
-    Through torchmetrics and torch-fidelity; weights: torch-fidelity's file, by default where torch keeps downloads.
-    Raises PackageError when one of these is missing.
-    """
-    fid = require("torchmetrics.image.fid", package="torchmetrics", purpose="FID")
-    require("torch_fidelity", package="torch-fidelity", purpose="FID", extra=None)
-    path = find_checkpoint(weights, INCEPTION_FILE, url=INCEPTION_URL, purpose="FID")
-    network = fid.NoTrainInceptionV3(
-        name="inception-v3-compat", features_list=["2048"], feature_extractor_weights_path=str(path)
-    )
-
-    def extract(image: Tensor) -> Tensor:
-        with torch.no_grad():
-            return network((image.clamp(0, 1) * 255).round().byte())
-
-    return extract

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fadm.media.crop import to_pixels
-from fadm.metrics.requirement import require
+from fadm.optional import require
 
 NAME = "warp_error"
 SHARE, ROOM = 0.01, 0.5  # Sundaram et al. 2010, eq. 5: what the way there and back may miss, in square pixels

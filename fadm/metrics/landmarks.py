@@ -4,35 +4,12 @@ A sequence of faces is a tensor (T, 478, 3) of `fadm.face.tracker`'s landmarks i
 no face was found; what is measured there is NaN too.
 """
 
-from collections.abc import Iterable
-
-import torch
 from torch import Tensor
 
-from fadm.face.topology import NUM_LANDMARKS, NUM_SURFACE, UPPER_LID_LEFT, UPPER_LID_RIGHT
-from fadm.face.tracker import LandmarkTracker, face_box
-from fadm.media.crop import to_pixels
+from fadm.face.topology import NUM_SURFACE, UPPER_LID_LEFT, UPPER_LID_RIGHT
 
 REFERENCE_SIDE = 256
 OUTER_EYE_CORNERS = (UPPER_LID_RIGHT[0], UPPER_LID_LEFT[0])
-
-
-def track_pictures(pictures: Iterable[Tensor], tracker: LandmarkTracker) -> Tensor:
-    """Landmarks of the largest face in each picture: pictures (3, H, W) in [0, 1] -> (T, 478, 3) in pixels.
-
-    For numbers that do not depend on the frames before, hand in `MediaPipeTracker(is_video=False)`.
-    """
-    found = [_track_largest(picture, tracker) for picture in pictures]
-    return torch.stack(found) if found else torch.empty(0, NUM_LANDMARKS, 3)
-
-
-def _track_largest(picture: Tensor, tracker: LandmarkTracker) -> Tensor:
-    def area(face: Tensor) -> float:
-        left, top, right, bottom = face_box(face.numpy())
-        return (right - left) * (bottom - top)
-
-    faces = [torch.from_numpy(face) for face in tracker.track(to_pixels(picture[None]))]
-    return max(faces, key=area) if faces else torch.full((NUM_LANDMARKS, 3), torch.nan)
 
 
 def missing_face_rate(landmarks: Tensor) -> float:
@@ -52,7 +29,7 @@ def average_keypoint_distance(a: Tensor, b: Tensor, side: int = REFERENCE_SIDE) 
     """AKD: mean absolute difference over landmarks and both axes, arguments as `axis_distance` -> (T,).
 
     Siarohin et al., arXiv 2003.00196, section 4, as its scripts compute it: |dx| and |dy| averaged, not the Euclidean
-    distance. Theirs are the 68 landmarks of `fadm.metrics.fan`; on other landmarks numbers compare with each other.
+    distance. Theirs are the 68 landmarks of `fadm.networks.fan`; on other landmarks numbers compare with each other.
     """
     return axis_distance(a, b, side).mean(dim=1)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fadm.metrics.requirement import MetricError
+from fadm.errors import MetricError
 
 WANG_SIZE, WANG_SIGMA, WANG_RANGE = 11, 1.5, 1.0
 LEGACY_SIZE, LEGACY_RANGE = 7, 2.0

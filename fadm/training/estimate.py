@@ -34,7 +34,7 @@ class Estimate:
 def estimate_run(task: Task, run: RunOptions) -> Estimate:
     """Measure a task on this machine with one process; nothing is written."""
     device = choose_device()
-    players = {"generator": task.objective.generator, "critic": task.objective.critic}
+    players = {"generator": task.objective.generator, "discriminator": task.objective.discriminator}
     for player in players.values():
         if player is not None:
             use_channels_last(player.to(device).train())
@@ -61,11 +61,13 @@ def _compute(task: Task, batch: Batch, run: RunOptions, device: torch.device) ->
     """Forward and backward of all players."""
     objective, context = task.objective, autocast(device, choose_dtype(device, run.precision))
     with context:
-        outcome = objective.generator(batch, objective.critic)
+        outcome = objective.generator(batch, objective.discriminator)
     sum_losses(outcome.losses).backward()
-    if objective.critic is not None:
+    if objective.discriminator is not None:
         with context:
-            judged = objective.critic(batch, {name: picture.detach() for name, picture in outcome.pictures.items()})
+            judged = objective.discriminator(
+                batch, {name: picture.detach() for name, picture in outcome.pictures.items()}
+            )
         sum_losses(judged).backward()
 
 

@@ -8,8 +8,8 @@ from typing import Any, Self
 from accelerate import Accelerator
 
 from fadm.data.shards import Pixels
-from fadm.training.folder import RunFolder
 from fadm.training.options import RunOptions
+from fadm.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The training loop, the same for every kind of network, for one process and for many.
 
 Step k is a function of the recipe, the state before it and k: whatever is random in it comes from the numbers of
-its samples (fadm/data/batches.py). So a run that was killed goes on as if nothing had happened.
+its samples (fadm/data/datasets.py). So a run that was killed goes on as if nothing had happened.
 """
 
 import math
@@ -17,16 +17,16 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader, Dataset
 
 from fadm.config import config_to_dict
-from fadm.data.batches import Sample, StepBatches
+from fadm.data.datasets import Sample, StepBatches
 from fadm.data.shards import Pixels
 from fadm.device import choose_device, choose_dtype
 from fadm.errors import TrainingError
-from fadm.training.folder import RunFolder
+from fadm.training.checkpoint import TrainedModule, TrainingState, average_networks, load_state, save_state
 from fadm.training.logbook import Logbook, Progress
 from fadm.training.objective import Batch, Objective, to_unit, use_channels_last
 from fadm.training.options import DataOptions, OptimizerOptions, RunOptions
+from fadm.training.run_folder import RunFolder
 from fadm.training.signals import leave_interrupts_to_parent, stop_signals
-from fadm.training.state import Player, TrainingState, average_networks, load_state, save_state
 from fadm.weights.store import save_weights
 
 LONGEST_WAIT = timedelta(days=1)  # of processes for the one that makes pairs
@@ -124,7 +124,7 @@ def build_state(
     objective: Objective, optimizers: dict[str, OptimizerOptions], run: RunOptions, accelerator: Accelerator
 ) -> TrainingState:
     """Put the players on the devices and give each its optimizer."""
-    modules = {"generator": objective.generator, "critic": objective.critic}
+    modules = {"generator": objective.generator, "discriminator": objective.discriminator}
     players = {}
     for name, module in modules.items():
         if module is None:
@@ -135,7 +135,7 @@ def build_state(
         optimizer = AdamW(
             trained, lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay, fused=True
         )
-        players[name] = Player(*accelerator.prepare(module, optimizer))
+        players[name] = TrainedModule(*accelerator.prepare(module, optimizer))
     return TrainingState(players, average_networks(objective.networks, run.ema_decay))
 
 
@@ -173,20 +173,20 @@ def train_step(
     accelerator: Accelerator,
 ) -> dict[str, float]:
     """One step of each player on the next batch -> mean losses by name."""
-    generator, critic = state.players["generator"], state.players.get("critic")
+    generator, discriminator = state.players["generator"], state.players.get("discriminator")
     sums: dict[str, Tensor] = {}
     for batch in islice(batches, run.accumulation):
         with accelerator.accumulate(*(player.module for player in state.players.values())):
-            if objective.critic is not None:
-                objective.critic.requires_grad_(False)
-            outcome = generator.module(batch, objective.critic)
+            if objective.discriminator is not None:
+                objective.discriminator.requires_grad_(False)
+            outcome = generator.module(batch, objective.discriminator)
             losses = dict(outcome.losses)
             _descend(generator, sum_losses(losses), optimizers["generator"], accelerator)
-            if critic is not None and objective.critic is not None:
-                objective.critic.requires_grad_(True)
+            if discriminator is not None and objective.discriminator is not None:
+                objective.discriminator.requires_grad_(True)
                 pictures = {name: picture.detach() for name, picture in outcome.pictures.items()}
-                judged = critic.module(batch, pictures)
-                _descend(critic, sum_losses(judged), optimizers["critic"], accelerator)
+                judged = discriminator.module(batch, pictures)
+                _descend(discriminator, sum_losses(judged), optimizers["discriminator"], accelerator)
                 losses |= judged
         for name, loss in losses.items():
             sums[name] = sums.get(name, torch.zeros(())) + loss.detach().float().cpu() / run.accumulation
@@ -196,7 +196,7 @@ def train_step(
     return dict(zip(sums, means.tolist(), strict=True))
 
 
-def _descend(player: Player, loss: Tensor, options: OptimizerOptions, accelerator: Accelerator) -> None:
+def _descend(player: TrainedModule, loss: Tensor, options: OptimizerOptions, accelerator: Accelerator) -> None:
     _check_finite("loss", loss)
     accelerator.backward(loss)
     if accelerator.sync_gradients:
@@ -220,7 +220,7 @@ def sum_losses(losses: dict[str, Tensor]) -> Tensor:
     return torch.stack([loss.float() for loss in losses.values()]).sum()
 
 
-def set_learning_rate(player: Player, options: OptimizerOptions, step: int, steps: int) -> None:
+def set_learning_rate(player: TrainedModule, options: OptimizerOptions, step: int, steps: int) -> None:
     """Warm-up and cosine, as a function of the step alone."""
     rate = options.learning_rate * min(1.0, (step + 1) / max(1, options.warmup_steps))
     if options.decay == "cosine":

@@ -13,7 +13,7 @@ class Outcome:
     """What a generator made of a batch.
 
     losses: scalars by name, already weighted; their sum is minimised. pictures: (B, 3, H, W) in 0..1 by name,
-    for the critic and the sample grids.
+    for the discriminator and the sample grids.
     """
 
     losses: dict[str, Tensor]
@@ -22,15 +22,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Objective:
-    """One kind of training: a generator and, for adversarial losses, a critic that is trained in turn.
+    """One kind of training: a generator and, for adversarial losses, a discriminator that is trained in turn.
 
-    generator(batch, critic) -> Outcome; critic(batch, pictures) -> losses by name. Both are modules whose
-    `forward` holds all trained arithmetic, so that a wrapper for several devices sees it; the critic that the
+    generator(batch, discriminator) -> Outcome; discriminator(batch, pictures) -> losses by name. Both are modules whose
+    `forward` holds all trained arithmetic, so that a wrapper for several devices sees it; the discriminator that the
     generator is given is frozen meanwhile. networks: what the weights files are made of, parts of the generator.
     """
 
     generator: nn.Module
-    critic: nn.Module | None
+    discriminator: nn.Module | None
     networks: dict[str, nn.Module]
 
 

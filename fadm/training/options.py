@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fadm.data.coarse_pairs import PairOptions
+from fadm.data.pairs.store import PairOptions
 from fadm.errors import ConfigError
 
 

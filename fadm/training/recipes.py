@@ -6,12 +6,12 @@ from pathlib import Path
 
 from fadm.config import config_from_dict, read_table
 from fadm.errors import ConfigError
-from fadm.renderer import RenderOptions
-from fadm.training.coarse.face_vid2vid import FaceVid2VidObjectiveConfig
-from fadm.training.coarse.fomm import FOMMObjectiveConfig
-from fadm.training.distillation import DistillationStages
+from fadm.rendering.options import RenderOptions
+from fadm.training.objectives.distillation import DistillationStages
+from fadm.training.objectives.face_vid2vid import FaceVid2VidObjectiveConfig
+from fadm.training.objectives.fomm import FOMMObjectiveConfig
+from fadm.training.objectives.renderer import RendererObjectiveConfig
 from fadm.training.options import CoarseOptions, DataOptions, OptimizerOptions, RunOptions
-from fadm.training.rendering import RendererObjectiveConfig
 
 COARSE_OPTIMIZER = OptimizerOptions(betas=(0.5, 0.999))
 
@@ -24,7 +24,7 @@ class RendererRecipe:
     data: DataOptions = DataOptions()
     coarse: CoarseOptions = CoarseOptions()
     optimizer: OptimizerOptions = OptimizerOptions()
-    critic_optimizer: OptimizerOptions = OptimizerOptions()
+    discriminator_optimizer: OptimizerOptions = OptimizerOptions()
     run: RunOptions = RunOptions()
     render: RenderOptions = RenderOptions()
 
@@ -36,7 +36,7 @@ class FOMMRecipe:
     objective: FOMMObjectiveConfig = FOMMObjectiveConfig()
     data: DataOptions = DataOptions()
     optimizer: OptimizerOptions = COARSE_OPTIMIZER
-    critic_optimizer: OptimizerOptions = COARSE_OPTIMIZER
+    discriminator_optimizer: OptimizerOptions = COARSE_OPTIMIZER
     run: RunOptions = RunOptions()
 
 
@@ -47,7 +47,7 @@ class FaceVid2VidRecipe:
     objective: FaceVid2VidObjectiveConfig = FaceVid2VidObjectiveConfig()
     data: DataOptions = DataOptions()
     optimizer: OptimizerOptions = COARSE_OPTIMIZER
-    critic_optimizer: OptimizerOptions = COARSE_OPTIMIZER
+    discriminator_optimizer: OptimizerOptions = COARSE_OPTIMIZER
     run: RunOptions = RunOptions()
 
 

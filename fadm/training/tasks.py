@@ -9,27 +9,28 @@ from typing import cast
 
 import torch
 
-from fadm.data.batches import ClipSamples, RendererSamples
-from fadm.data.coarse_makers import choose_maker
-from fadm.data.coarse_pairs import CoarsePairs, build_coarse_pairs
+from fadm.data.datasets import ClipSamples, RendererSamples
+from fadm.data.pairs.generators import choose_maker
+from fadm.data.pairs.store import CoarsePairs, build_coarse_pairs
 from fadm.data.provenance import describe_clips
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
-from fadm.data.synthetic import SyntheticOptions, write_synthetic_shards
+from fadm.data.synthetic.clips import SyntheticOptions, write_synthetic_shards
 from fadm.diffusion.sampling import spaced_timesteps
 from fadm.errors import InputError, OptionError
-from fadm.renderer import DiffusionRenderer, RenderOptions
-from fadm.training.coarse.face_vid2vid import build_face_vid2vid_objective
-from fadm.training.coarse.fomm import build_fomm_objective
-from fadm.training.distillation import DistillationConfig, build_distillation_objective
+from fadm.rendering.loading import load_renderer
+from fadm.rendering.options import RenderOptions
+from fadm.rendering.renderer import DiffusionRenderer
 from fadm.training.loop import Task
 from fadm.training.objective import Objective
+from fadm.training.objectives.distillation import DistillationConfig, build_distillation_objective
+from fadm.training.objectives.face_vid2vid import build_face_vid2vid_objective
+from fadm.training.objectives.fomm import build_fomm_objective
+from fadm.training.objectives.renderer import build_renderer_objective
 from fadm.training.options import CoarseOptions, DataOptions, RunOptions
 from fadm.training.recipes import DistillationRecipe, FaceVid2VidRecipe, FOMMRecipe, RendererRecipe
-from fadm.training.rendering import build_renderer_objective
 from fadm.training.validation import HeldOut, animate_batch, render_batch
-from fadm.weights.models import load_model
-from fadm.weights.registry import find_weights
-from fadm.weights.store import load_into, load_weights, read_metadata
+from fadm.weights.registry import describe_weights, find_weights
+from fadm.weights.store import load_into, load_weights
 
 Report = Callable[[str, int, int], None]  # what is being done, how many of how many are done
 VALIDATION_SEED = 1
@@ -50,10 +51,7 @@ def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, tea
     """Train a renderer to reach in one stage's steps what its teacher, weights by name, reaches in more."""
     if recipe.run.start is not None:
         raise OptionError("run.start has no place in a distillation: the student begins as its teacher")
-    network = load_model(teacher)
-    if not isinstance(network, DiffusionRenderer):
-        raise OptionError(f"teacher {teacher!r}: these weights are of no renderer")
-    objective = build_distillation_objective(stage, network)
+    objective = build_distillation_objective(stage, load_renderer(teacher))
     render = RenderOptions(sampler="ddim", eta=0.0, num_steps=stage.student_steps, shared_noise=True)
     _check_rendering(objective, recipe, render, [teacher])
     train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
@@ -106,7 +104,7 @@ def _check_rendering(
     renderer.check_size(recipe.data.size, recipe.data.size)
     spaced_timesteps(render.num_steps, renderer.config.timesteps, render.strength)
     for name in weights:
-        known = str(read_metadata(find_weights(name)).get("attributes", "deca"))
+        known = describe_weights(name).attributes
         if known != recipe.coarse.attributes:
             raise OptionError(
                 f"coarse.attributes = {recipe.coarse.attributes!r}, but {name} was trained with those of {known}, "

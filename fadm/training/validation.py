@@ -7,16 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
-from fadm.conditioning.conditions import inference_conditions
-from fadm.data.batches import Sample
+from fadm.data.datasets import Sample
 from fadm.data.shards import Pixels
 from fadm.device import autocast, choose_dtype
 from fadm.errors import PackageError
 from fadm.media.crop import to_pixels
-from fadm.metrics.efficientnet import EfficientNetLite0, load_efficientnet_lite0
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.metrics.pixel import l1, psnr
-from fadm.renderer import RenderOptions
+from fadm.networks.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from fadm.rendering.conditions import inference_conditions
+from fadm.rendering.options import RenderOptions
 from fadm.training.loop import Validation
 from fadm.training.objective import Batch, to_unit
 

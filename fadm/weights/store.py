@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fadm.errors import OutputError, WeightsError
-from fadm.media.output import place_of, replace_file
+from fadm.files import place_of, replace_file
 from fadm.weights.renaming import describe_differences, shapes_of
 
 
@@ -75,11 +75,6 @@ def read_metadata(path: Path) -> dict[str, Any]:
     except KeyError as error:
         raise WeightsError(f"{path} has no {error} in its metadata: it was not written by fadm") from error
     return metadata
-
-
-def stored_hash(path: Path) -> str:
-    """The hash of a file's tensors as its metadata tell it; WeightsError for a file that is not one of ours."""
-    return str(read_metadata(path).get("sha256"))
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from fadm.attributes.controls import FaceControls
 from fadm.attributes.directions import FULL_JAW, change_attributes, find_expression, measure_gradients
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import load_landmark_model, pose_landmarks
 from fadm.face import topology
+from fadm.options import FaceControls
 from tests.face.portraits import eye_openings
 
 MODEL = load_landmark_model()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fadm.animation.animator import Animator
+from fadm.animation.files import LABEL
 from fadm.face.tracker import MediaPipeTracker
 from fadm.media.image import read_image
-from fadm.pipeline import Animator
-from fadm.production import LABEL
 from tests.cli.command import run_fadm
 from tests.clips import BLANK, GRACE_HOPPER, carphone_frames, inspect_video, portrait, write_clip
 from tests.media.samples import ASTRONAUT

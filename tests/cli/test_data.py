@@ -4,8 +4,8 @@ import os
 import pytest
 
 from fadm.cli import data as command
-from fadm.data import production
-from fadm.data.preparation import PrepareOptions
+from fadm.data.prepare import pipeline as production
+from fadm.data.prepare.options import PrepareOptions
 from tests.cli.command import error_line, run_fadm
 from tests.clips import write_clip
 from tests.data.raw_videos import moving_portrait, run_here

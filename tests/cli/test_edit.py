@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fadm.animation.files import LABEL
 from fadm.media.image import read_image
-from fadm.production import LABEL
 from tests.cli.command import run_fadm
 from tests.media.samples import ASTRONAUT
 

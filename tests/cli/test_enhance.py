@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fadm.animation.files import LABEL
 from fadm.media.image import read_image
 from fadm.media.reader import open_frames
-from fadm.production import LABEL
 from tests.cli.command import error_line, run_fadm
 from tests.clips import BLANK, GRACE_HOPPER, carphone_frames, inspect_video, write_clip
 from tests.media.samples import ASTRONAUT

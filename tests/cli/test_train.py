@@ -6,9 +6,9 @@ import pytest
 
 from fadm.cli import train as command
 from fadm.config import config_to_dict
+from fadm.rendering.loading import load_renderer
 from fadm.training import tasks
 from fadm.training.recipes import RendererRecipe
-from fadm.weights.models import load_model
 from fadm.weights.store import read_metadata
 from tests.cli.command import error_line, run_fadm
 from tests.training.runs import RENDERER
@@ -68,7 +68,7 @@ def test_trained_without_any_data_and_then_the_same_command_again(tmp_path, caps
     assert {path.name for path in run.iterdir()} == names | {weights.name, "fadm-last.safetensors"}
     metadata = read_metadata(weights)
     assert metadata["kind"] == "fadm" and metadata["licence"] == "Apache-2.0" and "2 clips" in metadata["trained_on"]
-    assert load_model(weights).config == RENDERER
+    assert load_renderer(weights).config == RENDERER
 
     before = {path: path.read_bytes() for path in run.glob("*.safetensors")}
     assert run_fadm("train", "renderer", recipe, "-o", run) == 0
@@ -118,7 +118,7 @@ def test_distillation_goes_stage_by_stage(tmp_path, capsys, recipe):
     assert run_fadm("train", "distill", stages, "-o", tmp_path / "run") == 0
     said = capsys.readouterr().out
     assert said.index("from 4 steps to 2") < said.index("from 2 steps to 1")
-    assert load_model(tmp_path / "run" / "steps-1" / "fadm-best.safetensors").config == RENDERER
+    assert load_renderer(tmp_path / "run" / "steps-1" / "fadm-best.safetensors").config == RENDERER
 
 
 MISTAKES = [

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fadm.data.coarse_pairs import CoarsePair, Face
+from fadm.data.pairs.store import CoarsePair, Face
 from fadm.data.shards import TrackedClip, read_tracked_clips
-from fadm.data.synthetic import SyntheticOptions, write_synthetic_shards
+from fadm.data.synthetic.clips import SyntheticOptions, write_synthetic_shards
 
 SIDE = 64
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fadm.data.preparation import PrepareOptions
-from fadm.data.recordings import prepare_job
-from fadm.data.writing import write_whole
+from fadm.data.prepare.options import PrepareOptions
+from fadm.data.prepare.recordings import prepare_job
+from fadm.files import write_whole
 from fadm.media.image import read_image
 from tests.clips import BLANK, write_clip
 from tests.media.samples import ASTRONAUT

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from fadm.data.shard_writer import pack_array
 from fadm.data.shards import TrackedClip, read_tracked_clips
-from fadm.data.writing import pack_array
-from fadm.evaluation.building import build_evaluation, choose_pairs
-from fadm.evaluation.finishing import run_and_write
+from fadm.evaluation.build import build_evaluation, choose_pairs
 from fadm.evaluation.options import RunOptions
-from fadm.evaluation.outputs import CSV, JSON, LATEX, MARKDOWN
+from fadm.evaluation.outputs.files import CSV, JSON, LATEX, MARKDOWN
+from fadm.evaluation.run import run_and_write
 from fadm.face.topology import mirror_partners
 from tests.face.portraits import SIDE, read_portrait
 

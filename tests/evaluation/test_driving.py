@@ -5,8 +5,8 @@ import torch
 from fadm.attributes.landmark_model import load_landmark_model
 from fadm.errors import OptionError
 from fadm.evaluation.driving import _find_start, choose_drive
-from fadm.evaluation.looks import ClipFrames, Instruments
-from fadm.evaluation.protocols import Case
+from fadm.evaluation.features import ClipFrames, FeatureExtractors
+from fadm.evaluation.pairs import Case
 from tests.evaluation.made_up import read_shard, swaying_head
 from tests.networks import BY_LANDMARKS, tiny_networks
 
@@ -22,7 +22,7 @@ def test_the_start_is_the_nearest_pose_the_first_frame_or_none():
 
 
 def test_frames_come_case_by_case_for_all_of_a_source(shard):
-    frames = ClipFrames(read_shard(shard), Instruments(()))
+    frames = ClipFrames(read_shard(shard), FeatureExtractors(()))
     cases = [Case("0", "clip-a", 0, "clip-a", (1, 2)), Case("1", "clip-a", 0, "clip-a", (0,))]
     source = frames.face("clip-a", 0)
     pairs = list(choose_drive("geometric", "best", has_truth=True)(source, cases, frames))

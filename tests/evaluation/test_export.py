@@ -4,7 +4,7 @@ import pytest
 from fadm.errors import OptionError
 from fadm.evaluation.export import export_pictures
 from fadm.evaluation.options import DrawOptions
-from fadm.evaluation.protocols import draw_pairs
+from fadm.evaluation.pairs import draw_pairs
 from fadm.media.image import read_image
 from tests.evaluation.made_up import read_shard, run_on
 

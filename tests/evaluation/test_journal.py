@@ -5,7 +5,7 @@ import torch
 
 from fadm.errors import InputError, OptionError
 from fadm.evaluation.journal import RESULTS, CaseResult, Journal, read_run
-from fadm.evaluation.protocols import Case, PairList
+from fadm.evaluation.pairs import Case, PairList
 
 PAIRS = PairList("random-pairs", 0, (Case("00000", "a", 0, "a", (1,)), Case("00001", "a", 1, "a", (0,))))
 RESULT = CaseResult(

@@ -2,20 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-from fadm.evaluation.looks import Instruments, Look
-from fadm.evaluation.measures import BY_NAME, METRICS, Scene, measure, measured_names
+from fadm.evaluation.features import FeatureExtractors, FrameFeatures
+from fadm.evaluation.measures import BY_NAME, METRICS, Reference, measure, measured_names
 from fadm.evaluation.options import GROUPS
 from tests.evaluation.made_up import SIDE, swaying_head
 
 ALL = {"has_truth": True, "is_video": True, "missing": ()}
 
 
-def make_scene(instruments, has_truth=True):
+def make_scene(extractors, has_truth=True):
     frames = swaying_head()
-    targets = [Look(pixels, instruments) for pixels, _ in frames]
+    targets = [FrameFeatures(pixels, extractors) for pixels, _ in frames]
     stored = torch.from_numpy(np.stack([points for _, points in frames]))
-    identity = instruments.model.fit(stored)[1]
-    return Scene(targets[0], targets, stored, (identity, identity), has_truth, is_video=True)
+    identity = extractors.model.fit(stored)[1]
+    return Reference(targets[0], targets, stored, (identity, identity), has_truth, is_video=True)
 
 
 def test_what_applies_depends_on_the_protocol():
@@ -29,25 +29,25 @@ def test_what_applies_depends_on_the_protocol():
 
 
 def test_a_region_sees_only_what_lies_in_it():
-    instruments = Instruments(())
-    scene = make_scene(instruments)
+    extractors = FeatureExtractors(())
+    scene = make_scene(extractors)
     names = [metric.name for metric in METRICS if metric.group == "pixel"]
     dark = swaying_head()[0][0].copy()
     dark[:20] = 0  # far above the face
-    values = measure([Look(dark, instruments)], scene, names, instruments)
+    values = measure([FrameFeatures(dark, extractors)], scene, names, extractors)
     assert values["l1"][0] > 0 and values["l1_face"][0] == values["l1_mouth_eyes"][0] == 0
     mouthless = swaying_head()[0][0].copy()
     x, y = swaying_head()[0][1][[13, 14], :2].mean(0).round().astype(int)
     mouthless[y - 2 : y + 3, x - 2 : x + 3] = 0
-    values = measure([Look(mouthless, instruments)], scene, names, instruments)
+    values = measure([FrameFeatures(mouthless, extractors)], scene, names, extractors)
     assert values["l1_mouth_eyes"][0] > values["l1_face"][0] > values["l1"][0] > 0
 
 
 def test_what_is_not_there_is_nan():
-    instruments = Instruments(())
-    scene = make_scene(instruments)
+    extractors = FeatureExtractors(())
+    scene = make_scene(extractors)
     names = measured_names(("pixel", "landmarks", "attributes", "temporal"), **ALL | {"missing": ("akd_fan68",)})
-    values = measure(scene.targets[:1], scene, names, instruments)
+    values = measure(scene.targets[:1], scene, names, extractors)
     for name, numbers in values.items():
         assert len(numbers) == BY_NAME[name].count(4), name
         assert np.isnan(numbers[1:]).all(), name
@@ -55,14 +55,14 @@ def test_what_is_not_there_is_nan():
 
 
 def test_a_face_is_steady_against_itself_and_not_under_noise():
-    instruments = Instruments(())
-    scene = make_scene(instruments)
+    extractors = FeatureExtractors(())
+    scene = make_scene(extractors)
     names = [metric.name for metric in METRICS if metric.group == "temporal"]
-    own = measure(scene.targets, scene, names, instruments)
+    own = measure(scene.targets, scene, names, extractors)
     assert own["jitter_against_driver"] == [0, 0] and own["landmark_jitter"] == own["landmark_jitter_driver"]
     draws = np.random.default_rng(0)
     noise = [np.clip(t.pixels + draws.normal(0, 8, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8) for t in scene.targets]
-    noisy = measure([Look(pixels, instruments) for pixels in noise], scene, names, instruments)
+    noisy = measure([FrameFeatures(pixels, extractors) for pixels in noise], scene, names, extractors)
     assert noisy["flicker_face"][0] > 1.5 * own["flicker_face"][0]
     assert noisy["jitter_against_driver"][0] > 0.05
     assert noisy["flicker_face_driver"] == pytest.approx(own["flicker_face"])

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from fadm.conditioning.conditions import inference_conditions
 from fadm.errors import OptionError, WeightsError
-from fadm.evaluation.building import build_ablation, build_evaluation, choose_pairs
+from fadm.evaluation.build import build_ablation, build_evaluation, choose_pairs
+from fadm.evaluation.evaluator import make_all
 from fadm.evaluation.methods import switch_off
 from fadm.evaluation.options import CONDITIONS, AblationOptions, RunOptions
-from fadm.evaluation.run import make_all
 from fadm.media.image import write_image
-from fadm.renderer import DiffusionRenderer, RenderOptions
+from fadm.rendering.conditions import inference_conditions
+from fadm.rendering.options import RenderOptions
+from fadm.rendering.renderer import DiffusionRenderer
 from tests.evaluation.made_up import SIDE, read_shard, run_on
 from tests.networks import BY_DECA, BY_LANDMARKS, RENDERER, make_renderer, save_network, tiny_networks
 

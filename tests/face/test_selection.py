@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from fadm.errors import FaceError, OptionError
-from fadm.face.choice import check_choice
 from fadm.face.selection import MEMORY, FaceIdentities, choose_face
 from fadm.face.topology import FACE_OVAL, NUM_LANDMARKS
+from fadm.options import check_face
 
 
 def make_face(x: float, y: float, width: float, height: float) -> np.ndarray:
@@ -45,7 +45,7 @@ def test_no_face_and_a_face_too_small():
 @pytest.mark.parametrize("choice", ["0", "-1", "1.5", "biggest", "", "²"])
 def test_unknown_choices(choice):
     with pytest.raises(OptionError, match="largest, left, only, or a number"):
-        check_choice(choice)
+        check_face(choice)
 
 
 def test_identities_follow_faces_in_any_order():

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from fadm.errors import MetricError
 from fadm.metrics.bootstrap import (
     BootstrapConfig,
     Interval,
@@ -10,7 +11,6 @@ from fadm.metrics.bootstrap import (
     bootstrap_mean,
     bootstrap_ratio,
 )
-from fadm.metrics.requirement import MetricError
 
 
 def draw_groups(num_groups, num_frames, seed=0):

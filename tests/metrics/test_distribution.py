@@ -6,16 +6,10 @@ import pytest
 import scipy.linalg
 import torch
 
-from fadm.errors import PackageError
-from fadm.metrics.distribution import (
-    frechet_distance,
-    gaussian_distance,
-    kernel_distance,
-    load_inception,
-    pool_efficientnet,
-)
-from fadm.metrics.efficientnet import load_efficientnet_lite0
-from fadm.metrics.requirement import MetricError
+from fadm.errors import MetricError, PackageError
+from fadm.metrics.distribution import frechet_distance, gaussian_distance, kernel_distance
+from fadm.networks.efficientnet import load_efficientnet_lite0
+from fadm.networks.inception import load_inception, pool_efficientnet
 
 
 def draw(*shape, seed=0):

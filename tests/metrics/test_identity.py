@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from fadm.errors import PackageError
+from fadm.face.selection import track_pictures
 from fadm.face.topology import FACE_OVAL
 from fadm.media.crop import copy_square, square_around
 from fadm.media.image import read_image
 from fadm.metrics import identity
-from fadm.metrics.identity import DlibEmbedder, aed_l2, aed_squared, csim, embed_pictures
-from fadm.metrics.landmarks import track_pictures
+from fadm.metrics.identity import aed_l2, aed_squared, csim
+from fadm.networks.dlib_embedder import DlibEmbedder, embed_pictures
 from tests.face.portraits import picture_tracker, read_portrait, track_picture
 
 

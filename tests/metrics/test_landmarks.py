@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from fadm.metrics.landmarks import (
-    average_keypoint_distance,
-    axis_distance,
-    missing_face_rate,
-    nme_box,
-    nme_interocular,
-    track_pictures,
-)
+from fadm.face.selection import track_pictures
+from fadm.metrics.landmarks import average_keypoint_distance, axis_distance, missing_face_rate, nme_box, nme_interocular
 from tests.face.portraits import picture_tracker, read_portrait
 
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from skimage import data
 
-from fadm.metrics.efficientnet import load_efficientnet_lite0
 from fadm.metrics.perceptual import normalise_channels, perceptual_distance
+from fadm.networks.efficientnet import load_efficientnet_lite0
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import torch
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from fadm.errors import MetricError
 from fadm.metrics.pixel import l1, psnr, ssim, ssim_legacy
-from fadm.metrics.requirement import MetricError
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 from fadm.attributes.landmark_model import load_landmark_model
+from fadm.face.masks import outline_mask
+from fadm.face.selection import track_pictures
 from fadm.metrics.attributes import expression_distance_l1, fit_attributes, head_angle
-from fadm.metrics.efficientnet import load_efficientnet_lite0
-from fadm.metrics.identity import DlibEmbedder, csim, embed_pictures
-from fadm.metrics.landmarks import average_keypoint_distance, nme_box, track_pictures
+from fadm.metrics.identity import csim
+from fadm.metrics.landmarks import average_keypoint_distance, nme_box
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.metrics.pixel import l1, psnr, ssim
-from fadm.metrics.regions import outline_mask
+from fadm.networks.dlib_embedder import DlibEmbedder, embed_pictures
+from fadm.networks.efficientnet import load_efficientnet_lite0
 from tests.face.portraits import picture_tracker, read_portrait
 
 CHANGES = {

@@ -10,17 +10,17 @@ from accelerate import PartialState
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from fadm.conditioning.agcn import ConditionerConfig
 from fadm.device import seeded_generator
 from fadm.diffusion.unet import UNetConfig
-from fadm.renderer import RendererConfig
-from fadm.training.coarse.critic import CriticConfig
-from fadm.training.folder import RunFolder
+from fadm.rendering.conditioner import ConditionerConfig
+from fadm.rendering.options import RendererConfig
+from fadm.training.checkpoint import TrainingState
 from fadm.training.logbook import Progress
 from fadm.training.loop import Task, Validation, train
+from fadm.training.losses.discriminator import DiscriminatorConfig
+from fadm.training.objectives.renderer import RendererObjectiveConfig, build_renderer_objective
 from fadm.training.options import DataOptions, OptimizerOptions, RunOptions
-from fadm.training.rendering import RendererObjectiveConfig, build_renderer_objective
-from fadm.training.state import TrainingState
+from fadm.training.run_folder import RunFolder
 
 SIDE = 32
 RENDERER = RendererConfig(
@@ -48,7 +48,7 @@ OBJECTIVE = RendererObjectiveConfig(
     picture_weight=1.0,
     attention_weight=1.0,
     adversarial_weight=0.01,
-    critic=CriticConfig(width=4, max_channels=8, num_blocks=2, has_spectral_norm=True),
+    discriminator=DiscriminatorConfig(width=4, max_channels=8, num_blocks=2, has_spectral_norm=True),
 )
 RUN = RunOptions(
     steps=6, batch_size=4, precision="float32", log_every=1, checkpoint_every=2, validate_every=3, validation_samples=2
@@ -90,7 +90,7 @@ def run_training(
     """Train in a folder; the run's options may be changed."""
     (folder / "samples").mkdir(parents=True, exist_ok=True)
     run = replace(RUN, **changes)  # type: ignore[arg-type]
-    optimizers = {"generator": OPTIMIZER, "critic": OPTIMIZER}
+    optimizers = {"generator": OPTIMIZER, "discriminator": OPTIMIZER}
     return train(make_task(), run, DataOptions(workers=0), optimizers, RunFolder(folder), report)
 
 

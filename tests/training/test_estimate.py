@@ -16,7 +16,7 @@ class Product(nn.Module):
         super().__init__()
         self.learned, self.frozen = nn.Linear(56, 3, bias=False), nn.Linear(7, 7).requires_grad_(False)
 
-    def forward(self, batch, critic):
+    def forward(self, batch, discriminator):
         return Outcome({"sum": self.learned(batch["attributes_source"]).sum()}, {})
 
 
@@ -32,11 +32,11 @@ def test_operations_and_parameters_have_their_closed_form():
     assert 0.05 < estimate.gigabytes < 100
 
 
-def test_a_generator_and_its_critic_are_measured_and_left_as_they_are():
+def test_a_generator_and_its_discriminator_are_measured_and_left_as_they_are():
     task = make_task()
     before = [tensor.clone() for tensor in task.objective.generator.state_dict().values()]
     estimate = estimate_run(task, RunOptions(steps=2, batch_size=4, accumulation=2, precision="float32"))
-    assert estimate.parameters.keys() == {"generator", "critic"} and min(estimate.parameters.values()) > 500
+    assert estimate.parameters.keys() == {"generator", "discriminator"} and min(estimate.parameters.values()) > 500
     assert estimate.gflops > 0 and estimate.samples_per_second > 0
     after = task.objective.generator.state_dict().values()
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))

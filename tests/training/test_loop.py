@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 
 from fadm.errors import TrainingError, WeightsError
 from fadm.training import loop
-from fadm.training.folder import read_metrics
 from fadm.training.loop import Validation
 from fadm.training.objective import Outcome
+from fadm.training.run_folder import read_metrics
 from fadm.weights.store import read_metadata
 from tests.training import runs
 from tests.training.runs import OPTIMIZER, RUN, run_training
@@ -101,10 +101,10 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
-    def diverge(generator, batch, critic):
+    def diverge(generator, batch, discriminator):
         return Outcome({"picture": next(generator.parameters()).sum() * float("nan")}, {})
 
-    monkeypatch.setattr("fadm.training.rendering.RendererTraining.forward", diverge)
+    monkeypatch.setattr("fadm.training.objectives.renderer.RendererTraining.forward", diverge)
     with pytest.raises(TrainingError, match=r"lower optimizer\.learning_rate"):
         run_training(tmp_path)
     assert not (tmp_path / LATEST).exists()
@@ -121,7 +121,7 @@ def test_a_score_that_is_no_number_does_not_replace_the_best_weights(tmp_path, m
 
 def test_learning_rate_warms_up_and_falls_along_a_cosine():
     parameter = torch.nn.Parameter(torch.zeros(1))
-    player = loop.Player(torch.nn.Identity(), torch.optim.AdamW([parameter]))
+    player = loop.TrainedModule(torch.nn.Identity(), torch.optim.AdamW([parameter]))
     rates = []
     for step in (0, 1, 50, 100):
         loop.set_learning_rate(player, replace(OPTIMIZER, learning_rate=1.0, warmup_steps=2), step, 100)

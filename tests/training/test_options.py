@@ -41,4 +41,4 @@ def test_the_smallest_numbers_are_taken():
 
 def test_a_changed_rate_leaves_the_betas_of_its_kind():
     recipe = config_from_dict(FOMMRecipe, {"optimizer": {"learning_rate": 1e-4}}, source="recipe.toml")
-    assert recipe.optimizer.betas == (0.5, 0.999) and recipe.critic_optimizer.betas == (0.5, 0.999)
+    assert recipe.optimizer.betas == (0.5, 0.999) and recipe.discriminator_optimizer.betas == (0.5, 0.999)

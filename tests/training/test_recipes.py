@@ -5,8 +5,8 @@ import pytest
 
 from fadm.config import read_table
 from fadm.errors import ConfigError
-from fadm.presets import get_preset
-from fadm.renderer import DiffusionRenderer
+from fadm.rendering.presets import get_preset
+from fadm.rendering.renderer import DiffusionRenderer
 from fadm.training.recipes import KINDS, DistillationRecipe, read_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))

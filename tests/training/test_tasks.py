@@ -5,24 +5,24 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fadm.coarse.loading import load_coarse
 from fadm.config import config_to_dict
-from fadm.data.coarse_pairs import PairOptions
-from fadm.data.synthetic import SyntheticOptions, write_synthetic_shards
+from fadm.data.pairs.store import PairOptions
+from fadm.data.synthetic.clips import SyntheticOptions, write_synthetic_shards
 from fadm.errors import InputError, OptionError, WeightsError
-from fadm.renderer import RenderOptions
-from fadm.training.coarse.face_vid2vid import FaceVid2VidObjectiveConfig
-from fadm.training.coarse.fomm import FOMMObjectiveConfig
-from fadm.training.distillation import DistillationConfig, DistillationStages
-from fadm.training.folder import RunFolder, read_metrics
+from fadm.rendering.options import RenderOptions
 from fadm.training.loop import train
+from fadm.training.objectives.distillation import DistillationConfig, DistillationStages
+from fadm.training.objectives.face_vid2vid import FaceVid2VidObjectiveConfig
+from fadm.training.objectives.fomm import FOMMObjectiveConfig
+from fadm.training.objectives.renderer import RendererObjectiveConfig
 from fadm.training.options import CoarseOptions, DataOptions, OptimizerOptions, RunOptions
 from fadm.training.recipes import DistillationRecipe, FaceVid2VidRecipe, FOMMRecipe, RendererRecipe
-from fadm.training.rendering import RendererObjectiveConfig
+from fadm.training.run_folder import RunFolder, read_metrics
 from fadm.training.tasks import distillation_task, face_vid2vid_task, fomm_task, renderer_task
-from fadm.weights.models import load_model
 from fadm.weights.store import save_weights
 from tests.data.test_shards import write_shard
-from tests.training.coarse import tiny
+from tests.training import tiny
 from tests.training.runs import RENDERER
 
 SIDE = 64
@@ -131,7 +131,7 @@ def test_a_stage_of_distillation_begins_with_its_teacher(recipe, tmp_path):
     task = distillation_task(distillation, stage, str(path), silent)
     student = task.objective.networks["fadm"]
     assert all(torch.equal(a, b) for a, b in zip(student.parameters(), teacher.parameters(), strict=True))
-    assert task.metadata["fadm"]["kind"] == "fadm" and task.objective.critic is None
+    assert task.metadata["fadm"]["kind"] == "fadm" and task.objective.discriminator is None
     with pytest.raises(OptionError, match=r"run\.start has no place in a distillation"):
         distillation_task(replace(distillation, run=replace(RUN, start=str(path))), stage, str(path), silent)
     with pytest.raises(OptionError, match=r"fomm.safetensors': these weights are of no renderer"):
@@ -148,7 +148,10 @@ def tiny_fomm(data):
 
 def tiny_face_vid2vid(data):
     config = FaceVid2VidObjectiveConfig(
-        network=tiny.FACE_VID2VID, reconstruction=tiny.RECONSTRUCTION, critic=tiny.CRITIC, adversarial_weight=1
+        network=tiny.FACE_VID2VID,
+        reconstruction=tiny.RECONSTRUCTION,
+        discriminator=tiny.DISCRIMINATOR,
+        adversarial_weight=1,
     )
     return face_vid2vid_task(FaceVid2VidRecipe(objective=config, data=data, run=RUN), silent)
 
@@ -161,10 +164,10 @@ def test_coarse_generators_learn_from_clips(data, tmp_path, name, build):
     assert sample["driving"].shape == (3, SIDE, SIDE) and sample["pose"].shape == (3,)
     (tmp_path / "samples").mkdir()
     optimizer = OptimizerOptions()
-    train(task, RUN, data, {"generator": optimizer, "critic": optimizer}, RunFolder(tmp_path))
+    train(task, RUN, data, {"generator": optimizer, "discriminator": optimizer}, RunFolder(tmp_path))
     last = read_metrics(tmp_path / "metrics.jsonl")[-1]
     assert last["step"] == RUN.steps and {"validation/l1", "validation/l1_source"} <= last.keys()
-    assert isinstance(load_model(tmp_path / f"{name}-last.safetensors"), type(task.objective.networks[name]))
+    assert isinstance(load_coarse(tmp_path / f"{name}-last.safetensors"), type(task.objective.networks[name]))
 
 
 def test_clips_that_cannot_be_learned_from_are_refused(recipe, data):

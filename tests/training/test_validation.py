@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from fadm.metrics.pixel import l1, psnr
-from fadm.renderer import DiffusionRenderer, RenderOptions
+from fadm.rendering.options import RenderOptions
+from fadm.rendering.renderer import DiffusionRenderer
 from fadm.training import validation
 from fadm.training.objective import to_unit
 from fadm.training.validation import HeldOut, animate_batch, render_batch

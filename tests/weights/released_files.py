@@ -1,4 +1,4 @@
-"""Look-alikes of the released files: packed as theirs, filled with the reference cases' tensors."""
+"""FrameFeatures-alikes of the released files: packed as theirs, filled with the reference cases' tensors."""
 
 import pickle
 import sys

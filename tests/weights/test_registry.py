@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from fadm.coarse.loading import load_coarse
 from fadm.errors import WeightsError
 from fadm.weights import registry
-from fadm.weights.models import load_model
 from fadm.weights.store import save_weights
 
 
@@ -56,5 +56,5 @@ def test_unknown_names_get_near_matches(folders):
 
 
 def test_models_of_unknown_kind_are_not_built(folders):
-    with pytest.raises(WeightsError, match=r"holds 'toy'; models of these kinds can be loaded: .*deca"):
-        load_model("small")
+    with pytest.raises(WeightsError, match=r"these weights are of kind toy, fomm or face_vid2vid is needed"):
+        load_coarse("small")

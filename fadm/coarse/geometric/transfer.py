@@ -6,8 +6,8 @@ from torch import Tensor
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel, pose_landmarks
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
-from fadm.coarse.geometric.gains import Gains
 from fadm.face import topology
+from fadm.options import Gains
 
 LARGEST_SHIFT = 0.7  # of the distance between the head's outline and where nothing moves
 SIZE_RANGE = (0.75, 1.3)  # change of the head's size in the picture

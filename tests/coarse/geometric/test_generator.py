@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fadm.attributes.controls import FaceControls
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.landmark_model import FittedFace, fit_face, load_landmark_model
-from fadm.coarse.geometric.gains import Gains
 from fadm.coarse.geometric.generator import (
     CoarseFrame,
     GeometricSource,
@@ -18,6 +16,7 @@ from fadm.coarse.geometric.generator import (
 from fadm.coarse.geometric.transfer import MotionTransfer
 from fadm.face.topology import EYES, INNER_LOWER_LIP, INNER_UPPER_LIP, IRIS_LEFT, IRIS_RIGHT
 from fadm.media.crop import Square, to_pixels, to_tensor
+from fadm.options import FaceControls, Gains
 from tests.face.portraits import SIDE, eye_openings, read_portrait, track_picture
 
 MODEL = load_landmark_model()

@@ -6,9 +6,9 @@ import torch
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, fit_face, load_landmark_model
 from fadm.attributes.rotation import axis_angle_to_matrix
-from fadm.coarse.geometric.gains import Gains
 from fadm.coarse.geometric.transfer import LARGEST_SHIFT, SIZE_RANGE, MotionTransfer, region_shares
 from fadm.face import topology
+from fadm.options import Gains
 from tests.attributes.made_up import degrees_between, make_attributes, make_identity, make_landmarks
 from tests.face.portraits import eye_openings
 

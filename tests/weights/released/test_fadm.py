@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from fadm.config import config_from_dict
-from fadm.renderer import DiffusionRenderer, RendererConfig
+from fadm.rendering.options import RendererConfig
+from fadm.rendering.renderer import DiffusionRenderer
 from fadm.weights.released import fadm as table
 from fadm.weights.renaming import describe_differences, rename, shapes_of
 from tests.reference import load_case

@@ -1,0 +1,1 @@
+"""A source and a driver to frames and files: the stages joined."""

@@ -1,0 +1,237 @@
+"""From files to a file: open the driver, animate, write, and say what was made."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fadm.animation.animator import Animator, open_driver
+from fadm.animation.build import check_choices, check_refinement
+from fadm.attributes.extraction import FaceFollower
+from fadm.attributes.motion import MOTION_ENDINGS, Motion, load_motion, save_motion
+from fadm.coarse.generators import PreparedSource
+from fadm.errors import OutputError
+from fadm.files import check_folder
+from fadm.media.audio import AudioTrack
+from fadm.media.compose import place_beside
+from fadm.media.crop import copy_square
+from fadm.media.frames import FrameSource
+from fadm.media.image import PICTURE_ENDINGS, write_image
+from fadm.media.writer import check_output, has_sound, open_writer
+from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SourceOptions
+from fadm.progress import NO_PROGRESS, Progress
+
+Pixels = NDArray[np.uint8]
+
+LABEL = "Synthetic media: a face animated with fadm"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was made, and of what quality its driver was."""
+
+    output: str
+    frames: int
+    width: int
+    height: int
+    frames_per_second: str  # of the video, an exact fraction
+    sound: str
+    shots: int
+    frames_without_face: int
+    tracker_failures: int
+    damaged_frames: int
+    missing_frames: int  # that the driver announces but does not hold
+    seconds: float
+
+    def sentence(self) -> str:
+        """The same in a line or two."""
+        rate = float(Fraction(self.frames_per_second))
+        said = f"{self.output}: {self.frames} frames of {self.width}x{self.height} at {rate:.3f} frames/s, "
+        said += f"sound {self.sound}, made in {self.seconds:.1f} s"
+        problems = {
+            "without a face": self.frames_without_face,
+            "on which the tracker failed": self.tracker_failures,
+            "damaged and left out": self.damaged_frames,
+            "announced but missing, as in a file cut short": self.missing_frames,
+        }
+        noted = [f"{count} {what}" for what, count in problems.items() if count]
+        return said + (f"\ndriver's frames: {', '.join(noted)}" if noted else "")
+
+
+def animate_file(
+    animator: Animator,
+    source: str | Path,
+    driving: str | Path,
+    output: str | Path,
+    options: AnimateOptions,
+    progress: Progress = NO_PROGRESS,
+) -> Summary:
+    """Animate a portrait by a video, an animation, a folder of pictures, a picture or a motion file.
+
+    The output appears whole or not at all, by its name's ending (see `open_writer`). Raises FadmError for
+    whatever of the inputs, the output or the options is not usable; output and options are checked before any
+    work.
+    """
+    began = time.perf_counter()
+    driver = follower = None
+    if is_motion_file(driving):
+        motion = load_motion(driving).between(options.start, options.end)
+    else:
+        driver = open_driver(driving, options)
+    audio = driver.audio if driver is not None and options.audio and has_sound(output) else None
+    check_output(output, audio, len(motion) if driver is None else driver.num_frames)
+    _check_inputs_stay(output, source, driving)
+    check_choices(options, has_pictures=driver is not None)
+    prepared = animator.prepare(source, options)
+    if driver is not None:
+        progress.stage("tracking", driver.num_frames)
+        motion, follower = animator.read_motion(driver, options, progress.advance)
+    damaged = 0 if driver is None else driver.num_damaged
+    anchored = animator.anchor(prepared, motion, options)
+    if audio is not None and len(anchored.motion) < len(motion):  # a gap ends the frames, and with them the sound
+        audio = replace(audio, end=audio.start + int(motion.pts[len(anchored.motion)]) * motion.time_base)
+    frames = animator.render(prepared, anchored, options, driver)
+    if options.side_by_side:
+        frames = _show_side_by_side(frames, prepared, driver)
+    size = _write(output, frames, anchored.motion, audio, options.label, progress)
+    return _summarize(output, anchored.motion, size, audio, driver, damaged, follower, motion.is_tracked, began)
+
+
+def enhance_file(
+    animator: Animator,
+    video: str | Path,
+    output: str | Path,
+    options: EnhanceOptions,
+    source: str | Path | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> Summary:
+    """Render an animation made by any tool again; source: the portrait it was made from. Raises FadmError."""
+    began = time.perf_counter()
+    frames = open_driver(video, options)
+    audio = frames.audio if options.audio and has_sound(output) else None
+    check_output(output, audio, frames.num_frames)
+    _check_inputs_stay(output, video, *([] if source is None else [source]))
+    check_refinement(options, is_needed=True)
+    portrait = None if source is None else animator.prepare(source, SourceOptions())
+    progress.stage("tracking", frames.num_frames)
+    motion, follower = animator.read_motion(frames, options, progress.advance)
+    damaged = frames.num_damaged
+    enhanced = animator.enhance(frames, motion, options, portrait)
+    size = _write(output, enhanced, motion, audio, options.label, progress)
+    return _summarize(output, motion, size, audio, frames, damaged, follower, motion.is_tracked, began)
+
+
+def edit_file(
+    animator: Animator, source: str | Path, output: str | Path, controls: FaceControls, options: SourceOptions
+) -> None:
+    """Change a portrait's expression and pose by name and write the picture. Raises FadmError."""
+    if Path(output).suffix.lower() not in PICTURE_ENDINGS:
+        raise OutputError(f"'{output}': an edited portrait is a picture; end the name in {', '.join(PICTURE_ENDINGS)}")
+    check_output(output)
+    _check_inputs_stay(output, source)
+    write_image(output, animator.edit(source, controls, options), LABEL if options.label else None)
+
+
+def extract_file(
+    animator: Animator,
+    driving: str | Path,
+    output: str | Path,
+    options: MotionOptions,
+    progress: Progress = NO_PROGRESS,
+) -> Motion:
+    """Write a driver's motion to a motion file, .json or .npz. Raises FadmError."""
+    if not is_motion_file(output):
+        raise OutputError(f"'{output}': a motion file's name ends in {' or '.join(MOTION_ENDINGS)}")
+    check_folder(output)
+    driver = open_driver(driving, options)
+    progress.stage("tracking", driver.num_frames)
+    motion, _ = animator.read_motion(driver, options, progress.advance)
+    save_motion(motion, output)
+    return motion
+
+
+def is_motion_file(path: str | Path) -> bool:
+    """Whether a name is a motion file's, by its ending."""
+    return Path(path).suffix.lower() in MOTION_ENDINGS
+
+
+def _check_inputs_stay(output: str | Path, *inputs: str | Path) -> None:
+    """Refuse to write the result over what it is made from. Raises OutputError."""
+    for path in inputs:
+        if Path(path).resolve() in (Path(output).resolve(), Path(output).resolve().parent):
+            raise OutputError(f"'{output}' is an input or inside one, which would be lost; choose another name")
+
+
+def _write(
+    output: str | Path,
+    frames: Iterator[Pixels],
+    motion: Motion,
+    audio: AudioTrack | None,
+    has_label: bool,
+    progress: Progress,
+) -> tuple[int, int]:
+    """Write the frames of a motion at its times -> their width and height."""
+    progress.stage("rendering", len(motion))
+    first = next(frames)
+    height, width = first.shape[:2]
+    label = LABEL if has_label else None
+    with open_writer(
+        output,
+        width=width,
+        height=height,
+        rate=motion.rate,
+        time_base=motion.time_base,
+        audio=audio,
+        label=label,
+    ) as writer:
+        for pixels, pts in zip(chain([first], frames), motion.pts.tolist(), strict=True):
+            writer.write(pixels, pts)
+            progress.advance()
+    return width, height
+
+
+def _summarize(
+    output: str | Path,
+    motion: Motion,
+    size: tuple[int, int],
+    audio: AudioTrack | None,
+    frames: FrameSource | None,
+    damaged: int,
+    follower: FaceFollower | None,
+    is_tracked: Tensor,
+    began: float,
+) -> Summary:
+    announced = 0 if frames is None else (frames.num_frames or 0)
+    return Summary(
+        output=str(output),
+        frames=len(motion),
+        width=size[0],
+        height=size[1],
+        frames_per_second=str(motion.rate),
+        sound="none" if audio is None else f"{audio.codec}, copied",
+        shots=len(motion.identity),
+        frames_without_face=int((~is_tracked).sum()),
+        tracker_failures=0 if follower is None else follower.num_crashes,
+        damaged_frames=damaged,
+        missing_frames=max(0, announced - damaged - len(is_tracked)),
+        seconds=round(time.perf_counter() - began, 2),
+    )
+
+
+def _show_side_by_side(
+    frames: Iterator[Pixels], prepared: PreparedSource, driver: FrameSource | None
+) -> Iterator[Pixels]:
+    """Source, driver and result at one height; a motion file has no picture to show."""
+    source = prepared.picture
+    if prepared.is_crop:
+        source = copy_square(source, prepared.crop, prepared.size)
+    driving = None if driver is None else iter(driver)
+    for pixels in frames:
+        shown = [] if driving is None else [next(driving).pixels]
+        yield place_beside([source, *shown, pixels], len(pixels))

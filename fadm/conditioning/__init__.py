@@ -1,1 +1,0 @@
-"""Coarse frame and attributes to the denoiser's condition (paper, section 3.2)."""

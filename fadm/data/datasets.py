@@ -1,0 +1,156 @@
+"""Which sample comes when. Each is a function of the seed and its number alone, so nothing needs to be remembered.
+
+Sample j of step k has the number k * batch_size + j, whoever computes it: one process or many, at once or resumed.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from fadm.attributes.landmark_model import fit_face, load_landmark_model
+from fadm.attributes.rotation import axis_angle_to_matrix
+from fadm.coarse.face_vid2vid.head_pose import rotation_angles
+from fadm.data.pairs.store import CoarsePairs, Face, read_face
+from fadm.data.shards import Pixels, TrackedClip
+from fadm.errors import ConfigError
+from fadm.face.masks import draw_attention
+from fadm.face.segmentation import segment_person
+
+Member = TypeVar("Member")
+Sample = dict[str, Tensor]
+
+# The papers' jitter (FOMM's released augmentation): factors up to 1 +- these, hue up to this share of the circle.
+BRIGHTNESS = CONTRAST = SATURATION = 0.1
+HUE = 0.02  # theirs is 0.1, which makes skin green
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+class StepBatches(Sampler[list[int]]):
+    """Numbers of the samples that one process computes, a list for each of its micro-batches.
+
+    From step `first` to before `last`; of each step's batch_size samples process `rank` takes every world-th, in
+    `accumulation` lists. Raises ConfigError where they cannot be shared out evenly.
+    """
+
+    def __init__(
+        self, first: int, last: int, batch_size: int, *, accumulation: int = 1, rank: int = 0, world: int = 1
+    ) -> None:
+        if batch_size % (accumulation * world):
+            raise ConfigError(
+                f"a batch of {batch_size} cannot be shared out among {world} processes in {accumulation} parts each; "
+                "choose a multiple"
+            )
+        self.steps, self.batch_size = range(first, last), batch_size
+        self.accumulation, self.rank, self.world = accumulation, rank, world
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in self.steps:
+            own = range(step * self.batch_size + self.rank, (step + 1) * self.batch_size, self.world)
+            size = len(own) // self.accumulation
+            yield from (list(own[start : start + size]) for start in range(0, len(own), size))
+
+    def __len__(self) -> int:
+        return len(self.steps) * self.accumulation
+
+
+class RendererSamples(Dataset[Sample]):
+    """What a renderer learns from: people equally often, whatever the number of their clips.
+
+    Each sample: source, driving and coarse (3, S, S) uint8, attention (1, S, S) uint8 (where people look), landmarks
+    (478, 3) of the driving frame in pixels, attributes_source and attributes_driving (56,), seed () and, if asked for,
+    person (2, S, S) uint8 (where source and coarse frame show the person).
+    """
+
+    def __init__(self, pairs: CoarsePairs, seed: int, *, has_person: bool = False, is_jittered: bool = True) -> None:
+        self.pairs, self.seed, self.has_person, self.is_jittered = pairs, seed, has_person, is_jittered
+        self.people = pairs.groups()
+
+    def __getitem__(self, number: int) -> Sample:
+        draws = np.random.default_rng((self.seed, number))
+        row = _choose(draws, _choose(draws, self.people))
+        (source, driving), made = self.pairs.faces(row), self.pairs.coarse(row)
+        pictures = {"source": source.pixels, "driving": driving.pixels, "coarse": made.coarse}
+        person = [segment_person(pixels) for pixels in (source.pixels, made.coarse) if self.has_person]
+        if self.is_jittered:
+            pictures = jitter_colors(pictures, draws)
+        tensors = {name: to_channels(pixels) for name, pixels in pictures.items()}
+        if self.has_person:
+            tensors["person"] = torch.from_numpy((255 * np.stack(person)).round().astype(np.uint8))
+        return tensors | {
+            "attention": draw_attention(driving.landmarks, len(driving.pixels)),
+            "landmarks": torch.from_numpy(driving.landmarks),
+            "attributes_source": torch.from_numpy(made.attributes_source),
+            "attributes_driving": torch.from_numpy(made.attributes_driving),
+            "seed": torch.tensor(int(draws.integers(2**62))),
+        }
+
+
+class ClipSamples(Dataset[Sample]):
+    """What a coarse generator learns from: two frames of a clip, people equally often.
+
+    Each sample: source and driving (3, S, S) uint8, pose (3,) yaw, pitch and roll of the driving head in degrees,
+    seed ().
+    """
+
+    def __init__(self, clips: Sequence[TrackedClip], size: int, seed: int, *, is_jittered: bool = True) -> None:
+        people: dict[str, list[TrackedClip]] = {}
+        for clip in clips:
+            people.setdefault(clip.identity, []).append(clip)
+        self.people, self.size, self.seed, self.is_jittered = list(people.values()), size, seed, is_jittered
+
+    def __getitem__(self, number: int) -> Sample:
+        draws = np.random.default_rng((self.seed, number))
+        clip = _choose(draws, _choose(draws, self.people))
+        mirrored = bool(draws.integers(2))
+        names, frames = ("source", "driving"), draws.choice(len(clip.pictures), 2, replace=False)
+        faces = {n: read_face(clip, int(f), self.size, mirrored) for n, f in zip(names, frames, strict=True)}
+        pictures = {name: face.pixels for name, face in faces.items()}
+        if self.is_jittered:
+            pictures = jitter_colors(pictures, draws)
+        return {name: to_channels(pixels) for name, pixels in pictures.items()} | {
+            "pose": _head_angles(faces["driving"]),
+            "seed": torch.tensor(int(draws.integers(2**62))),
+        }
+
+
+def jitter_colors(pictures: dict[str, Pixels], draws: np.random.Generator) -> dict[str, Pixels]:
+    """Change brightness, contrast, saturation and hue of pictures (H, W, 3) alike, as one linear map of colours."""
+    brightness, contrast, saturation = 1 + draws.uniform(-1, 1, 3) * (BRIGHTNESS, CONTRAST, SATURATION)
+    grey = np.outer(np.ones(3), LUMINANCE)
+    matrix = saturation * np.eye(3) + (1 - saturation) * grey
+    matrix = brightness * contrast * matrix @ _turn_hue(draws.uniform(-HUE, HUE) * 2 * np.pi)
+    mean = float(np.mean([pixels.mean() for pixels in pictures.values()]))
+    offset = (1 - contrast) * brightness * mean  # Pillow itself rounds to the nearest
+    rows = tuple(np.column_stack([matrix, np.full(3, offset)]).ravel().tolist())
+    return {n: np.asarray(Image.fromarray(pixels).convert("RGB", rows)) for n, pixels in pictures.items()}
+
+
+def _turn_hue(angle: float) -> np.ndarray:
+    """Rotation (3, 3) of colours about the grey axis."""
+    axis = np.full(3, 3**-0.5)
+    cross = np.cross(np.eye(3), axis)
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def to_channels(pixels: Pixels) -> Tensor:
+    """(H, W, 3) -> (3, H, W), still bytes."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def _head_angles(face: Face) -> Tensor:
+    """Yaw, pitch and roll (3,) in degrees, by the landmark model."""
+    head = fit_face(_landmark_model(), torch.from_numpy(face.landmarks)).attributes.head
+    return rotation_angles(axis_angle_to_matrix(head))[0]
+
+
+_landmark_model = cache(load_landmark_model)  # read once in each worker
+
+
+def _choose(draws: np.random.Generator, members: Sequence[Member]) -> Member:
+    return members[int(draws.integers(len(members)))]

@@ -1,0 +1,1 @@
+"""Training pairs: source, driving frame and the coarse frame between them."""

@@ -1,0 +1,238 @@
+"""Pairs of frames with the coarse frame between them, which a renderer learns from.
+
+The coarse generator is frozen, so its frames are made once, by all cores, kept in one file and read by number.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fadm.data.shards import Pixels, TrackedClip
+from fadm.errors import InputError, OutputError
+from fadm.face.topology import mirror_partners
+from fadm.files import explain_failure, replace_file
+from fadm.media.crop import resize_pixels
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairOptions:
+    """Which pairs are made of each clip; augmented: share of the pairs whose coarse frame is made a little wrong."""
+
+    size: int = 256
+    sources_per_clip: int = 8
+    drivings_per_source: int = 4
+    mirrored: bool = True
+    augmented: float = 0.25
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Face:
+    """One frame: pixels (S, S, 3) and its landmarks (478, 3) in pixels."""
+
+    pixels: Pixels
+    landmarks: FloatArray
+
+
+@dataclass(frozen=True)
+class CoarsePair:
+    """coarse (S, S, 3): the source made to look like the driving frame; attributes of both, (56,) each."""
+
+    coarse: Pixels
+    attributes_source: FloatArray
+    attributes_driving: FloatArray
+
+
+class PairGenerator(Protocol):
+    """A frozen coarse generator; it must survive being sent to another process."""
+
+    @property
+    def name(self) -> str:
+        """Says all that its frames depend on, beside the clips."""
+
+    def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
+        """Make the source do what each of the driving frames of the same person does; draws: for augmentation."""
+
+
+class CoarsePairs:
+    """The pairs of some clips, row by row; made by `build_coarse_pairs`."""
+
+    def __init__(self, clips: Sequence[TrackedClip], options: PairOptions, path: Path) -> None:
+        self.clips, self.options, self.path = clips, options, path
+        self.rows = np.load(path, mmap_mode="r")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process maps the file itself: a map is sent as all of its bytes."""
+        return CoarsePairs, (self.clips, self.options, self.path)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def faces(self, row: int) -> tuple[Face, Face]:
+        """The source and the driving frame of a pair."""
+        record = self.rows[row]
+        clip = self.clips[_clip_of(row, self.options)]
+        return tuple(  # type: ignore[return-value]
+            read_face(clip, int(record[name]), self.options.size, bool(record["mirrored"]))
+            for name in ("source", "driving")
+        )
+
+    def coarse(self, row: int) -> CoarsePair:
+        """What was made of a pair."""
+        record = self.rows[row]
+        return CoarsePair(np.array(record["coarse"]), *np.array(record["attributes"]))
+
+    def groups(self) -> list[list[int]]:
+        """The rows of each person."""
+        people: dict[str, list[int]] = {}
+        for row in range(len(self.rows)):
+            people.setdefault(self.clips[_clip_of(row, self.options)].identity, []).append(row)
+        return list(people.values())
+
+
+def read_face(clip: TrackedClip, frame: int, size: int, mirrored: bool = False) -> Face:
+    """A frame of a clip, scaled to `size` pixels, mirrored if asked for; InputError for one that is not square."""
+    pixels = clip.pictures[frame].read()
+    if pixels.shape[0] != pixels.shape[1]:
+        raise InputError(
+            f"{clip.key}: a frame is {pixels.shape[1]}x{pixels.shape[0]}; clips are squares (data prepare)"
+        )
+    if len(pixels) != size:
+        pixels = resize_pixels(pixels, size, size)
+    landmarks = clip.landmarks[frame] * size - np.array([0.5, 0.5, 0], np.float32)
+    if mirrored:
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+        landmarks = landmarks[mirror_partners()]
+        landmarks[:, 0] = size - 1 - landmarks[:, 0]
+    return Face(pixels, landmarks)
+
+
+def build_coarse_pairs(
+    clips: Sequence[TrackedClip],
+    options: PairOptions,
+    make: PairGenerator,
+    folder: Path,
+    *,
+    workers: int = 1,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> CoarsePairs:
+    """Make what is not made yet of the clips' pairs, in `folder`; report(done, total) tells of clips.
+
+    Killed at any moment and called again, it goes on: a row counts when its checksum is there and right. The
+    file's name says from what it was made. Raises InputError for clips with fewer than two frames, OutputError
+    where there is no room.
+    """
+    short = [clip.key for clip in clips if len(clip.pictures) < 2]
+    if short or not clips:
+        raise InputError(f"pairs need clips of at least 2 frames; too short: {', '.join(short[:3]) or 'no clip given'}")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"pairs-{_digest(clips, options, make)}.npy"
+    if not path.exists():
+        with replace_file(path) as temporary:
+            _allocate(temporary, _row_type(options), len(clips) * _rows_per_clip(options))
+    jobs = [(clip, number, options, make, path) for number, clip in enumerate(clips)]
+    if workers == 1:
+        for done, job in enumerate(jobs):
+            _fill_clip(*job)
+            report(done + 1, len(jobs))
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
+            try:
+                for done, future in enumerate(as_completed([pool.submit(_fill_clip, *job) for job in jobs])):
+                    future.result()
+                    report(done + 1, len(jobs))
+            finally:
+                pool.shutdown(cancel_futures=True)  # a mistake or Ctrl-C does not wait for the other clips
+    return CoarsePairs(clips, options, path)
+
+
+def _allocate(path: Path, row_type: np.dtype, num_rows: int) -> None:
+    """Make an empty file of all rows, its room on the disk taken now rather than missed later."""
+    size = num_rows * row_type.itemsize
+    if shutil.disk_usage(path.parent).free < size:
+        raise OutputError(f"the pairs need {size / 1e9:.1f} GB in {path.parent}; make space or set data.cache")
+    np.lib.format.open_memmap(path, "w+", row_type, (num_rows,)).flush()
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file, explain_failure(path):
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def _fill_clip(clip: TrackedClip, number: int, options: PairOptions, make: PairGenerator, path: Path) -> None:
+    """Make the rows of one clip that are missing, one source at a time."""
+    rows = np.load(path, mmap_mode="r+")
+    first = number * _rows_per_clip(options)
+    for mirrored in (False, True)[: 1 + options.mirrored]:
+        for place in range(options.sources_per_clip):
+            part = slice(first, first + options.drivings_per_source)
+            first = part.stop
+            if all(record["checksum"] == _checksum(record["coarse"]) for record in rows[part]):
+                continue
+            draws = np.random.default_rng((options.seed, zlib.crc32(clip.key.encode()), mirrored, place))
+            source, *drivings = _draw_frames(draws, len(clip.pictures), options.drivings_per_source)
+            faces = [read_face(clip, frame, options.size, mirrored) for frame in (source, *drivings)]
+            for row, frame, pair in zip(rows[part], drivings, make(faces[0], faces[1:], draws), strict=True):
+                row["coarse"], row["attributes"] = pair.coarse, (pair.attributes_source, pair.attributes_driving)
+                row["source"], row["driving"], row["mirrored"] = source, frame, mirrored
+                row["checksum"] = _checksum(row["coarse"])  # last: it says that the row is whole
+
+
+def _draw_frames(draws: np.random.Generator, num_frames: int, num_drivings: int) -> list[int]:
+    """A source and driving frames other than it, each again only when there are too few."""
+    source = int(draws.integers(num_frames))
+    others = draws.permutation([frame for frame in range(num_frames) if frame != source])
+    return [source, *np.resize(others, num_drivings).tolist()]
+
+
+def _row_type(options: PairOptions) -> np.dtype:
+    return np.dtype(
+        [
+            ("coarse", "u1", (options.size, options.size, 3)),
+            ("attributes", "f4", (2, 56)),
+            ("source", "i4"),
+            ("driving", "i4"),
+            ("mirrored", "?"),
+            ("checksum", "u4"),
+        ]
+    )
+
+
+def _rows_per_clip(options: PairOptions) -> int:
+    return (1 + options.mirrored) * options.sources_per_clip * options.drivings_per_source
+
+
+def _clip_of(row: int, options: PairOptions) -> int:
+    return row // _rows_per_clip(options)
+
+
+def _checksum(pixels: Pixels) -> int:
+    """Never 0, which stands for a row that is not made."""
+    return zlib.crc32(pixels.tobytes()) or 1
+
+
+def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: PairGenerator) -> str:
+    """Names what the pairs are made from: clips with their pictures' sizes and landmarks, options, generator."""
+    sizes: list[Any] = [
+        (clip.key, [picture.size for picture in clip.pictures], zlib.crc32(clip.landmarks.tobytes())) for clip in clips
+    ]
+    content = json.dumps([sizes, asdict(options), make.name], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _begin_worker() -> None:
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself

@@ -1,0 +1,1 @@
+"""From raw videos to shards of tracked clips."""

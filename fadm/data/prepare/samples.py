@@ -1,0 +1,173 @@
+"""A clip as the files of one sample, and what is told of a recording beside its samples."""
+
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from fadm.attributes.landmark_model import LandmarkModel
+from fadm.data.prepare.face_tracks import select_frames
+from fadm.data.prepare.layouts import Recording
+from fadm.data.prepare.options import NO_FACE, PrepareOptions
+from fadm.data.prepare.selection import STRIP, Candidate, spread_evenly
+from fadm.data.prepare.work_folder import OUTCOME, STRIPS
+from fadm.data.shard_writer import pack_array, pack_members
+from fadm.media.crop import copy_square, resize_pixels
+from fadm.media.frames import Frame
+
+Pixels = NDArray[np.uint8]
+
+THUMBNAIL = 64  # pixels
+THUMBNAIL_QUALITY = 75
+
+
+@dataclass(frozen=True)
+class ClipNote:
+    """What the summary says of a clip; reason and detail are empty for one that is kept."""
+
+    key: str
+    identity: str
+    frames: int
+    seconds: float
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass
+class Outcome:
+    """What became of one recording; problem: why it could not be read."""
+
+    file: str
+    problem: str = ""
+    seconds: float = 0.0
+    notes: list[ClipNote] = field(default_factory=list)
+    strips: dict[str, bytes] = field(default_factory=dict)  # a JPEG for each note's key
+    samples: dict[str, bytes] = field(default_factory=dict)  # files by name, those of a sample together
+
+
+def pack_outcomes(outcomes: Iterable[Outcome]) -> bytes:
+    """Outcomes as one tar: what is told of them, the strips, the samples."""
+    told: list[dict[str, Any]] = []
+    strips: dict[str, bytes] = {}
+    samples: dict[str, bytes] = {}
+    for outcome in outcomes:
+        notes = [asdict(note) for note in outcome.notes]
+        told.append({"file": outcome.file, "problem": outcome.problem, "seconds": outcome.seconds, "notes": notes})
+        strips |= {f"{STRIPS}{key}.jpg": content for key, content in outcome.strips.items()}
+        samples |= outcome.samples
+    return pack_members({OUTCOME: json.dumps(told).encode()} | strips | samples)
+
+
+def cut_crops(
+    frames: Iterable[Frame], candidates: list[Candidate], size: int, quality: int
+) -> tuple[list[list[bytes]], list[bytes]]:
+    """Read the frames again -> the JPEG files of each candidate that is kept, and a strip of each candidate."""
+    wanted: dict[int, list[int]] = {}
+    for index, candidate in enumerate(candidates):
+        for number in candidate.numbers:
+            wanted.setdefault(number, []).append(index)
+    files: list[list[bytes]] = [[] for _ in candidates]
+    thumbnails: list[list[Pixels]] = [[] for _ in candidates]
+    shown = [{c.numbers[i] for i in spread_evenly(len(c.numbers), STRIP)} for c in candidates]
+    for number, frame in select_frames(frames if wanted else (), set(wanted).__contains__):
+        for index in wanted.pop(number):
+            candidate, is_kept = candidates[index], not candidates[index].reason
+            if is_kept or number in shown[index]:
+                crop = copy_square(frame.pixels, candidate.window, size if is_kept else THUMBNAIL)
+                if is_kept:
+                    files[index].append(_pack_jpeg(crop, quality))
+                if number in shown[index]:
+                    thumbnails[index].append(resize_pixels(crop, THUMBNAIL, THUMBNAIL))
+        if not wanted:
+            break
+    return files, [_pack_strip(row) for row in thumbnails]
+
+
+def make_sample(
+    key: str,
+    recording: Recording,
+    candidate: Candidate,
+    pictures: list[bytes],
+    video: tuple[int, int, float],
+    model: LandmarkModel,
+    options: PrepareOptions,
+) -> dict[str, bytes]:
+    """The files of a clip by name; video: width, height, frames per second.
+
+    Landmarks are fractions of the crop (MediaPipe's convention: 0 and 1 are its edges), attributes are fitted with
+    one identity for the clip.
+    """
+    width, height, rate = video
+    window, landmarks = candidate.window, candidate.landmarks
+    origin, centred = np.array([window.left, window.top, 0], np.float32), np.array([0.5, 0.5, 0], np.float32)
+    fractions = (landmarks + centred - origin) / window.side
+    attributes, _ = model.fit(torch.from_numpy(landmarks))
+    info = {
+        "clip": key,
+        "identity": recording.identity,
+        "frames": len(pictures),
+        "frame_numbers": list(candidate.numbers),
+        "frames_per_second": rate,
+        "tier": options.tier,
+        "source": recording.source,
+        "terms": options.terms,
+        "file": recording.file,
+        "split": recording.split,
+        "shot": candidate.shot,
+        "person": candidate.person,
+        "window": [window.left, window.top, window.side],
+        "video_size": [width, height],
+    }
+    digits = max(2, len(str(len(pictures) - 1)))
+    files = {f"{key}.{index:0{digits}d}.jpg": picture for index, picture in enumerate(pictures)}
+    files[f"{key}.landmarks.npy"] = pack_array(fractions.astype(np.float16))
+    files[f"{key}.attributes.npy"] = pack_array(attributes.vector.numpy().astype(np.float16))
+    files[f"{key}.json"] = json.dumps(info, ensure_ascii=False).encode(errors="replace")
+    return files
+
+
+def make_outcome(
+    recording: Recording,
+    candidates: list[Candidate],
+    crops: tuple[list[list[bytes]], list[bytes]],
+    video: tuple[int, int, float],
+    seconds: float,
+    model: LandmarkModel,
+    options: PrepareOptions,
+) -> Outcome:
+    """Samples of the clips that are kept, and a note on each candidate, numbered in their order."""
+    outcome = Outcome(recording.file, seconds=round(seconds, 3))
+    for index, (candidate, pictures, strip) in enumerate(zip(candidates, *crops, strict=True)):
+        key = recording.name if recording.kind == "still" else f"{recording.name}__{index:04d}"
+        outcome.notes.append(
+            ClipNote(
+                key,
+                recording.identity,
+                len(pictures),
+                round(candidate.seconds, 3),
+                candidate.reason,
+                candidate.detail,
+            )
+        )
+        outcome.strips[key] = strip
+        if not candidate.reason:
+            outcome.samples |= make_sample(key, recording, candidate, pictures, video, model, options)
+    if not candidates:
+        outcome.notes.append(ClipNote(recording.name, recording.identity, 0, outcome.seconds, NO_FACE))
+    return outcome
+
+
+def _pack_jpeg(pixels: Pixels, quality: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=0)
+    return file.getvalue()
+
+
+def _pack_strip(thumbnails: list[Pixels]) -> bytes:
+    return _pack_jpeg(np.concatenate(thumbnails, axis=1), THUMBNAIL_QUALITY) if thumbnails else b""

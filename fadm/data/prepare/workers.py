@@ -1,0 +1,126 @@
+"""Processes that prepare recordings: each with one thread, none outlives the command, a crash costs one job."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from fadm.data.prepare.layouts import Recording
+from fadm.data.prepare.options import PrepareOptions
+from fadm.errors import OutputError
+
+Job = tuple[Recording, ...]
+
+PROCESSES = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
+_THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def run_jobs(jobs: Mapping[Path, Job], options: PrepareOptions, num_workers: int) -> Generator[tuple[Path, str]]:
+    """Prepare jobs in processes, each written whole to its place -> the places as they are done.
+
+    A job whose process dies is tried once more; with its place comes what killed it then, empty for all others.
+    Raises OutputError when a result cannot be written.
+    """
+    waiting = list(jobs)[::-1]
+    crashed: set[Path] = set()
+    workers: dict[Connection, tuple[BaseProcess, Path]] = {}
+    try:
+        while waiting or workers:
+            while waiting and len(workers) < num_workers:
+                _start_worker(workers, waiting.pop(), jobs, options)
+            for connection in wait(list(workers)):
+                assert isinstance(connection, Connection)
+                process, place = workers.pop(connection)
+                crash = _receive(connection, process)
+                if not crash and waiting:
+                    workers[connection] = (process, waiting.pop())
+                    _hand_over(connection, workers[connection][1], jobs)
+                elif not crash:
+                    _end(connection, process)
+                if crash and place not in crashed:
+                    crashed.add(place)
+                    waiting.insert(0, place)
+                else:
+                    yield place, crash
+    finally:
+        for connection, (process, _) in workers.items():
+            _end(connection, process)
+
+
+def _start_worker(
+    workers: dict[Connection, tuple[BaseProcess, Path]], place: Path, jobs: Mapping[Path, Job], options: PrepareOptions
+) -> None:
+    connection, far_end = multiprocessing.Pipe()
+    process = PROCESSES.Process(target=serve, args=(far_end, options), daemon=True)
+    limits = {name: os.environ.get(name) for name in _THREAD_LIMITS}
+    os.environ.update(dict.fromkeys(_THREAD_LIMITS, "1"))  # read by the libraries when the process loads them
+    try:
+        process.start()
+    finally:
+        for name, limit in limits.items():
+            os.environ.pop(name) if limit is None else os.environ.update({name: limit})
+    far_end.close()
+    workers[connection] = (process, place)
+    _hand_over(connection, place, jobs)
+
+
+def _hand_over(connection: Connection, place: Path, jobs: Mapping[Path, Job]) -> None:
+    with suppress(BrokenPipeError):  # a process that died is noticed when its answer is awaited
+        connection.send((place, jobs[place]))
+
+
+def _end(connection: Connection, process: BaseProcess) -> None:
+    """Whatever a process still does is not wanted: files are written whole or not at all."""
+    process.kill()
+    process.join()
+    connection.close()
+
+
+def _receive(connection: Connection, process: BaseProcess) -> str:
+    """What a process answers; if it is dead, how it died. Raises OutputError that happened there."""
+    try:
+        failure = connection.recv()
+    except (EOFError, OSError):
+        process.join()
+        connection.close()
+        return f"the process that prepared it ended with status {process.exitcode}"
+    if failure is not None:
+        raise OutputError(failure)
+    return ""
+
+
+def serve(connection: Connection, options: PrepareOptions) -> None:
+    """Do one job after the other until the connection is closed; ends at once with the process that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    import torch
+
+    from fadm.data.prepare.recordings import prepare_job
+    from fadm.face.tracker import silent_native_log
+    from fadm.files import write_whole
+
+    torch.set_num_threads(1)
+    with suppress(EOFError):
+        while True:
+            place, job = connection.recv()
+            with silent_native_log():  # the parent has a bar on that stream
+                content = prepare_job(job, options)
+            try:
+                write_whole(place, content)
+            except OutputError as error:
+                connection.send(str(error))
+            else:
+                connection.send(None)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

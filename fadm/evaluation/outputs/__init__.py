@@ -1,0 +1,1 @@
+"""What a finished run is written to: tables, plots, report."""

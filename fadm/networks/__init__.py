@@ -1,0 +1,1 @@
+"""Frozen pretrained networks, which losses and metrics look through."""

@@ -1,0 +1,81 @@
+"""Face embeddings: what describes whose face it is, and dlib's network, whose weights a package carries."""
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fadm.errors import PackageError
+from fadm.face.topology import NUM_SURFACE
+from fadm.media.crop import square_around, to_pixels
+from fadm.optional import require
+
+EMBEDDING_SIZE = 128
+CHIP_SIDE, CHIP_PADDING = 150, 0.25
+BOX_SCALE = 0.91  # side of dlib's detection over the longer side of the landmarks' box, the median of tracked clips
+MODELS_PACKAGE = "face_recognition_models"
+ALIGNMENT_FILE = "shape_predictor_5_face_landmarks.dat"
+EMBEDDING_FILE = "dlib_face_recognition_resnet_model_v1.dat"
+
+
+class FaceEmbedder(Protocol):
+    """A network that describes whose face it is."""
+
+    name: str
+    size: int
+    digest: str  # of the file that the user gave, empty for a network that a package carries
+
+    def embed(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Frame (H, W, 3) and its face's landmarks (478, 3) in pixels -> embedding (size,)."""
+
+
+class DlibEmbedder:
+    """dlib's face recognition network (King, 2017): embeddings of 128 numbers.
+
+    The face is found by its landmarks, not by dlib's detector, which overlooks turned faces; embeddings by either
+    agree to a cosine of 0.9997 in the median. The scale is narrow: on our validation clips two people have a cosine
+    of 0.83 in the median, two frames of one shot 0.98.
+    """
+
+    name = "dlib"
+    size = EMBEDDING_SIZE
+    digest = ""
+
+    def __init__(self) -> None:
+        """Raises PackageError when dlib or its models are missing."""
+        dlib = require("dlib", package="dlib-bin", purpose="csim_dlib")
+        spec = find_spec(MODELS_PACKAGE)  # never imported: its __init__ needs what setuptools no longer has
+        if spec is None or spec.origin is None:
+            raise PackageError(
+                "csim_dlib needs the package face-recognition-models, which is not installed: "
+                "`pip install face-recognition-models`, or `pip install '.[eval]'` in fadm's folder for all that can "
+                "be had so"
+            )
+        folder = Path(spec.origin).parent / "models"
+        self._dlib: Any = dlib
+        self._align = dlib.shape_predictor(str(folder / ALIGNMENT_FILE))
+        self._network = dlib.face_recognition_model_v1(str(folder / EMBEDDING_FILE))
+
+    def embed(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `FaceEmbedder`."""
+        box = square_around(landmarks[:NUM_SURFACE], BOX_SCALE)
+        rectangle = self._dlib.rectangle(box.left, box.top, box.left + box.side - 1, box.top + box.side - 1)
+        aligned = self._align(pixels, rectangle)
+        chip = self._dlib.get_face_chip(pixels, aligned, CHIP_SIDE, CHIP_PADDING)
+        return np.array(self._network.compute_face_descriptor(chip))
+
+
+def embed_pictures(pictures: Iterable[Tensor], landmarks: Tensor, embedder: FaceEmbedder) -> Tensor:
+    """Embeddings of the faces: pictures (3, H, W) in [0, 1], landmarks (T, 478, 3) -> (T, size), NaN without a face."""
+    rows = []
+    for picture, points in zip(pictures, landmarks, strict=True):
+        if points.isnan().any():
+            rows.append(torch.full((embedder.size,), torch.nan))
+        else:
+            rows.append(torch.from_numpy(embedder.embed(to_pixels(picture[None]), points.numpy())).float())
+    return torch.stack(rows) if rows else torch.empty(0, embedder.size)

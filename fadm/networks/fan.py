@@ -1,0 +1,42 @@
+"""The 68 landmarks of FAN, on which the field's scripts measure AKD, where face-alignment and its weights are."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadm.errors import PackageError
+from fadm.face.topology import NUM_SURFACE
+from fadm.optional import find_checkpoint, require
+
+NAME = "akd_fan68"
+NUM_FAN = 68
+FAN_FILE = "2DFAN4-11f355bf06.pth.tar"
+FAN_URL = f"https://www.adrianbulat.com/downloads/python-fan/{FAN_FILE}"
+
+
+class FAN:
+    """Bulat and Tzimiropoulos, "How far are we from solving the 2D & 3D face alignment problem?", arXiv 1703.07332.
+
+    The network is that of FOMM's scripts; the face is found by our tracker, not by their detector.
+    """
+
+    def __init__(self) -> None:
+        """Raises PackageError when face-alignment 1.5 or its weights are missing; nothing is downloaded."""
+        package = require("face_alignment", package="face-alignment", purpose=NAME, extra=None)
+        find_checkpoint(None, FAN_FILE, url=FAN_URL, purpose=NAME)
+        points = package.LandmarksType.TWO_D
+        try:  # "folder" stands for a detector that needs no weights
+            self._network: Any = package.FaceAlignment(
+                points, device="cpu", flip_input=False, face_detector="folder", compile=False
+            )
+        except TypeError as error:
+            raise PackageError(f"{NAME} needs face-alignment 1.5 or later: `pip install -U face-alignment`") from error
+
+    def find(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Frame (H, W, 3) and our landmarks (478, 3) in pixels -> FAN's (68, 2) in pixels, NaN without a face."""
+        if np.isnan(landmarks).any():
+            return np.full((NUM_FAN, 2), np.nan, np.float32)
+        surface = landmarks[:NUM_SURFACE, :2]
+        box = np.concatenate([surface.min(axis=0), surface.max(axis=0)])
+        return self._network.get_landmarks_from_image(pixels, detected_faces=[box])[0].astype(np.float32)

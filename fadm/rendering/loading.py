@@ -1,0 +1,20 @@
+"""Renderers by the names of their weights."""
+
+from pathlib import Path
+from typing import cast
+
+from fadm.rendering.options import RendererConfig
+from fadm.rendering.renderer import DiffusionRenderer
+from fadm.weights.registry import load_network
+
+
+def load_renderer(name: str | Path) -> DiffusionRenderer:
+    """Load a renderer, in evaluation mode.
+
+    Args:
+        name: Name of the weights (`fadm weights list`), or a .safetensors file.
+
+    Raises:
+        WeightsError: There is no such file, it holds another kind of network, or its tensors do not fit.
+    """
+    return cast(DiffusionRenderer, load_network(name, {"fadm": (RendererConfig, DiffusionRenderer)}))

@@ -1,0 +1,241 @@
+"""The paper's renderer: conditioner and denoiser, which share one time embedding (FADM, figure 2)."""
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fadm.device import autocast, choose_dtype
+from fadm.diffusion.blocks import TimeEmbedding, to_patches
+from fadm.diffusion.loss import measure_error
+from fadm.diffusion.sampling import (
+    NoiseFunction,
+    Predict,
+    sample_ddim,
+    sample_ddpm,
+    sample_dpm_solver,
+    spaced_timesteps,
+    video_noise,
+)
+from fadm.diffusion.schedule import (
+    make_schedule,
+    prediction_target,
+    q_sample,
+    x0_from_output,
+)
+from fadm.diffusion.unet import UNet
+from fadm.errors import ConfigError, OptionError
+from fadm.rendering.conditioner import (
+    AttributeGuidedConditioner,
+    ConditionFeatures,
+    color_loss,
+)
+from fadm.rendering.conditions import Conditions
+from fadm.rendering.options import LossOptions, RendererConfig, RenderOptions
+from fadm.rendering.repair import Repair, apply_repair, count_channels, limit_taking, read_repair
+
+
+@dataclass(frozen=True)
+class RendererLoss:
+    """Weighted scalars, whose sum the paper minimises; picture (B, 3, H, W): the estimate that the answer implies."""
+
+    denoising: Tensor
+    color: Tensor
+    picture: Tensor
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """B rendered frames: pictures (B, 3, H, W); repair: what made them of coarse frame and source, where that is known.
+
+    The repair can be made at a higher resolution than the renderer's own.
+    """
+
+    pictures: Tensor
+    repair: Repair | None
+
+
+@dataclass(frozen=True)
+class RendererFeatures:
+    """What all steps of B frames share; guides, each (B, 3 patch^2, h, w): what the denoiser sees of pictures."""
+
+    condition: ConditionFeatures
+    guides: list[Tensor]
+    conditions: Conditions
+
+
+class DiffusionRenderer(nn.Module):
+    """Renders coarse frames again, guided by their colours and by the attributes (paper, section 3.2)."""
+
+    def __init__(self, config: RendererConfig) -> None:
+        super().__init__()
+        _check(config)
+        self.config = config
+        self.schedule = make_schedule(config.schedule, config.timesteps)
+        self.time_embedding = TimeEmbedding(config.unet.channels)
+        self.conditioner = AttributeGuidedConditioner(config.conditioner)
+        self.unet = UNet(config.unet)
+        width, attributes = config.unet.channels, config.conditioner.attribute_channels
+        self.attributes = nn.Linear(attributes, width) if config.use_attributes else None
+        if config.target == "correction":  # an untrained renderer leaves the coarse frame as it is
+            nn.init.zeros_(self.unet.head.conv.weight)
+            nn.init.zeros_(cast(Tensor, self.unet.head.conv.bias))
+        # the layout in which convolutions are fastest; PyTorch's own annotations lack this keyword
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x_t: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+        """x_t (B, 3, H, W), t (B,) int64 -> the configured prediction (B, 3, H, W)."""
+        return self.denoise(x_t, t, self.encode(conditions))
+
+    def encode(self, conditions: Conditions) -> RendererFeatures:
+        """The features that all steps share; raises OptionError for what is needed and missing, and for odd sizes."""
+        self.check_size(*conditions.coarse.shape[2:])
+        if conditions.source is None and (self.config.use_source or self.config.repairs):
+            raise OptionError("this renderer looks at the source picture; none was given")
+        if conditions.person is None and self.config.use_person:
+            raise OptionError("this renderer is told where the person is; no such probabilities were given")
+        seen = [conditions.coarse] * self.config.use_coarse + [conditions.source] * self.config.use_source
+        seen += [conditions.person] * self.config.use_person
+        guides = [to_patches(picture, self.config.conditioner.patch) for picture in seen if picture is not None]
+        return RendererFeatures(self.conditioner.encode(conditions), guides, conditions)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise OptionError for pictures that cannot be cut into patches and halved as often as the U-Net does."""
+        multiple = self.config.conditioner.patch * self.unet.stride
+        if height % multiple or width % multiple:
+            raise OptionError(
+                f"this renderer takes pictures whose sides are multiples of {multiple}, not {width}x{height}"
+            )
+
+    def denoise(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
+        """As `forward`, from features that were encoded before: z_d(x_t, t, P_cond(a, m, t)) of the paper."""
+        return self.read_answer(self.answer(x_t, t, features), features)
+
+    def answer(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
+        """What the U-Net says of patches: (B, unet.out_channels, H / patch, W / patch)."""
+        patch, time = self.config.conditioner.patch, self.time_embedding(t)  # (B, channels)
+        if self.attributes is not None:
+            time = time + self.attributes(features.condition.attribute_difference)
+        condition = self.conditioner.fuse(features.condition, time)  # (B, 3 patch^2, H / patch, W / patch)
+        parts = (condition, to_patches(x_t, patch), *features.guides)
+        return self.unet(torch.cat([part.to(condition.dtype) for part in parts], dim=1), time)
+
+    def read_answer(self, answer: Tensor, features: RendererFeatures) -> Tensor:
+        """The prediction (B, 3, H, W) that an answer means."""
+        if not self.config.repairs:
+            return F.pixel_shuffle(answer, self.config.conditioner.patch)  # (B, 3, H, W)
+        coarse, source = features.conditions.coarse, features.conditions.source
+        assert source is not None
+        return self.to_x0(apply_repair(self.read_repair(answer, features), coarse, source), coarse)
+
+    def read_repair(self, answer: Tensor, features: RendererFeatures) -> Repair:
+        """The repair that an answer means, of a renderer that repairs."""
+        repair = read_repair(answer, self.config.conditioner.patch, self.config.correction_scale)
+        if not self.config.use_person:
+            return repair
+        coarse, source, person = features.conditions.coarse, features.conditions.source, features.conditions.person
+        assert source is not None and person is not None
+        return replace(repair, mask=limit_taking(repair.mask, person, coarse, source))
+
+    def loss(
+        self, picture: Tensor, t: Tensor, eps: Tensor, conditions: Conditions, options: LossOptions
+    ) -> RendererLoss:
+        """The paper's losses for pictures and noise eps (B, 3, H, W) at t (B,) int64."""
+        features = self.encode(conditions)
+        x0 = self.to_x0(picture, conditions.coarse)
+        x_t = q_sample(x0, t, eps, self.schedule)
+        output = self.denoise(x_t, t, features).float()
+        target = prediction_target(x0, eps, t, self.schedule, self.config.prediction)
+        estimate = x0_from_output(output, x_t, t, self.schedule, self.config.prediction)
+        return RendererLoss(
+            denoising=options.denoising_weight * measure_error(options.denoising, output, target),
+            color=options.color_weight * color_loss(features.condition, options.color),
+            picture=self.to_picture(estimate, conditions.coarse),
+        )
+
+    def render(self, conditions: Conditions, options: RenderOptions, first_frame: int = 0) -> Rendering:
+        """Render B successive frames of a video, pictures in [0, 1]; the same seed gives the same video.
+
+        first_frame: the number of the batch's first frame in its video, for the noise. Raises OptionError for
+        options out of range.
+        """
+        B, *size = conditions.coarse.shape
+        frames = range(first_frame, first_frame + B)
+        noise = video_noise(options.seed, frames, (size[0], size[1], size[2]), shared=options.shared_noise)
+        device = conditions.coarse.device
+        sampled = self.sample(conditions, options, lambda t: noise(t).to(device))
+        return replace(sampled, pictures=sampled.pictures.clamp(0, 1))
+
+    @torch.inference_mode()
+    def sample(self, conditions: Conditions, options: RenderOptions, noise_fn: NoiseFunction) -> Rendering:
+        """The sampling loop with the given noise: conditions of B frames -> pictures, not limited to 0..1.
+
+        noise_fn: t -> noise (B, 3, H, W) of the step that leaves t; that of t = config.timesteps is x_T.
+        """
+        coarse, device = conditions.coarse, conditions.coarse.device
+        context = autocast(device, choose_dtype(device, options.precision))
+        with context:
+            features = self.encode(conditions)
+        answer: Tensor | None = None
+
+        def predict(x_t: Tensor, step: int) -> Tensor:
+            nonlocal answer
+            t = torch.full((x_t.shape[0],), step, device=device)
+            with context:
+                answer = self.answer(x_t, t, features)
+                output = self.read_answer(answer, features)
+            x0 = x0_from_output(output.float(), x_t, t, self.schedule, self.config.prediction)
+            return x0 if options.clip is None else self.to_x0(self.to_picture(x0, coarse).clamp(*options.clip), coarse)
+
+        timesteps = spaced_timesteps(options.num_steps, self.config.timesteps, options.strength)
+        x = noise_fn(self.config.timesteps)
+        if options.strength < 1:
+            t = torch.full((x.shape[0],), timesteps[0], device=device)
+            x = q_sample(self.to_x0(coarse, coarse), t, x, self.schedule)
+        pictures = self.to_picture(self._walk(predict, x, timesteps, options, noise_fn), coarse)
+        # every walk ends at the last estimate of x0, so the last answer's repair is the picture's
+        repair = self.read_repair(answer, features) if self.config.repairs and answer is not None else None
+        return Rendering(pictures, repair)
+
+    def _walk(
+        self, predict: Predict, x: Tensor, timesteps: list[int], options: RenderOptions, noise_fn: NoiseFunction
+    ) -> Tensor:
+        if options.sampler == "ddpm":
+            return sample_ddpm(predict, x, self.schedule, timesteps, noise_fn)
+        if options.sampler == "ddim":
+            return sample_ddim(predict, x, self.schedule, timesteps, noise_fn, options.eta)
+        if options.sampler == "dpm_solver":
+            return sample_dpm_solver(predict, x, self.schedule, timesteps)
+        raise OptionError(f"sampler {options.sampler!r} is unknown; choose ddpm, ddim or dpm_solver")
+
+    def to_x0(self, picture: Tensor, coarse: Tensor) -> Tensor:
+        """What is diffused, for a picture (B, 3, H, W)."""
+        return picture if self.config.target == "picture" else self.config.correction_scale * (picture - coarse)
+
+    def to_picture(self, x0: Tensor, coarse: Tensor) -> Tensor:
+        """The inverse of `to_x0`."""
+        return x0 if self.config.target == "picture" else coarse + x0 / self.config.correction_scale
+
+
+def _check(config: RendererConfig) -> None:
+    unet, conditioner = config.unet, config.conditioner
+    if conditioner.time_channels != unet.channels:
+        raise ConfigError(
+            f"conditioner.time_channels {conditioner.time_channels} must equal unet.channels {unet.channels}, "
+            "since both read one time embedding"
+        )
+    picture = 3 * conditioner.patch**2
+    seen = picture * (2 + config.use_coarse + config.use_source) + 2 * conditioner.patch**2 * config.use_person
+    answered = count_channels(conditioner.patch) if config.repairs else picture
+    if (unet.in_channels, unet.out_channels) != (seen, answered):
+        raise ConfigError(
+            f"unet.in_channels {unet.in_channels} must be {seen} and unet.out_channels {unet.out_channels} must be "
+            f"{answered}: x_t, the condition and each picture that is seen have 3 patch^2 = {picture} channels, "
+            "the places of the person 2 patch^2"
+        )
+    if not config.correction_scale > 0:
+        raise ConfigError(f"correction_scale {config.correction_scale} must be above 0")
+    if config.repairs and (config.prediction, config.target) != ("x0", "correction"):
+        raise ConfigError("repairs = true is an answer to prediction = 'x0' and target = 'correction'")

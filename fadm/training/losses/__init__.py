@@ -1,0 +1,1 @@
+"""What training objectives are made of."""

@@ -1,0 +1,82 @@
+"""The kinds of released models: how to recognise their files, rename their tensors and build them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from fadm.attributes.deca import DECA, DECAConfig
+from fadm.attributes.flame import FLAME, FLAMEConfig, FLAMELandmarks, FLAMELandmarksConfig
+from fadm.coarse.face_vid2vid.model import FaceVid2Vid, FaceVid2VidConfig
+from fadm.coarse.fomm.model import FOMM, FOMMConfig
+from fadm.rendering.options import RendererConfig
+from fadm.rendering.renderer import DiffusionRenderer
+from fadm.weights.released import deca, face_vid2vid, fadm, flame, flame_landmarks, fomm
+
+RELEASED_LICENCE = "its authors' terms: non-commercial use only"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of released model.
+
+    entries: first parts of the keys that belong to the model; what else a file holds (optimizers,
+    discriminators, counters) is left out. A file is of the first kind whose first entry it has.
+    table: the renaming table. config: the dataclass that `build` takes.
+    """
+
+    title: str
+    entries: tuple[str, ...]
+    table: ModuleType
+    config: type[Any]
+    build: Callable[[Any], nn.Module]
+
+
+KINDS: dict[str, Kind] = {
+    "fadm": Kind(
+        title="FADM diffusion model",
+        entries=("condition_conv", "time_mlp", "downs", "mid", "ups", "final_conv"),
+        table=fadm,
+        config=RendererConfig,
+        build=DiffusionRenderer,
+    ),
+    "face_vid2vid": Kind(
+        title="Face vid2vid",
+        entries=("he_estimator", "kp_detector", "generator"),
+        table=face_vid2vid,
+        config=FaceVid2VidConfig,
+        build=FaceVid2Vid,
+    ),
+    "fomm": Kind(
+        title="first order motion model",
+        entries=("kp_detector", "generator"),
+        table=fomm,
+        config=FOMMConfig,
+        build=FOMM,
+    ),
+    "deca": Kind(
+        title="DECA",
+        entries=("E_flame", "E_detail", "D_detail"),
+        table=deca,
+        config=DECAConfig,
+        build=DECA,
+    ),
+    "flame": Kind(
+        title="FLAME head model",
+        entries=("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table"),
+        table=flame,
+        config=FLAMEConfig,
+        build=FLAME,
+    ),
+    "flame_landmarks": Kind(
+        title="FLAME landmark embedding",
+        entries=tuple(
+            f"{group}_lmk_{part}" for group in ("static", "dynamic", "full") for part in ("faces_idx", "bary_coords")
+        ),
+        table=flame_landmarks,
+        config=FLAMELandmarksConfig,
+        build=FLAMELandmarks,
+    ),
+}

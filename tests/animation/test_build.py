@@ -1,0 +1,235 @@
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from fadm.animation.animator import Animator
+from fadm.animation.build import (
+    DEFAULT_RENDERER,
+    check_choices,
+    check_refinement,
+    choose_renderer,
+    render_options,
+    sees_driver,
+)
+from fadm.animation.files import animate_file
+from fadm.attributes.motion import save_motion
+from fadm.errors import FadmError, OptionError, WeightsError
+from fadm.media.reader import open_frames
+from fadm.options import AnimateOptions, EnhanceOptions
+from fadm.rendering.presets import get_preset
+from fadm.rendering.renderer import DiffusionRenderer
+from tests.clips import carphone_frames, write_clip
+from tests.media.samples import ASTRONAUT
+from tests.networks import BY_DECA, BY_LANDMARKS, RENDERER, save_network, tiny_networks
+
+COARSE, PRESETS = ("geometric", "fomm", "face_vid2vid"), ("default", "paper", "released")
+SENSELESS = [(coarse, BY_LANDMARKS, "released") for coarse in COARSE[1:]]
+SENSIBLE = [
+    *((coarse, "none", "auto") for coarse in COARSE),
+    *(chosen for chosen in product(COARSE, (BY_LANDMARKS, BY_DECA), PRESETS) if chosen not in SENSELESS),
+]
+NUM_FRAMES, SIZE = 2, 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    with tiny_networks(home):
+        short = DiffusionRenderer(replace(RENDERER, timesteps=30))
+        save_network(home, "short", short, {"kind": "fadm", "attributes": "landmarks"})
+        yield home
+
+
+@pytest.fixture(scope="module")
+def animator():
+    return Animator(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    return open_frames(write_clip(tmp_path_factory.mktemp("driver") / "a.mp4", carphone_frames()[:NUM_FRAMES]))
+
+
+@pytest.fixture(scope="module")
+def motion(animator, driver):
+    return animator.read_motion(driver, AnimateOptions())[0]
+
+
+@pytest.fixture(scope="module")
+def motion_file(motion, tmp_path_factory):
+    path = tmp_path_factory.mktemp("motion") / "a.json"
+    save_motion(motion, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sources(animator):
+    return {crop: animator.prepare(ASTRONAUT, AnimateOptions(crop=crop, size=SIZE)) for crop in (True, False)}
+
+
+def render(animator, sources, motion, options, driver=None):
+    check_choices(options, has_pictures=driver is not None)
+    prepared = sources[options.crop]
+    return list(animator.render(prepared, animator.anchor(prepared, motion, options), options, driver))
+
+
+@pytest.mark.parametrize("crop", [True, False], ids=["crop", "full"])
+@pytest.mark.parametrize(("coarse", "renderer", "preset"), SENSIBLE)
+def test_every_combination_that_makes_sense(animator, sources, motion, driver, coarse, renderer, preset, crop):
+    steps = None if renderer == "none" else 1
+    options = AnimateOptions(coarse=coarse, renderer=renderer, preset=preset, steps=steps, crop=crop, size=SIZE)
+    frames = render(animator, sources, motion, options, driver)
+    picture = sources[crop].picture
+    expected = (SIZE, SIZE, 3) if crop else picture.shape
+    assert [(f.shape, f.dtype) for f in frames] == [(expected, np.uint8)] * NUM_FRAMES
+    if not crop:  # what is far from the face is the source's
+        assert all(np.array_equal(f[-8:], picture[-8:]) for f in frames)
+        assert any(not np.array_equal(f, picture) for f in frames)
+
+
+@pytest.mark.parametrize(
+    ("renderer", "preset"),
+    [("none", "auto"), (BY_LANDMARKS, "paper"), (BY_LANDMARKS, "released"), (BY_DECA, "released")],
+)
+def test_a_motion_file_is_enough_where_no_picture_is_looked_at(animator, sources, motion, renderer, preset):
+    steps = None if renderer == "none" else 1
+    options = AnimateOptions(renderer=renderer, preset=preset, steps=steps, crop=True, size=SIZE)
+    assert len(render(animator, sources, motion, options)) == NUM_FRAMES
+
+
+NO_PICTURES = "looks at the driver's pictures; a motion file has none"
+TRAINED = "was trained with attributes of"
+REFUSED = [
+    ({"coarse": "fomm", "gap": "interpolate"}, "choose hold"),
+    ({"coarse": "fomm"}, f"--coarse fomm {NO_PICTURES}"),
+    (
+        {"coarse": "fomm", "gaze_gain": 0.0},
+        "--gaze-gain: gains act on landmarks; fomm has none, use --coarse geometric",
+    ),
+    ({"yaw": 0.0}, "--yaw: only --coarse face_vid2vid has a free view"),
+    ({"coarse": "fomm", "roll": 5.0}, "--roll: only --coarse face_vid2vid has a free view"),
+    ({"coarse": BY_DECA}, "--coarse by_deca: these weights are of kind fadm, fomm or face_vid2vid is needed"),
+    ({"coarse": "face_vid3vid"}, "no weights are named 'face_vid3vid': did you mean 'face_vid2vid'"),
+    ({"renderer": "fomm"}, "--renderer fomm: these weights are of kind fomm, fadm is needed"),
+    ({"renderer": "by_landmark"}, "no weights are named 'by_landmark': did you mean 'by_landmarks'"),
+    ({"renderer": "lost.safetensors"}, "there is no weights file lost.safetensors"),
+    ({"renderer": BY_LANDMARKS, "attributes": "deca"}, f"--attributes deca: {BY_LANDMARKS} {TRAINED} landmarks"),
+    ({"renderer": BY_DECA, "attributes": "landmarks"}, f"--attributes landmarks: {BY_DECA} {TRAINED} deca"),
+    ({"renderer": BY_DECA, "eta": 0.5, "preset": "paper"}, "--eta belongs to --sampler ddim, not ddpm"),
+    (
+        {"renderer": BY_DECA, "steps": 101},
+        "101 sampling steps .* by_deca has 100 timesteps; give --steps from 1 to 100",
+    ),
+    ({"renderer": "short", "preset": "paper"}, "100 sampling steps are asked for, but short has 30 timesteps"),
+    (
+        {"renderer": BY_LANDMARKS, "coarse": "fomm", "preset": "released"},
+        "--preset released takes the attributes of the coarse frame, of which fomm knows no landmarks; "
+        "choose --coarse geometric or --preset paper",
+    ),
+    ({"renderer": BY_DECA, "preset": "paper"}, f"--attributes deca {NO_PICTURES}"),
+    *(
+        ({"renderer": "none", name: value}, f"--{name} is a renderer's option; name one with --renderer")
+        for name, value in (
+            ("sampler", "ddim"),
+            ("steps", 4),
+            ("eta", 0.0),
+            ("strength", 0.5),
+            ("attributes", "landmarks"),
+            ("preset", "paper"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), REFUSED)
+def test_what_makes_no_sense_is_refused_before_any_work(tmp_path, driver, motion_file, given, message):
+    def make_tracker(*, is_video: bool):
+        pytest.fail("the work began although it was in vain")
+
+    idle = Animator(device="cpu", make_tracker=make_tracker)
+    driving = motion_file if NO_PICTURES in message else driver.path
+    with pytest.raises(FadmError, match=message):
+        animate_file(idle, ASTRONAUT, driving, tmp_path / "out.mp4", AnimateOptions(**given))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_renderer_trained_with_deca_needs_deca(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("FADM_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"no weights are named 'deca'.*`fadm weights import FILE`"):
+        check_refinement(EnhanceOptions(renderer=str(home / "weights" / f"{BY_DECA}.safetensors")))
+
+
+def test_enhancing_needs_a_renderer():
+    without = EnhanceOptions(renderer="none")
+    with pytest.raises(OptionError, match="leaves nothing to do: leave it out, or name weights"):
+        check_refinement(without, is_needed=True)
+    check_refinement(without)
+    check_refinement(EnhanceOptions(), is_needed=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (AnimateOptions(), DEFAULT_RENDERER),
+        (EnhanceOptions(), DEFAULT_RENDERER),
+        (AnimateOptions(coarse="fomm"), "none"),  # whose frames it never saw
+        (AnimateOptions(coarse="fomm", renderer=DEFAULT_RENDERER), DEFAULT_RENDERER),
+        (AnimateOptions(renderer="none"), "none"),
+    ],
+)
+def test_a_fresh_install_renders(options, expected):
+    assert choose_renderer(options) == expected
+    assert not sees_driver(AnimateOptions())  # a motion file is enough
+
+
+@pytest.mark.parametrize(
+    ("changes", "metadata", "preset"),
+    [
+        ({"prediction": "eps"}, {}, "released"),
+        ({"prediction": "eps"}, {"trained_on": "2 clips of 2 people"}, "paper"),
+        ({"prediction": "x0"}, {"trained_on": "2 clips of 2 people"}, "default"),
+    ],
+)
+def test_a_renderer_renders_as_it_was_made_to(home, changes, metadata, preset):
+    network = DiffusionRenderer(replace(RENDERER, **changes))
+    save_network(home, "made", network, {"kind": "fadm", "attributes": "landmarks"} | metadata)
+    assert render_options(EnhanceOptions(renderer="made")) == get_preset(preset).render
+    assert render_options(EnhanceOptions(renderer="made", preset="released")) == get_preset("released").render
+
+
+def test_the_users_choices_change_the_preset():
+    plain = get_preset("released").render
+    assert render_options(EnhanceOptions(preset="released")) == plain
+    changed = render_options(EnhanceOptions(preset="released", steps=5, eta=0.0, strength=0.3, sampler="ddim", seed=7))
+    assert changed == replace(plain, num_steps=5, eta=0.0, strength=0.3, sampler="ddim", seed=7)
+
+
+@pytest.mark.parametrize(
+    ("coarse", "renderer", "preset", "expected"),
+    [
+        ("geometric", "none", "default", False),
+        ("geometric", BY_LANDMARKS, "default", False),
+        ("geometric", BY_LANDMARKS, "released", False),
+        ("geometric", BY_DECA, "paper", True),
+        ("geometric", BY_DECA, "released", False),
+        ("fomm", "none", "default", True),
+    ],
+)
+def test_the_driver_is_read_again_only_where_it_is_looked_at(coarse, renderer, preset, expected):
+    assert sees_driver(AnimateOptions(coarse=coarse, renderer=renderer, preset=preset)) == expected
+
+
+def test_the_same_seed_gives_the_same_video(animator, sources, motion):
+    options = AnimateOptions(renderer=BY_LANDMARKS, preset="paper", steps=2, crop=True, size=SIZE)
+    first, again, other = (
+        np.stack(render(animator, sources, motion, replace(options, seed=seed))) for seed in (3, 3, 4)
+    )
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_free_view_turns_the_head(animator, sources, motion, driver):
+    options = AnimateOptions(coarse="face_vid2vid", crop=True, size=SIZE)
+    ahead, aside = (render(animator, sources, motion[:1], replace(options, yaw=yaw), driver)[0] for yaw in (0.0, 60.0))
+    assert not np.array_equal(ahead, aside)

@@ -1,0 +1,162 @@
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fadm.animation.animator import Animator
+from fadm.animation.files import Summary, animate_file, edit_file, extract_file, is_motion_file
+from fadm.attributes.motion import load_motion
+from fadm.errors import FadmError, OptionError, OutputError
+from fadm.media.crop import resize_pixels
+from fadm.media.image import read_image
+from fadm.options import AnimateOptions, FaceControls, MotionOptions, SourceOptions
+from tests.clips import BLANK, carphone_frames, inspect_video, write_clip
+from tests.media.samples import ASTRONAUT
+
+OPTIONS = AnimateOptions(crop=True, size=64)
+
+
+class Recorder:
+    """Progress that is remembered."""
+
+    def __init__(self) -> None:
+        self.stages: list[list] = []
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.stages.append([name, total, 0])
+
+    def advance(self) -> None:
+        self.stages[-1][2] += 1
+
+
+@pytest.fixture(scope="module")
+def animator():
+    return Animator(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clip") / "a.mp4", carphone_frames()[:4], audio="aac")
+
+
+@pytest.fixture(scope="module")
+def broken_clip(tmp_path_factory):
+    """A clip whose face is gone after three of eight frames."""
+    frames = [*carphone_frames()[:3], *[BLANK] * 5]
+    return write_clip(tmp_path_factory.mktemp("gap") / "a.mp4", frames, audio="aac")
+
+
+def make_idle_animator() -> Animator:
+    """An animator that fails a test in which it starts to work."""
+
+    def make_tracker(*, is_video: bool):
+        pytest.fail("the work began although it was in vain")
+
+    return Animator(device="cpu", make_tracker=make_tracker)
+
+
+def test_summary_tells_what_was_made(animator, clip, tmp_path):
+    progress = Recorder()
+    summary = animate_file(animator, ASTRONAUT, clip, tmp_path / "a.mp4", OPTIONS, progress)
+    assert (summary.frames, summary.width, summary.height, summary.shots) == (4, 64, 64, 1)
+    assert Fraction(summary.frames_per_second) == 25 and summary.sound == "aac, copied"
+    assert progress.stages == [["tracking", 4, 4], ["rendering", 4, 4]]
+    assert summary.sentence().startswith(f"{tmp_path}/a.mp4: 4 frames of 64x64 at 25.000 frames/s, sound aac, copied")
+    assert json.loads(json.dumps(vars(summary)))["seconds"] > 0
+
+
+def test_summary_names_only_the_problems_that_there_were():
+    fine = Summary("a.mp4", 4, 64, 48, "30000/1001", "none", 1, 0, 0, 0, 0, 1.0)
+    assert fine.sentence() == "a.mp4: 4 frames of 64x48 at 29.970 frames/s, sound none, made in 1.0 s"
+    poor = replace(fine, frames_without_face=2, damaged_frames=1)
+    assert poor.sentence().endswith("\ndriver's frames: 2 without a face, 1 damaged and left out")
+
+
+@pytest.mark.parametrize(("output", "message"), [("nowhere/a.mp4", "create it first"), ("a.xyz", "is not known")])
+def test_the_output_is_checked_before_any_work(tmp_path, clip, output, message):
+    with pytest.raises(OutputError, match=message):
+        animate_file(make_idle_animator(), ASTRONAUT, clip, tmp_path / output, OPTIONS)
+
+
+def test_options_are_checked_before_any_work(tmp_path, clip):
+    with pytest.raises(FadmError, match="name one with --renderer"):
+        animate_file(
+            make_idle_animator(), ASTRONAUT, clip, tmp_path / "a.mp4", replace(OPTIONS, renderer="none", steps=5)
+        )
+
+
+def test_one_picture_of_many_frames_is_refused_before_any_work(tmp_path, clip):
+    with pytest.raises(OutputError, match="holds one frame"):
+        animate_file(make_idle_animator(), ASTRONAUT, clip, tmp_path / "a.png", OPTIONS)
+
+
+def test_a_motion_files_place_is_checked_before_any_work(tmp_path, clip):
+    with pytest.raises(OutputError, match="create it first"):
+        extract_file(make_idle_animator(), clip, tmp_path / "nowhere" / "a.json", MotionOptions())
+
+
+@pytest.mark.parametrize("output", ["a.gif", "pictures/"])
+def test_an_output_without_sound_says_so(animator, tmp_path, clip, output):
+    assert animate_file(animator, ASTRONAUT, clip, f"{tmp_path}/{output}", OPTIONS).sound == "none"
+
+
+def test_sound_ends_with_the_pictures(animator, tmp_path, broken_clip):
+    output = tmp_path / "a.mp4"
+    summary = animate_file(animator, ASTRONAUT, broken_clip, output, replace(OPTIONS, gap="stop"))
+    packets = len(inspect_video(output).sound) * 1024 / 48000  # seconds of AAC
+    assert summary.frames == 3 and packets == pytest.approx(3 / 25, abs=2 * 1024 / 48000)
+
+
+def test_side_by_side_ends_with_the_pictures(animator, tmp_path, broken_clip):
+    options = replace(OPTIONS, gap="stop", side_by_side=True)
+    summary = animate_file(animator, ASTRONAUT, broken_clip, f"{tmp_path}/out", options)
+    assert (summary.frames, summary.width) == (3, 64 + 86 + 64)
+    _, driver, _ = np.split(read_image(tmp_path / "out" / "000002.png").astype(int), [64, 64 + 86], axis=1)
+    assert np.abs(driver - resize_pixels(carphone_frames()[2], 86, 64)).mean() < 5
+
+
+def test_extract_file_writes_what_it_returns(animator, tmp_path, clip):
+    motion = extract_file(animator, clip, tmp_path / "a.npz", MotionOptions())
+    read = load_motion(tmp_path / "a.npz")
+    assert len(read) == len(motion) == 4 and read.rate == 25 and read.time_base == motion.time_base
+    assert bool((read.attributes.expression == motion.attributes.expression).all())
+
+
+def test_motion_files_are_known_by_their_ending():
+    assert is_motion_file("a.json") and is_motion_file("A.NPZ") and not is_motion_file("a.mp4")
+
+
+def test_an_input_is_never_overwritten(tmp_path, clip):
+    before = clip.read_bytes()
+    with pytest.raises(OutputError, match="would be lost"):
+        animate_file(make_idle_animator(), ASTRONAUT, clip, clip, OPTIONS)
+    assert clip.read_bytes() == before
+    portrait = tmp_path / "portrait.png"
+    portrait.write_bytes(Path(ASTRONAUT).read_bytes())
+    with pytest.raises(OutputError, match="would be lost"):
+        edit_file(make_idle_animator(), portrait, portrait, FaceControls(), SourceOptions())
+    with pytest.raises(OutputError, match="inside one"):
+        animate_file(make_idle_animator(), ASTRONAUT, tmp_path, tmp_path / "portrait.png", OPTIONS)
+
+
+def test_a_motion_file_of_many_frames_is_no_picture(animator, tmp_path, clip):
+    extract_file(animator, clip, tmp_path / "a.json", MotionOptions())
+    with pytest.raises(OutputError, match="holds one frame"):
+        animate_file(make_idle_animator(), ASTRONAUT, tmp_path / "a.json", tmp_path / "a.png", OPTIONS)
+    with pytest.raises(OptionError, match="--smoothing is for tracking"):
+        animate_file(
+            make_idle_animator(), ASTRONAUT, tmp_path / "a.json", tmp_path / "a.mp4", replace(OPTIONS, smoothing=3.0)
+        )
+
+
+def test_a_file_cut_short_is_said(animator, tmp_path):
+    frames, cut = carphone_frames() * 2, tmp_path / "cut.mp4"
+    whole = write_clip(tmp_path / "whole.mp4", frames, faststart=True, codec="mpeg4").read_bytes()
+    cut.write_bytes(whole[: len(whole) * 17 // 20])
+    summary = animate_file(animator, ASTRONAUT, cut, tmp_path / "a.mp4", OPTIONS)
+    assert summary.frames + summary.damaged_frames + summary.missing_frames == len(frames)
+    assert summary.missing_frames + summary.damaged_frames > 0
+    assert "missing" in summary.sentence() or "damaged" in summary.sentence()
