@@ -22,7 +22,7 @@ from fadm.rendering.presets import get_preset
 from fadm.rendering.renderer import DiffusionRenderer
 from tests.clips import carphone_frames, write_clip
 from tests.media.samples import ASTRONAUT
-from tests.networks import BY_DECA, BY_LANDMARKS, RENDERER, save_network, tiny_networks
+from tests.tiny_networks import BY_DECA, BY_LANDMARKS, RENDERER, save_network, tiny_networks
 
 COARSE, PRESETS = ("geometric", "fomm", "face_vid2vid"), ("default", "paper", "released")
 SENSELESS = [(coarse, BY_LANDMARKS, "released") for coarse in COARSE[1:]]

@@ -33,8 +33,8 @@ from fadm.rendering.repair import Repair, apply_repair
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
 from tests.face.portraits import read_portrait
 from tests.media.samples import ASTRONAUT
-from tests.networks import make_deca, make_renderer, tiny_networks
 from tests.reference import blob, uniform
+from tests.tiny_networks import make_deca, make_renderer, tiny_networks
 
 CPU = torch.device("cpu")
 MODEL = load_landmark_model()

@@ -12,7 +12,7 @@ from fadm.media.reader import open_frames
 from tests.cli.command import error_line, run_fadm
 from tests.clips import BLANK, GRACE_HOPPER, carphone_frames, inspect_video, write_clip
 from tests.media.samples import ASTRONAUT
-from tests.networks import BY_DECA, BY_LANDMARKS, tiny_networks
+from tests.tiny_networks import BY_DECA, BY_LANDMARKS, tiny_networks
 
 RENDERED = ("--renderer", BY_LANDMARKS, "--steps", 2, "--quiet")
 

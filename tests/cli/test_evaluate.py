@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from fadm.cli.evaluate import app
 from fadm.errors import FadmError
 from tests.evaluation.made_up import write_shard
-from tests.networks import BY_LANDMARKS, tiny_networks
+from tests.tiny_networks import BY_LANDMARKS, tiny_networks
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from fadm.evaluation.driving import _find_start, choose_drive
 from fadm.evaluation.features import ClipFrames, FeatureExtractors
 from fadm.evaluation.pairs import Case
 from tests.evaluation.made_up import read_shard, swaying_head
-from tests.networks import BY_LANDMARKS, tiny_networks
+from tests.tiny_networks import BY_LANDMARKS, tiny_networks
 
 
 def test_the_start_is_the_nearest_pose_the_first_frame_or_none():

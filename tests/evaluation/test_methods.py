@@ -14,7 +14,7 @@ from fadm.rendering.conditions import inference_conditions
 from fadm.rendering.options import RenderOptions
 from fadm.rendering.renderer import DiffusionRenderer
 from tests.evaluation.made_up import SIDE, read_shard, run_on
-from tests.networks import BY_DECA, BY_LANDMARKS, RENDERER, make_renderer, save_network, tiny_networks
+from tests.tiny_networks import BY_DECA, BY_LANDMARKS, RENDERER, make_renderer, save_network, tiny_networks
 
 SEEING = replace(RENDERER, use_source=True, use_person=True, unet=replace(RENDERER.unet, in_channels=11))
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ from fadm.errors import OptionError, WeightsError
 from fadm.weights.registry import find_weights
 from fadm.weights.store import read_metadata
 from tests.data.made_up_clips import SIDE, MixingMaker, write_clips
-from tests.networks import tiny_networks
+from tests.tiny_networks import tiny_networks
 
 
 @pytest.fixture(scope="module")
