@@ -24,8 +24,9 @@ from fadm.metrics import identity, perceptual
 from fadm.metrics.distribution import FID_NAME, FRECHET_NAME, KERNEL_NAME, KID_NAME
 from fadm.networks import fan
 from fadm.networks.arcface import ArcFaceEmbedder
-from fadm.networks.dlib_embedder import DlibEmbedder, FaceEmbedder, embed_pictures
+from fadm.networks.dlib_embedder import DlibEmbedder
 from fadm.networks.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from fadm.networks.face_embedder import FaceEmbedder, embed_pictures
 from fadm.networks.fan import FAN
 from fadm.networks.inception import load_inception, pool_efficientnet
 from fadm.networks.lpips import FILES, LPIPS, load_lpips

@@ -1,18 +1,15 @@
 """Face embeddings: what describes whose face it is, and dlib's network, whose weights a package carries."""
 
-from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fadm.errors import PackageError
 from fadm.face.topology import NUM_SURFACE
-from fadm.media.crop import square_around, to_pixels
+from fadm.media.crop import square_around
 from fadm.optional import require
 
 EMBEDDING_SIZE = 128
@@ -21,17 +18,6 @@ BOX_SCALE = 0.91  # side of dlib's detection over the longer side of the landmar
 MODELS_PACKAGE = "face_recognition_models"
 ALIGNMENT_FILE = "shape_predictor_5_face_landmarks.dat"
 EMBEDDING_FILE = "dlib_face_recognition_resnet_model_v1.dat"
-
-
-class FaceEmbedder(Protocol):
-    """A network that describes whose face it is."""
-
-    name: str
-    size: int
-    digest: str  # of the file that the user gave, empty for a network that a package carries
-
-    def embed(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Frame (H, W, 3) and its face's landmarks (478, 3) in pixels -> embedding (size,)."""
 
 
 class DlibEmbedder:
@@ -68,14 +54,3 @@ class DlibEmbedder:
         aligned = self._align(pixels, rectangle)
         chip = self._dlib.get_face_chip(pixels, aligned, CHIP_SIDE, CHIP_PADDING)
         return np.array(self._network.compute_face_descriptor(chip))
-
-
-def embed_pictures(pictures: Iterable[Tensor], landmarks: Tensor, embedder: FaceEmbedder) -> Tensor:
-    """Embeddings of the faces: pictures (3, H, W) in [0, 1], landmarks (T, 478, 3) -> (T, size), NaN without a face."""
-    rows = []
-    for picture, points in zip(pictures, landmarks, strict=True):
-        if points.isnan().any():
-            rows.append(torch.full((embedder.size,), torch.nan))
-        else:
-            rows.append(torch.from_numpy(embedder.embed(to_pixels(picture[None]), points.numpy())).float())
-    return torch.stack(rows) if rows else torch.empty(0, embedder.size)

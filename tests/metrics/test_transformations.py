@@ -14,8 +14,9 @@ from fadm.metrics.identity import csim
 from fadm.metrics.landmarks import average_keypoint_distance, nme_box
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.metrics.pixel import l1, psnr, ssim
-from fadm.networks.dlib_embedder import DlibEmbedder, embed_pictures
+from fadm.networks.dlib_embedder import DlibEmbedder
 from fadm.networks.efficientnet import load_efficientnet_lite0
+from fadm.networks.face_embedder import embed_pictures
 from tests.face.portraits import picture_tracker, read_portrait
 
 CHANGES = {
