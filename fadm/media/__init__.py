@@ -1,1 +1,1 @@
-"""Files to arrays and back; knows nothing of models."""
+"""Files to arrays and back; this stage knows no models."""

@@ -1,4 +1,4 @@
-"""An animated GIF, WebP, PNG or AVIF to RGB frames with their own durations, by Pillow."""
+"""An animated GIF, WebP, PNG or AVIF, read by Pillow as RGB frames with their own durations."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,9 +17,17 @@ _DEFAULT = 100  # ... for so long
 
 
 def open_animation(path: Path, kept: TimeRange) -> FrameSource:
-    """Open an animated picture; every frame is visited once to learn the durations.
+    """Open an animated picture; every frame is visited once to find the durations.
 
-    Raises InputError for a damaged file and for a range without a frame.
+    Args:
+        path: The file.
+        kept: The part to read.
+
+    Returns:
+        The frames of that part.
+
+    Raises:
+        InputError: The file is damaged, or the part contains no frame.
     """
     times = []
     with open_picture(path) as picture:
@@ -43,7 +51,19 @@ def open_animation(path: Path, kept: TimeRange) -> FrameSource:
 
 
 def decode_animation(path: Path, kept: TimeRange, is_wanted: Wanted = want_all) -> Iterator[Decoded]:
-    """Yield the kept frames as (milliseconds, uint8 (H, W, 3))."""
+    """Decode a part of an animated picture.
+
+    Args:
+        path: The file.
+        kept: The part to read.
+        is_wanted: Which of the part's frames to turn into pixels, by number from 0.
+
+    Yields:
+        The time in milliseconds and uint8 (H, W, 3), None in place of unwanted pixels.
+
+    Raises:
+        InputError: The file is damaged.
+    """
     number = -1
     with open_picture(path) as picture:
         for pts, _ in _visit_frames(picture):
@@ -56,7 +76,7 @@ def decode_animation(path: Path, kept: TimeRange, is_wanted: Wanted = want_all) 
 
 
 def _visit_frames(picture: Image.Image) -> Iterator[tuple[int, int]]:
-    """Make each frame the picture's current one; yield its time and duration in milliseconds."""
+    """Seek to each frame in turn; yield its time and duration in milliseconds."""
     pts = Fraction(0)
     for index in range(getattr(picture, "n_frames", 1)):
         picture.seek(index)

@@ -1,4 +1,4 @@
-"""The driver's sound, copied packet by packet without re-encoding, in step with the pictures."""
+"""The driver's sound, copied packet by packet without encoding it again, in step with the pictures."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -11,14 +11,21 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
-from fadm.media.container import audio_stream, open_container, packet_time, read_packets
+from fadm.media.container import find_audio_stream, open_container, packet_time, read_packets
 
 _PREROLL = 1  # seconds before the start to seek to, since sound is rarely indexed exactly
 
 
 @dataclass(frozen=True)
 class AudioTrack:
-    """The sound of a range of a video: its codec, and start and end in the file's own time in seconds."""
+    """The sound of a part of a video.
+
+    Attributes:
+        path: The file that contains the sound.
+        codec: FFmpeg's name of its codec, such as `aac`.
+        start: Start of the part in seconds on the file's own clock.
+        end: End of the part in seconds, exclusive; None for the end of the file.
+    """
 
     path: Path
     codec: str
@@ -27,19 +34,38 @@ class AudioTrack:
 
 
 def find_audio(container: InputContainer, path: Path, start: Fraction, end: Fraction | None) -> AudioTrack | None:
-    """The sound of an open file from `start` to `end` (file time, seconds), None if it has none."""
-    stream = audio_stream(container)
+    """Find the sound in a part of an open file.
+
+    Args:
+        container: The open file.
+        path: Its path.
+        start: Start of the part in seconds on the file's own clock.
+        end: End of the part in seconds, exclusive; None for the end of the file.
+
+    Returns:
+        The track, None if the file has no sound.
+    """
+    stream = find_audio_stream(container)
     return None if stream is None else AudioTrack(path, stream.codec_context.codec.canonical_name, start, end)
 
 
 class AudioCopier:
-    """Copies a track into an open output; made before the output's first packet, and closed with it."""
+    """Copies a track into an open output file; built before the output's first packet is written.
+
+    Args:
+        track: The sound to copy.
+        output: The open output; it gets one more stream.
+
+    Raises:
+        InputError: The track's file cannot be opened any more.
+        ValueError: The output's container cannot hold the codec.
+    """
 
     def __init__(self, track: AudioTrack, output: OutputContainer) -> None:
         self._output = output
         with ExitStack() as stack:
             container = stack.enter_context(open_container(track.path))
-            stream = audio_stream(container)
+            stream = find_audio_stream(container)
             assert stream is not None
             self._stream = output.add_stream_from_template(stream)
             self._packets = _cut_packets(container, stream, track)
@@ -47,7 +73,11 @@ class AudioCopier:
             self._stack = stack.pop_all()
 
     def copy_until(self, time: Fraction | None) -> None:
-        """Write the packets that begin up to `time` (seconds from the first frame), for None all the rest."""
+        """Write the packets that begin at or before a time.
+
+        Args:
+            time: Seconds from the track's start; None writes all the rest.
+        """
         while self._next is not None:
             if time is not None and packet_time(self._next) > time:
                 return
@@ -56,12 +86,12 @@ class AudioCopier:
             self._next = next(self._packets, None)
 
     def close(self) -> None:
-        """Close the file that is read."""
+        """Close the file that the sound is read from."""
         self._stack.close()
 
 
 def _cut_packets(container: InputContainer, stream: AudioStream, track: AudioTrack) -> Iterator[Packet]:
-    """The track's packets, timed from its start; damaged sound ends where it cannot be read."""
+    """Yield the track's packets, timed from its start; damaged sound ends where it cannot be read."""
     assert stream.time_base is not None
     origin = round(track.start / stream.time_base)
     end = None if track.end is None else track.end / stream.time_base

@@ -1,4 +1,4 @@
-"""Put a rendered square back into its picture, and pictures beside each other."""
+"""Blending a rendered square into its picture, and placing pictures side by side."""
 
 from functools import lru_cache
 
@@ -16,7 +16,14 @@ FEATHER = 0.06  # width of the soft border of a pasted square, in lengths of its
 
 @lru_cache(maxsize=4)  # one for each size of square that a video has, not one for each of its frames
 def feather_mask(size: int) -> Tensor:
-    """Mask (1, 1, size, size): 1 inside, falling smoothly to 0 at the border of the square."""
+    """Make a mask that is 1 inside and falls smoothly to 0 at the border of a square.
+
+    Args:
+        size: Side of the square in pixels.
+
+    Returns:
+        The mask (1, 1, size, size).
+    """
     distance = torch.minimum(torch.arange(size) + 0.5, size - torch.arange(size) - 0.5) / (FEATHER * size)
     ramp = distance.clamp(0, 1)
     ramp = ramp * ramp * (3 - 2 * ramp)
@@ -24,9 +31,16 @@ def feather_mask(size: int) -> Tensor:
 
 
 def paste_square(picture: Pixels, square: Square, rendered: Tensor, mask: Tensor) -> Pixels:
-    """Blend a rendered window (1, 3, S, S) into a copy of the picture (H, W, 3) by a mask (1, 1, S, S).
+    """Blend a rendered window into a copy of a picture.
 
-    S is the square's side; parts of the square beyond the picture are left out.
+    Args:
+        picture: uint8 (H, W, 3).
+        square: The window of side S; its parts beyond the picture are left out.
+        rendered: The new content (1, 3, S, S) in [0, 1].
+        mask: Weight of the new content (1, 1, S, S) in [0, 1].
+
+    Returns:
+        The blended picture, uint8 (H, W, 3).
     """
     height, width = picture.shape[:2]
     top, bottom = max(square.top, 0), min(square.top + square.side, height)
@@ -43,7 +57,15 @@ def paste_square(picture: Pixels, square: Square, rendered: Tensor, mask: Tensor
 
 
 def place_beside(pictures: list[Pixels], height: int) -> Pixels:
-    """Scale pictures (H, W, 3) to one height and put them side by side, each of an even width."""
+    """Scale pictures to one height and place them side by side.
+
+    Args:
+        pictures: uint8 (H, W, 3) each, of any sizes.
+        height: Height of the result in pixels.
+
+    Returns:
+        uint8 (height, W, 3); each picture in it has an even width.
+    """
     scaled = []
     for pixels in pictures:
         width = max(2, 2 * round(pixels.shape[1] * height / pixels.shape[0] / 2))

@@ -1,4 +1,4 @@
-"""A video or sound file opened with PyAV, and the streams in it that count."""
+"""A video or sound file opened with PyAV, and the streams in it that are used."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +19,17 @@ _TEXT_FORMAT = "tty"  # FFmpeg's reader that draws any text file as a video
 
 @contextmanager
 def open_container(path: Path) -> Iterator[InputContainer]:
-    """Open a media file for reading. Raises InputError if it is missing, empty, damaged or no media file."""
+    """Open a media file for reading.
+
+    Args:
+        path: A video, animation or sound file.
+
+    Yields:
+        The open PyAV container, closed when the block ends.
+
+    Raises:
+        InputError: The file is missing, empty, damaged or no media file.
+    """
     try:
         # An absolute path cannot be taken for a protocol ("a:b.mp4"), and a playlist reaches no network.
         container = av.open(
@@ -27,7 +37,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
         )
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(
-            f"'{path}' cannot be read as a video ({error.strerror}): it is none, or cut off, or damaged; "
+            f"'{path}' cannot be read as a video ({error.strerror}): it is no video, or cut off, or damaged; "
             "give a video, a GIF, a picture or a folder of pictures"
         ) from error
     with container:
@@ -36,29 +46,62 @@ def open_container(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first video stream, cover pictures left out. Raises InputError if none can be decoded."""
+def find_video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Find the first video stream that can be decoded; cover pictures do not count.
+
+    Args:
+        container: The open file.
+        path: Its path, for error messages.
+
+    Returns:
+        The stream.
+
+    Raises:
+        InputError: The file has no video stream, or none in a known codec.
+    """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise InputError(f"'{path}' holds no video stream; give a video, a GIF, a picture or a folder of pictures")
     for stream in streams:
         if stream.codec_context is not None:
             return stream
-    raise InputError(f"'{path}' holds video in a codec that is not known here; convert it to H.264 first")
+    raise InputError(f"'{path}' holds video in a codec that is not supported; convert it to H.264 first")
 
 
-def audio_stream(container: InputContainer) -> AudioStream | None:
-    """The first audio stream of a known codec."""
+def find_audio_stream(container: InputContainer) -> AudioStream | None:
+    """Find the first audio stream that can be decoded.
+
+    Args:
+        container: The open file.
+
+    Returns:
+        The stream, None if there is none.
+    """
     return next((s for s in container.streams.audio if s.codec_context is not None), None)
 
 
 def read_packets(container: InputContainer, stream: Stream) -> Iterator[Packet]:
-    """The packets of a stream, up to the end of the file or to where it is damaged."""
+    """Read the packets of a stream up to the end of the file, or to where the file is damaged.
+
+    Args:
+        container: The open file.
+        stream: One of its streams.
+
+    Yields:
+        The packets in the order of the file.
+    """
     with suppress(av.error.FFmpegError):
         yield from container.demux(stream)
 
 
 def packet_time(packet: Packet) -> Fraction:
-    """When a packet is shown or heard, in seconds."""
+    """Compute when a packet is shown or heard.
+
+    Args:
+        packet: A packet with a presentation time.
+
+    Returns:
+        The time in seconds, exactly, on the file's own clock.
+    """
     assert packet.pts is not None
     return packet.pts * packet.time_base

@@ -12,36 +12,77 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Square:
-    """A window in whole pixels of a picture, which may reach beyond its edges: left, top and side."""
+    """A window in whole pixels of a picture; it may reach beyond the picture's edges.
+
+    Attributes:
+        left: Column of its first pixel.
+        top: Row of its first pixel.
+        side: Its width and height.
+    """
 
     left: int
     top: int
     side: int
 
     def scaled(self, factor: float) -> "Square":
-        """The same window after the picture was resized by a factor."""
+        """Scale the window along with its picture.
+
+        Args:
+            factor: Ratio of the new size of the picture to the old one.
+
+        Returns:
+            The same window in the resized picture, rounded to whole pixels.
+        """
         return Square(round(self.left * factor), round(self.top * factor), max(1, round(self.side * factor)))
 
     def within(self, other: "Square") -> "Square":
-        """The same window in the pixels of another one."""
+        """Express the window in the pixels of another one.
+
+        Args:
+            other: The window that has been cut out, without resizing.
+
+        Returns:
+            The same window, counted from the other's left and top.
+        """
         return Square(self.left - other.left, self.top - other.top, self.side)
 
     def grid(self, size: int) -> NDArray[np.float32]:
-        """Picture coordinates (size,) of the window's pixel centres along one axis, from its left or top."""
+        """Compute where the pixels of the resized window lie in the picture, along one axis.
+
+        Args:
+            size: Side of the resized window in pixels.
+
+        Returns:
+            Coordinates (size,) of the pixel centres in picture pixels, relative to the window's left or top.
+        """
         return ((np.arange(size) + 0.5) * self.side / size - 0.5).astype(np.float32)
 
 
 def square_around(points: NDArray[np.float32], scale: float) -> Square:
-    """The square that has the points' box (N, 2+) at its centre and is `scale` times as long as its longer side."""
+    """Build the square around a set of points.
+
+    Args:
+        points: Points (N, 2 or more) in pixels; x and y come first.
+        scale: Side of the square in lengths of the longer side of the points' bounding box.
+
+    Returns:
+        The square, centred on the bounding box.
+    """
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     center, side = (low + high) / 2, max(1, round(float((high - low).max()) * scale))
     return Square(round(float(center[0]) - side / 2), round(float(center[1]) - side / 2), side)
 
 
 def cut_square(picture: Tensor, square: Square, size: int | None = None) -> Tensor:
-    """Cut a window out of a picture (B, C, H, W) -> (B, C, size, size), the edges repeated beyond the picture.
+    """Cut a window out of a picture; beyond the picture its edge pixels are repeated.
 
-    Without a size pixels are copied; a smaller size is antialiased.
+    Args:
+        picture: Pictures (B, C, H, W).
+        square: The window, in pixels of the picture.
+        size: Side of the result in pixels, antialiased where it is smaller; None copies the pixels.
+
+    Returns:
+        The window (B, C, size, size).
     """
     height, width = picture.shape[-2:]
     rows = torch.arange(square.top, square.top + square.side, device=picture.device).clamp(0, height - 1)
@@ -53,22 +94,54 @@ def cut_square(picture: Tensor, square: Square, size: int | None = None) -> Tens
 
 
 def copy_square(pixels: NDArray[np.uint8], square: Square, size: int) -> NDArray[np.uint8]:
-    """Pixels (H, W, 3) -> the window's (size, size, 3), the edges repeated beyond the picture."""
+    """Cut a window out of pixels; beyond the picture its edge pixels are repeated.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        square: The window, in pixels of the picture.
+        size: Side of the result in pixels, antialiased where it is smaller.
+
+    Returns:
+        The window, uint8 (size, size, 3).
+    """
     picture = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     window = cut_square(picture, square).float() / 255  # cut first: a large picture as floats takes gigabytes
     return to_pixels(cut_square(window, Square(0, 0, square.side), size))
 
 
 def resize_pixels(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Pixels (H, W, 3) -> (height, width, 3), antialiased."""
+    """Resize pixels with an antialiasing Lanczos filter.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        width: Width of the result in pixels.
+        height: Height of the result in pixels.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
     return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """Pixels (H, W, 3) in 0..255 -> tensor (1, 3, H, W) in 0..1."""
+    """Convert pixels to the tensor that networks take.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+
+    Returns:
+        float32 (1, 3, H, W) in [0, 1].
+    """
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
 
 
 def to_pixels(picture: Tensor) -> NDArray[np.uint8]:
-    """Tensor (1, 3, H, W) in 0..1 -> pixels (H, W, 3) in 0..255."""
+    """Convert a network's picture to pixels.
+
+    Args:
+        picture: A picture (1, 3, H, W); values outside [0, 1] are clipped.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
     return (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()

@@ -1,4 +1,4 @@
-"""RGB frames to an H.264 or VP9 file, with exact times, tagged colours and the driver's sound."""
+"""Encoding RGB frames as H.264 or VP9, with exact times, tagged colours and the driver's sound."""
 
 import io
 import math
@@ -16,14 +16,21 @@ from av.video.stream import VideoStream
 
 from fadm.media.audio import AudioCopier, AudioTrack
 from fadm.media.container import packet_time
-from fadm.media.video import CONVERSION
+from fadm.media.conversion import CONVERSION
 
 _BT709_MATRIX = 1  # AVCOL_SPC_BT709, ITU-T H.273
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container by FFmpeg's name, the encoder of its pictures and the options of both."""
+    """A file format for video.
+
+    Attributes:
+        name: FFmpeg's name of the container.
+        codec: FFmpeg's name of the video encoder.
+        codec_options: Options of the encoder.
+        options: Options of the container.
+    """
 
     name: str
     codec: str
@@ -48,7 +55,18 @@ CONTAINERS = {
 
 
 def holds_audio(container: Container, track: AudioTrack) -> bool:
-    """Ask FFmpeg whether the container can hold the sound, by the header of a file in memory."""
+    """Ask FFmpeg whether a container can hold a sound track, by writing the header of a file in memory.
+
+    Args:
+        container: The file format.
+        track: The sound.
+
+    Returns:
+        Whether the track can be copied into it.
+
+    Raises:
+        InputError: The track's file cannot be opened.
+    """
     output = av.open(io.BytesIO(), "w", format=container.name)
     try:
         AudioCopier(track, output).close()
@@ -60,7 +78,15 @@ def holds_audio(container: Container, track: AudioTrack) -> bool:
 
 
 def common_unit(a: Fraction, b: Fraction) -> Fraction:
-    """The largest unit of time that both are multiples of; `a` where that is too fine for a file's header."""
+    """Find the largest unit of time that divides two durations.
+
+    Args:
+        a: A duration in seconds.
+        b: A duration in seconds.
+
+    Returns:
+        The unit in seconds; `a` where the unit is too fine for a file's header.
+    """
     numerator = math.gcd(a.numerator * b.denominator, b.numerator * a.denominator)
     unit = Fraction(numerator, a.denominator * b.denominator)
     return unit if unit.denominator < 2**31 else a
@@ -69,8 +95,16 @@ def common_unit(a: Fraction, b: Fraction) -> Fraction:
 class VideoEncoder:
     """Writes one video file; 4:2:0 needs even sizes, so an odd last row or column is dropped.
 
-    pts count the driver's time base. MP4 and MOV keep the times exactly, Matroska and WebM
-    round them to milliseconds.
+    MP4 and MOV keep the times exactly, Matroska and WebM round them to milliseconds.
+
+    Args:
+        path: The file to write.
+        container: Its format.
+        size: Width and height of the frames in pixels.
+        rate: Average frames per second.
+        time_base: Unit of the frames' pts in seconds.
+        audio: Sound to copy into the file.
+        label: Text for the metadata's comment.
     """
 
     def __init__(
@@ -113,7 +147,12 @@ class VideoEncoder:
         self._num_frames = 0
 
     def write(self, pixels: np.ndarray, pts: int) -> None:
-        """Encode one frame, uint8 (H, W, 3)."""
+        """Encode one frame.
+
+        Args:
+            pixels: uint8 (H, W, 3).
+            pts: Time in units of the time base.
+        """
         cropped = np.ascontiguousarray(pixels[: self._height, : self._width])
         frame = self._reformatter.reformat(
             VideoFrame.from_ndarray(cropped, format="rgb24"),
@@ -129,7 +168,7 @@ class VideoEncoder:
             self._hold(packet)
 
     def close(self) -> None:
-        """Finish the file. The last frame lasts until the average rate is exact."""
+        """Finish the file; the last frame lasts until the average rate is exact."""
         for packet in self._stream.encode(None):
             self._hold(packet)
         if self._held is not None:
@@ -141,7 +180,7 @@ class VideoEncoder:
         self._output.close()
 
     def abort(self) -> None:
-        """Let go of the files; what was written is of no use."""
+        """Close the files unfinished."""
         if self._audio is not None:
             self._audio.close()
         with suppress(av.error.FFmpegError):

@@ -1,4 +1,4 @@
-"""The frames of a driver, whatever file they come from: a source that can be read again and again."""
+"""The frames of a driver, from whatever kind of file: a source that can be read several times."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -19,9 +19,12 @@ Wanted = Callable[[int], bool]  # whether the pixels of a frame are wanted, by i
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: pixels uint8 (H, W, 3) RGB, pts in units of the source's time base, time in seconds.
+    """One frame of a driver; the first frame of the kept part has time 0.
 
-    The first frame of the kept range has pts 0 and time 0.
+    Attributes:
+        pixels: uint8 (H, W, 3) RGB.
+        pts: Time in units of the source's time base.
+        time: Time in seconds.
     """
 
     pixels: np.ndarray
@@ -30,13 +33,25 @@ class Frame:
 
 
 def want_all(number: int) -> bool:
-    """Every frame."""
+    """Want the pixels of every frame.
+
+    Args:
+        number: Number of the frame from 0.
+
+    Returns:
+        True.
+    """
     return True
 
 
 @dataclass(frozen=True)
 class TimeRange:
-    """The kept part of a driver in seconds from its first frame, the end exclusive (None: the driver's)."""
+    """The kept part of a driver.
+
+    Attributes:
+        start: Seconds from the driver's first frame.
+        end: Seconds from the driver's first frame, exclusive; None for the driver's end.
+    """
 
     start: Fraction
     end: Fraction | None
@@ -46,7 +61,18 @@ class TimeRange:
 
 
 def make_range(start: Fraction | float | None, end: Fraction | float | None) -> TimeRange:
-    """Check a range in seconds. Raises OptionError for a negative start or an end not after the start."""
+    """Check the limits of a part of a driver.
+
+    Args:
+        start: Seconds from the first frame; None for the first frame.
+        end: Seconds from the first frame, exclusive; None for the driver's end.
+
+    Returns:
+        The part. A float stands for the decimal number that it prints as.
+
+    Raises:
+        OptionError: A limit is not finite, the start is negative or the end is not after the start.
+    """
     for name, seconds in (("start", start), ("end", end)):
         if seconds is not None and not math.isfinite(seconds):
             raise OptionError(f"the {name} is {seconds:g} s; give a number of seconds")
@@ -66,11 +92,18 @@ def _exact(seconds: Fraction | float) -> Fraction:
 
 @dataclass
 class FrameSource:
-    """A driver's frames; each iteration reads the file anew, one frame at a time.
+    """A driver's frames; each iteration reads the file from its start, one frame at a time.
 
-    width, height in pixels as shown (turned upright, pixels square); rate in frames per second, the average;
-    time_base in seconds; num_frames an estimate, None if unknown; num_damaged how many frames the latest
-    complete iteration left out because they could not be decoded.
+    Attributes:
+        path: The file or folder.
+        width: Width in pixels as shown: upright, with square pixels.
+        height: Height in pixels as shown.
+        rate: Average frames per second.
+        time_base: Unit of the frames' pts in seconds.
+        num_frames: Estimated number of frames, None if unknown.
+        audio: The sound of the part, None if there is none.
+        decode: Decodes the frames; its argument chooses the frames whose pixels are wanted.
+        num_damaged: Frames that the latest complete iteration left out because they could not be decoded.
     """
 
     path: Path
@@ -87,7 +120,17 @@ class FrameSource:
         return (frame for _, frame in self.select(want_all))
 
     def select(self, is_wanted: Wanted) -> Iterator[tuple[int, Frame]]:
-        """The wanted frames with their numbers from 0; the others are decoded, but not made into pixels."""
+        """Read some of the frames; the others are decoded, but not converted to pixels.
+
+        Args:
+            is_wanted: Which frames to read, by number from 0.
+
+        Yields:
+            The number of each wanted frame, and the frame.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
         origin, num_damaged, number = None, 0, -1
         for decoded in self.decode(is_wanted):
             if decoded is None:

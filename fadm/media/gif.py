@@ -1,4 +1,4 @@
-"""RGB frames to an animated GIF, each with its own palette."""
+"""Writing RGB frames as an animated GIF, each with its own palette."""
 
 from contextlib import suppress
 from fractions import Fraction
@@ -22,8 +22,15 @@ _COMMENT = b"!\xfe"
 class GifEncoder:
     """Writes one GIF that repeats for ever.
 
-    Each time is rounded to hundredths of a second by itself, so that rounding errors never add up; a frame
-    less than 0.02 s after the last one is left out.
+    Each time is rounded to hundredths of a second by itself, so rounding errors never add up. A frame less
+    than 0.02 s after the previous one is left out.
+
+    Args:
+        path: The file to write.
+        size: Width and height in pixels.
+        rate: Average frames per second.
+        time_base: Unit of the frames' pts in seconds.
+        label: Text for the GIF's comment.
     """
 
     def __init__(
@@ -44,7 +51,12 @@ class GifEncoder:
         self._next_tick = 0
 
     def write(self, pixels: np.ndarray, pts: int) -> None:
-        """Encode one frame, uint8 (H, W, 3)."""
+        """Encode one frame.
+
+        Args:
+            pixels: uint8 (H, W, 3).
+            pts: Time in units of the time base.
+        """
         self._num_frames += 1
         tick = round(pts * self._time_base / _TICK)
         if tick < self._next_tick:
@@ -56,7 +68,7 @@ class GifEncoder:
             self._hold(packet)
 
     def close(self) -> None:
-        """Finish the file. The last frame lasts until the average rate is exact."""
+        """Finish the file; the last frame lasts until the average rate is exact."""
         if self._held is not None:
             rest = self._num_frames / self._rate - packet_time(self._held)
             self._held.duration = max(round(rest / _TICK), _SHORTEST)
@@ -66,7 +78,7 @@ class GifEncoder:
             _add_comment(self._path, self._label)
 
     def abort(self) -> None:
-        """Let go of the file; what was written is of no use."""
+        """Close the file unfinished."""
         with suppress(av.error.FFmpegError):
             self._output.close()
 
@@ -77,7 +89,7 @@ class GifEncoder:
 
 
 def _quantize(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Choose 256 colours by an octree: uint8 (H, W, 3) -> dithered indices (H, W), palette (256, 4) ARGB."""
+    """Choose 256 colours by an octree: uint8 (H, W, 3) -> dithered indices (H, W), ARGB palette (256, 4)."""
     picture = Image.fromarray(pixels)
     chosen = picture.quantize(256, method=Image.Quantize.FASTOCTREE)
     indices = picture.quantize(palette=chosen, dither=Image.Dither.FLOYDSTEINBERG)
@@ -88,7 +100,7 @@ def _quantize(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _add_comment(path: Path, text: str) -> None:
-    """Put a comment extension before the trailer of a GIF (GIF89a, section 24)."""
+    """Insert a comment extension before the trailer of a GIF (GIF89a, section 24)."""
     data = text.encode()
     with path.open("r+b") as file:
         file.seek(-len(_TRAILER), 2)

@@ -1,4 +1,4 @@
-"""One picture: any file that Pillow reads to RGB pixels, and RGB pixels to a file, whole or not at all."""
+"""One picture: files that Pillow reads to RGB pixels, and RGB pixels to a file, whole or not at all."""
 
 import io
 import warnings
@@ -21,9 +21,16 @@ _JPEG_QUALITY = 95
 
 @contextmanager
 def open_picture(path: Path) -> Iterator[Image.Image]:
-    """Open a picture with Pillow; everything that its readers raise in the block becomes an InputError.
+    """Open a picture with Pillow; whatever its readers raise within the block becomes an InputError.
 
-    Raises InputError for a file that is missing, unreadable, no picture, damaged or over MAX_PIXELS.
+    Args:
+        path: A picture file.
+
+    Yields:
+        The open Pillow picture, closed when the block ends.
+
+    Raises:
+        InputError: The file is missing, unreadable, no picture, damaged or larger than MAX_PIXELS.
     """
     try:
         with warnings.catch_warnings():
@@ -54,7 +61,11 @@ def _too_large(path: Path, given: str) -> str:
 def flatten_picture(picture: Image.Image) -> np.ndarray:
     """Convert a Pillow picture of any mode to RGB pixels: alpha over white, 16 bits scaled to 8.
 
-    -> uint8 (H, W, 3). Mode I counts as 16 bits, mode F as [0, 1].
+    Args:
+        picture: The picture; mode I counts as 16 bits, mode F as [0, 1].
+
+    Returns:
+        uint8 (H, W, 3).
     """
     if picture.mode.startswith("I"):
         grey = np.clip(np.asarray(picture).astype(np.float64) / 257.0, 0, 255)
@@ -70,16 +81,23 @@ def flatten_picture(picture: Image.Image) -> np.ndarray:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a picture as it is to be seen: turned by its EXIF orientation, an animation's first frame.
+    """Read a picture as it is meant to be seen: turned by its EXIF orientation, in sRGB.
 
-    -> uint8 (H, W, 3) RGB. Raises InputError for a file that is missing, no picture, damaged or too large.
+    Args:
+        path: A picture file; of an animation the first frame is read.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+
+    Raises:
+        InputError: The file is missing, no picture, damaged or larger than MAX_PIXELS.
     """
     with open_picture(Path(path)) as picture:
         return flatten_picture(_convert_to_srgb(ImageOps.exif_transpose(picture)))
 
 
 def _convert_to_srgb(picture: Image.Image) -> Image.Image:
-    """Colours as their profile says; a picture without a profile, or with one that cannot be read, is left as it is."""
+    """Convert from the embedded colour profile; without a profile that can be read, leave the picture as it is."""
     profile = picture.info.get("icc_profile")
     if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
         return picture
@@ -92,20 +110,32 @@ def _convert_to_srgb(picture: Image.Image) -> Image.Image:
 
 
 def write_image(path: str | Path, pixels: np.ndarray, label: str | None = None) -> None:
-    """Write uint8 (H, W, 3) RGB pixels as .png, .jpg or .webp, by the name's ending.
+    """Write RGB pixels as PNG, JPEG or WebP, chosen by the ending of the name.
 
-    The label goes into the metadata: PNG text "Comment", JPEG comment, WebP EXIF description. Raises
-    OutputError for another ending, a place that cannot be written and a full disk; an older file then stays.
+    Args:
+        path: The output, ending in one of PICTURE_ENDINGS.
+        pixels: uint8 (H, W, 3) RGB.
+        label: Text for the metadata: PNG text "Comment", JPEG comment, WebP EXIF description.
+
+    Raises:
+        OutputError: Another ending, a path that cannot be written or a full disk; an older file then stays.
     """
     ending = Path(path).suffix.lower()
     if ending not in PICTURE_ENDINGS:
-        raise OutputError(f"'{path}' has no picture's ending; end the name in {', '.join(PICTURE_ENDINGS)}")
+        raise OutputError(f"'{path}' is not the name of a picture; end it in {', '.join(PICTURE_ENDINGS)}")
     with replace_file(place_of(path)) as temporary, explain_failure(path):
         save_picture(temporary, pixels, ending, label)
 
 
 def save_picture(path: Path, pixels: np.ndarray, ending: str, label: str | None) -> None:
-    """Save uint8 (H, W, 3) pixels under a path of any name, in the format that belongs to the ending."""
+    """Save pixels under a path of any name, in the format that belongs to an ending.
+
+    Args:
+        path: The file to write.
+        pixels: uint8 (H, W, 3) RGB.
+        ending: One of PICTURE_ENDINGS, whatever the path ends in.
+        label: Text for the metadata, as in `write_image`.
+    """
     picture = Image.fromarray(pixels)
     if ending == ".png":
         text = PngImagePlugin.PngInfo()

@@ -1,4 +1,4 @@
-"""What drives, opened as a source of frames: a video, an animated picture, a folder of pictures or one."""
+"""Opening a driver as a source of frames: a video, an animated picture, a folder of pictures or one picture."""
 
 import re
 import stat
@@ -32,9 +32,19 @@ def open_frames(
 ) -> FrameSource:
     """Open a video, an animated picture, a folder of pictures or one picture as a source of frames.
 
-    start, end: seconds from the first frame, the end exclusive. rate: frames per second of a folder or a
-    single picture, 25 unless told; a video and an animation have their own times. Raises InputError for what
-    cannot be read or holds no frame in the range, OptionError for a range or rate that makes no sense.
+    Args:
+        path: The file or folder.
+        start: Start of the part to read, in seconds from the first frame.
+        end: End of that part in seconds, exclusive.
+        rate: Frames per second of a folder or a single picture, 25 by default; videos and animations have
+            their own times.
+
+    Returns:
+        The frames; nothing but the first one is decoded yet.
+
+    Raises:
+        InputError: The file or folder cannot be read, or has no frame in the part.
+        OptionError: The part or the rate is out of range, or a rate is given for a file with times of its own.
     """
     path = Path(path)
     kept = make_range(start, end)
@@ -51,7 +61,7 @@ def open_frames(
 
 
 def _is_folder(path: Path) -> bool:
-    """Tell a folder from a file. Raises InputError for what is neither, is empty or may not be read."""
+    """Tell a folder from a file; InputError for what is neither, is empty or may not be read."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -67,7 +77,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _recognize(path: Path) -> str:
-    """-> "still", "animation" or, for whatever is no picture, "video"."""
+    """Classify a file as `still`, `animation` or, if it is no picture, `video`."""
     try:
         with open_picture(path) as picture:
             if picture.format in _VIDEO_FORMATS:
@@ -81,9 +91,16 @@ def _recognize(path: Path) -> str:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """The pictures in a folder in natural order (by the numbers in their names); other files are left out.
+    """List the pictures in a folder in natural order, by the numbers in their names; other files are ignored.
 
-    Raises InputError for a folder that cannot be read or holds no picture.
+    Args:
+        folder: The folder; folders within it are ignored.
+
+    Returns:
+        The paths of the pictures.
+
+    Raises:
+        InputError: The folder cannot be read or contains no picture.
     """
     # Of the formats that Pillow knows, some can only be saved; MPO is opened by the reader of JPEG.
     endings = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN or kind == "MPO"}

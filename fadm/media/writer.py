@@ -1,4 +1,4 @@
-"""Frames to a video, a GIF, one picture or a folder of pictures, by the name's ending."""
+"""Writing frames as a video, a GIF, one picture or a folder of pictures, chosen by the ending of the name."""
 
 import os
 from collections.abc import Iterator
@@ -22,40 +22,64 @@ _ENDINGS = (*CONTAINERS, ".gif", *PICTURE_ENDINGS)
 
 
 class Encoder(Protocol):
-    """What turns frames into one file or folder."""
+    """Turns frames into one file or folder."""
 
     def write(self, pixels: np.ndarray, pts: int) -> None:
-        """Add one frame, uint8 (H, W, 3), pts in units of the time base."""
+        """Add one frame.
+
+        Args:
+            pixels: uint8 (H, W, 3).
+            pts: Time in units of the time base, later than the previous frame's.
+        """
 
     def close(self) -> None:
-        """Finish what was written."""
+        """Finish the output."""
 
     def abort(self) -> None:
-        """Let go of what is open."""
+        """Close the output unfinished."""
 
 
 class PictureEncoder:
-    """Writes the only frame as a picture."""
+    """Writes the only frame as a picture.
+
+    Args:
+        path: The file to write.
+        ending: The format, one of PICTURE_ENDINGS.
+        label: Text for the metadata.
+    """
 
     def __init__(self, path: Path, ending: str, label: str | None) -> None:
         self._path, self._ending, self._label = path, ending, label
         self._num_frames = 0
 
     def write(self, pixels: np.ndarray, pts: int) -> None:
-        """Save the frame; a second one is an OutputError."""
+        """Save the frame.
+
+        Args:
+            pixels: uint8 (H, W, 3).
+            pts: Not used.
+
+        Raises:
+            OutputError: There already is a frame.
+        """
         if self._num_frames:
             raise OutputError(_too_many_frames(self._ending))
         save_picture(self._path, pixels, self._ending, self._label)
         self._num_frames += 1
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
     abort = close
 
 
 class FolderEncoder:
-    """Writes each frame as a numbered PNG: 000000.png, 000001.png, ..."""
+    """Writes each frame as a numbered PNG: 000000.png, 000001.png, ...
+
+    Args:
+        path: The folder to create.
+        label: Text for the metadata of each picture.
+    """
 
     def __init__(self, path: Path, label: str | None) -> None:
         path.mkdir()
@@ -63,18 +87,24 @@ class FolderEncoder:
         self._num_frames = 0
 
     def write(self, pixels: np.ndarray, pts: int) -> None:
-        """Save the frame."""
+        """See `Encoder`."""
         save_picture(self._path / f"{self._num_frames:06d}.png", pixels, ".png", self._label)
         self._num_frames += 1
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
     abort = close
 
 
 class FrameWriter:
-    """The open output: frames of one size, in the order of their times."""
+    """An open output for frames of one size, in the order of their times.
+
+    Args:
+        path: The output's name, for error messages.
+        size: Width and height of the frames in pixels.
+        encoder: Writes them.
+    """
 
     def __init__(self, path: str | Path, size: tuple[int, int], encoder: Encoder) -> None:
         self._path = path
@@ -83,9 +113,14 @@ class FrameWriter:
         self._last_pts: int | None = None
 
     def write(self, pixels: np.ndarray, pts: int) -> None:
-        """Add a frame: uint8 (H, W, 3), pts in units of the time base, later than the last.
+        """Add a frame.
 
-        Raises OutputError when the disk is full or the output cannot hold another frame.
+        Args:
+            pixels: uint8 (H, W, 3).
+            pts: Time in units of the time base, later than the previous frame's.
+
+        Raises:
+            OutputError: The disk is full, or the output cannot hold another frame.
         """
         assert pixels.shape == self._shape and pixels.dtype == np.uint8, (
             pixels.shape,
@@ -98,7 +133,11 @@ class FrameWriter:
             self._encoder.write(pixels, pts)
 
     def finish(self) -> None:
-        """Complete the output. Raises OutputError if no frame came or the rest cannot be written."""
+        """Complete the output.
+
+        Raises:
+            OutputError: No frame was written, or the rest cannot be written.
+        """
         if self._last_pts is None:
             raise OutputError(f"'{self._path}' is not written: there was no frame to write")
         with explain_failure(self._path, FFmpegError):
@@ -106,15 +145,30 @@ class FrameWriter:
 
 
 def has_sound(path: str | Path) -> bool:
-    """Whether an output of that name can have sound: a GIF, a picture and a folder have none."""
+    """Tell whether an output can contain sound, which a GIF, a picture and a folder cannot.
+
+    Args:
+        path: The output's name.
+
+    Returns:
+        Whether it names a video file.
+
+    Raises:
+        OutputError: The ending is unknown.
+    """
     return _ending_of(path) in CONTAINERS
 
 
 def check_output(path: str | Path, audio: AudioTrack | None = None, num_frames: int | None = None) -> None:
-    """Raise OutputError unless `path` can be written and its container can hold the sound and the frames.
+    """Check before any work that an output can be written, and that it can hold the sound and the frames.
 
-    Made to be called before any work; num_frames: how many will come, if that is known. A GIF, a picture and a
-    folder hold no sound; that is no error.
+    Args:
+        path: The output's name.
+        audio: Sound to copy. A GIF, a picture or a folder ignores it.
+        num_frames: Number of frames to write, None if unknown.
+
+    Raises:
+        OutputError: The output cannot be written, or its format cannot hold the sound or the frames.
     """
     ending = _ending_of(path)
     with explain_failure(path, FFmpegError):
@@ -147,7 +201,7 @@ def _check_place(path: str | Path, ending: str) -> None:
 
 
 def _ending_of(path: str | Path) -> str:
-    """The known ending in lower case, empty for a folder."""
+    """Return the known ending in lower case, empty for a folder."""
     if str(path).endswith(("/", os.sep)):
         return _FOLDER
     ending = Path(path).suffix.lower()
@@ -170,18 +224,31 @@ def open_writer(
     audio: AudioTrack | None = None,
     label: str | None = None,
 ) -> Iterator[FrameWriter]:
-    """Open an output of frames (height, width, 3) by the name's ending; it appears whole or not at all.
+    """Open an output for frames; it appears whole or not at all.
 
-    rate: average frames per second; time_base: seconds per unit of pts; audio: copied into videos; label:
-    written as the metadata's comment. Times are exact in MP4 and MOV, milliseconds in Matroska and WebM,
-    hundredths of a second in GIF. Without an ending, or with / at the end, a folder of PNGs is written.
-    On any exception, KeyboardInterrupt included, nothing is left and an older file stays. Raises
-    OutputError as check_output does, for a size below 2x2, for no frames and for a full disk.
+    On any exception, KeyboardInterrupt included, nothing is left and an older file stays.
+
+    Args:
+        path: The output's name; the ending chooses the format. Without an ending, or with / at the end, a
+            folder of PNGs is written.
+        width: Width of the frames in pixels.
+        height: Height of the frames in pixels.
+        rate: Average frames per second.
+        time_base: Unit of the frames' pts in seconds. Times are exact in MP4 and MOV, rounded to milliseconds
+            in Matroska and WebM and to hundredths of a second in GIF.
+        audio: Sound to copy into a video.
+        label: Text for the metadata's comment.
+
+    Yields:
+        The open output.
+
+    Raises:
+        OutputError: As from `check_output`; also for a video below 2x2 pixels, no frames and a full disk.
     """
     check_output(path, audio)
     ending = _ending_of(path)
     if ending in CONTAINERS and min(width, height) < 2:
-        raise OutputError(f"a video needs at least 2x2 pixels, not {width}x{height}; choose a picture's ending")
+        raise OutputError(f"a video needs at least 2x2 pixels, not {width}x{height}; choose a format such as .png")
     with replace_file(place_of(path)) as temporary:
         encoder: Encoder
         with explain_failure(path, FFmpegError):
