@@ -1,4 +1,4 @@
-"""Convolutional blocks of the trained coarse generators, written once for pictures (2-D) and volumes (3-D).
+"""Convolutional blocks of the trained coarse generators, for pictures (2-D) and volumes (3-D).
 
 Volumes are never pooled along depth: FOMM and Face vid2vid halve and double height and width only.
 """
@@ -14,7 +14,15 @@ BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
 def check_sides(image: Tensor, multiple: int) -> None:
-    """Raise OptionError unless both sides of `image (B, C, H, W)` are multiples of `multiple` pixels."""
+    """Check that pictures fit a network that halves them.
+
+    Args:
+        image: Pictures (B, C, H, W).
+        multiple: Number of pixels that has to divide H and W.
+
+    Raises:
+        OptionError: H or W is not a multiple of `multiple`.
+    """
     height, width = image.shape[-2:]
     if height % multiple or width % multiple:
         raise OptionError(
@@ -24,24 +32,56 @@ def check_sides(image: Tensor, multiple: int) -> None:
 
 
 def plan_channels(width: int, max_channels: int, num_blocks: int) -> list[int]:
-    """Channels before and after each of `num_blocks` blocks: doubled from `width`, at most `max_channels`."""
+    """List the channels before and after each block of a network, doubled by each block.
+
+    Args:
+        width: Channels before the first block.
+        max_channels: Upper limit of the channels.
+        num_blocks: Number of blocks.
+
+    Returns:
+        `num_blocks + 1` numbers of channels.
+    """
     return [min(max_channels, width * 2**level) for level in range(num_blocks + 1)]
 
 
 def halve(x: Tensor) -> Tensor:
-    """Average-pool height and width by 2: (B, C, [D,] H, W) -> (B, C, [D,] H/2, W/2)."""
+    """Average-pool height and width by 2.
+
+    Args:
+        x: Features (B, C, [D,] H, W).
+
+    Returns:
+        Features (B, C, [D,] H / 2, W / 2).
+    """
     planes = x.flatten(1, -3)  # avg_pool3d has no bfloat16 on the CPU
     return F.avg_pool2d(planes, 2).unflatten(1, x.shape[1:-2])
 
 
 def double(x: Tensor) -> Tensor:
-    """Repeat each pixel in height and width: (B, C, [D,] H, W) -> (B, C, [D,] 2H, 2W)."""
+    """Repeat each pixel in height and width.
+
+    Args:
+        x: Features (B, C, [D,] H, W).
+
+    Returns:
+        Features (B, C, [D,] 2H, 2W).
+    """
     scale = (2.0, 2.0) if x.dim() == 4 else (1.0, 2.0, 2.0)
     return F.interpolate(x, scale_factor=scale, mode="nearest")
 
 
 class ConvBlock(nn.Module):
-    """Convolution that keeps the size (divided by `stride`), batch norm, activation (ReLU unless given)."""
+    """Convolution with "same" padding, batch norm and activation.
+
+    Args:
+        dims: 2 for pictures, 3 for volumes.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Width of the kernel, odd.
+        stride: Factor by which the size shrinks.
+        activation: Activation, ReLU if None.
+    """
 
     def __init__(
         self,
@@ -59,12 +99,24 @@ class ConvBlock(nn.Module):
         self.activation = nn.ReLU() if activation is None else activation
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, [D,] H, W) -> (B, C', [D,] H/stride, W/stride)."""
+        """Apply the block.
+
+        Args:
+            x: Features (B, in_channels, [D,] H, W).
+
+        Returns:
+            Features (B, out_channels, [D,] H / stride, W / stride).
+        """
         return self.activation(self.norm(self.conv(x)))
 
 
 class ResidualBlock(nn.Module):
-    """Pre-activation residual block of two 3-wide convolutions: x + conv(relu(norm(conv(relu(norm(x))))))."""
+    """Pre-activation residual block of two 3-wide convolutions: x + conv(relu(norm(conv(relu(norm(x)))))).
+
+    Args:
+        dims: 2 for pictures, 3 for volumes.
+        channels: Channels of input and output.
+    """
 
     def __init__(self, dims: int, channels: int) -> None:
         super().__init__()
@@ -74,13 +126,28 @@ class ResidualBlock(nn.Module):
         self.conv2 = CONVOLUTION[dims](channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, [D,] H, W) -> the same shape."""
+        """Apply the block.
+
+        Args:
+            x: Features (B, channels, [D,] H, W).
+
+        Returns:
+            Features of the same shape.
+        """
         residual = self.conv1(F.relu(self.norm1(x)))
         return x + self.conv2(F.relu(self.norm2(residual)))
 
 
 class Hourglass(nn.Module):
-    """U-shaped network: `num_blocks` halvings, as many doublings, each level's input joined to its output."""
+    """U-shaped network of halvings and doublings with a skip connection at each level.
+
+    Args:
+        dims: 2 for pictures, 3 for volumes.
+        in_channels: Channels of the input.
+        width: Channels of the first level.
+        max_channels: Upper limit of the channels.
+        num_blocks: Number of halvings and of doublings.
+    """
 
     def __init__(self, dims: int, in_channels: int, width: int, max_channels: int, num_blocks: int) -> None:
         super().__init__()
@@ -96,7 +163,14 @@ class Hourglass(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, [D,] H, W) -> (B, width + C, [D,] H, W); H and W are multiples of 2 ** num_blocks."""
+        """Apply the network.
+
+        Args:
+            x: Features (B, in_channels, [D,] H, W), H and W multiples of 2 ** num_blocks.
+
+        Returns:
+            Features (B, width + in_channels, [D,] H, W).
+        """
         skips = [x]
         for block in self.down:
             skips.append(halve(block(skips[-1])))
@@ -107,7 +181,12 @@ class Hourglass(nn.Module):
 
 
 class AntiAliasDownsample(nn.Module):
-    """Shrink a picture by a whole factor: blur with sigma (factor - 1) / 2, keep every factor-th pixel."""
+    """Downsample a picture by a whole factor: blur with sigma (factor - 1) / 2, then keep every factor-th pixel.
+
+    Args:
+        channels: Channels of the picture.
+        factor: Downsampling factor; 1 leaves the picture as it is.
+    """
 
     kernel: Tensor
 
@@ -122,13 +201,27 @@ class AntiAliasDownsample(nn.Module):
         self.register_buffer("kernel", kernel.repeat(channels, 1, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H / factor, W / factor); outside the picture counts as 0."""
+        """Downsample pictures; outside the picture counts as 0.
+
+        Args:
+            image: Pictures (B, C, H, W).
+
+        Returns:
+            Pictures (B, C, H / factor, W / factor).
+        """
         channels = image.shape[1]
         return F.conv2d(image, self.kernel, stride=self.factor, padding=self.radius, groups=channels)
 
 
 class ImageEncoder(nn.Module):
-    """Picture to feature map: a 7x7 block, then `num_blocks` halvings."""
+    """Encode a picture as a feature map: a 7x7 block, then halvings.
+
+    Args:
+        image_channels: Channels of the picture.
+        width: Channels of the first level.
+        max_channels: Upper limit of the channels.
+        num_blocks: Number of halvings.
+    """
 
     def __init__(self, image_channels: int, width: int, max_channels: int, num_blocks: int) -> None:
         super().__init__()
@@ -137,7 +230,14 @@ class ImageEncoder(nn.Module):
         self.down = nn.ModuleList(ConvBlock(2, channels[level], channels[level + 1], 3) for level in range(num_blocks))
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, C, H / 2**num_blocks, W / 2**num_blocks)."""
+        """Encode pictures.
+
+        Args:
+            image: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            Features (B, C, H / 2**num_blocks, W / 2**num_blocks).
+        """
         x = self.first(image)
         for block in self.down:
             x = halve(block(x))
@@ -145,7 +245,15 @@ class ImageEncoder(nn.Module):
 
 
 class ImageDecoder(nn.Module):
-    """Feature map to picture: residual blocks, `num_blocks` doublings, a 7x7 convolution and a sigmoid."""
+    """Decode a feature map to a picture: residual blocks, doublings, a 7x7 convolution and a sigmoid.
+
+    Args:
+        image_channels: Channels of the picture.
+        width: Channels of the last level.
+        max_channels: Upper limit of the channels.
+        num_blocks: Number of doublings.
+        num_bottleneck_blocks: Number of residual blocks before them.
+    """
 
     def __init__(
         self, image_channels: int, width: int, max_channels: int, num_blocks: int, num_bottleneck_blocks: int
@@ -159,7 +267,14 @@ class ImageDecoder(nn.Module):
         self.final = nn.Conv2d(channels[0], image_channels, 7, padding=3)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, C, H / 2**num_blocks, W / 2**num_blocks) -> (B, 3, H, W) in 0..1."""
+        """Decode feature maps.
+
+        Args:
+            features: Features (B, C, H / 2**num_blocks, W / 2**num_blocks).
+
+        Returns:
+            Pictures (B, 3, H, W) in 0..1.
+        """
         x = self.bottleneck(features)
         for block in self.up:
             x = block(double(x))

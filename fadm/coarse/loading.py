@@ -1,4 +1,4 @@
-"""The trained coarse generators by the names of their weights."""
+"""Load the trained coarse generators by the names of their weights."""
 
 from pathlib import Path
 from typing import cast
@@ -15,6 +15,9 @@ def load_coarse(name: str | Path) -> FOMM | FaceVid2Vid:
 
     Args:
         name: Name of the weights (`fadm weights list`), or a .safetensors file.
+
+    Returns:
+        The network that the weights belong to.
 
     Raises:
         WeightsError: There is no such file, it holds another kind of network, or its tensors do not fit.

@@ -1,4 +1,4 @@
-"""From key points to a dense backward flow and an occlusion map.
+"""From keypoints to a dense backward flow and an occlusion map.
 
 FOMM sections 3.1 and 3.2, Face vid2vid section 3.3.
 """
@@ -21,9 +21,10 @@ CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 class Motion:
     """Dense motion of a batch.
 
-    deformation (B, [D,] H, W, 2 or 3): where in the source each pixel comes from, -1..1; occlusion_map
-    (B, 1, H, W) in 0..1, 0 where the source cannot show it, or None; mask (B, K + 1, [D,] H, W): the share
-    of the background (first) and of each key point in the flow.
+    Attributes:
+        deformation: Backward flow (B, [D,] H, W, 2 or 3): the place in the source that each pixel shows, -1..1.
+        occlusion_map: Visibility (B, 1, H, W) in 0..1, 0 where the source does not show the place; or None.
+        mask: Weights (B, K + 1, [D,] H, W) of the background (first) and of each keypoint in the flow.
     """
 
     deformation: Tensor
@@ -32,18 +33,33 @@ class Motion:
 
 
 def resize_as(x: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Resize (B, C, [D,] H, W) to `size`, (bi|tri)linear with align_corners=False; unchanged if it fits."""
+    """Resize features, (bi|tri)linear with align_corners=False; features of the right size are returned as they are.
+
+    Args:
+        x: Features (B, C, [D,] H, W).
+        size: New size `([D,] H', W')`.
+
+    Returns:
+        Features (B, C, *size).
+    """
     if tuple(x.shape[2:]) == size:
         return x
     return F.interpolate(x, size=size, mode=RESIZE_MODE[len(size)], align_corners=False)
 
 
 def warp(features: Tensor, deformation: Tensor) -> Tensor:
-    """Sample `features (B or 1, C, [D,] H, W)` where `deformation (B, [d,] h, w, 2 or 3)` points.
+    """Warp features by a backward flow.
 
     The flow is first resized to the features' size. Bilinear, zeros outside, align_corners=False: the flow's
     coordinates are made with aligned corners, and the released weights were trained with this half-pixel
-    difference. Computed in the flow's dtype, returned in the features' dtype and memory layout.
+    difference.
+
+    Args:
+        features: Features (B or 1, C, [D,] H, W).
+        deformation: Backward flow (B, [d,] h, w, 2 or 3) in -1..1. Its type is the one of the computation.
+
+    Returns:
+        Warped features (B, C, [D,] H, W) in the features' type and memory layout.
     """
     flow = resize_as(deformation.movedim(-1, 1), tuple(features.shape[2:])).movedim(1, -1)
     features_in = features.to(flow.dtype).expand(flow.shape[0], *features.shape[1:])
@@ -55,17 +71,32 @@ def warp(features: Tensor, deformation: Tensor) -> Tensor:
 
 
 def occlude(features: Tensor, occlusion_map: Tensor | None) -> Tensor:
-    """Multiply `features (B, C, H, W)` by the map, resized to them; unchanged without a map."""
+    """Multiply features by an occlusion map, resized to them.
+
+    Args:
+        features: Features (B, C, H, W).
+        occlusion_map: Visibility (B, 1, h, w) in 0..1; None leaves the features unchanged.
+
+    Returns:
+        Features (B, C, H, W).
+    """
     if occlusion_map is None:
         return features
     return features * resize_as(occlusion_map, tuple(features.shape[2:])).to(features.dtype)
 
 
 def approximate_motions(source: Keypoints, driving: Keypoints, size: tuple[int, ...]) -> Tensor:
-    """Flow around each key point to first order, the background's zero motion first (FOMM eq. 4).
+    """Approximate the flow around each keypoint to first order (FOMM eq. 4).
 
-    T_k(z) = p_source + J_source J_driving^-1 (z - p_driving), the Jacobians taken as equal where there are
-    none. Two sets of K points -> (B, K + 1, *size, D) in -1..1.
+    T_k(z) = p_source + J_source J_driving^-1 (z - p_driving). Without jacobians the product is the identity.
+
+    Args:
+        source: Keypoints of the source, K of them.
+        driving: Keypoints of the driving frames.
+        size: Shape of the flow, `([D,] H, W)`.
+
+    Returns:
+        Flows (B, K + 1, *size, 2 or 3) in -1..1; the first is the background's, which does not move.
     """
     positions = driving.positions
     K, D = positions.shape[1:]
@@ -80,11 +111,18 @@ def approximate_motions(source: Keypoints, driving: Keypoints, size: tuple[int, 
 
 
 class DenseMotion(nn.Module):
-    """Mix the motions around the key points into one flow, by what each would make of the source.
+    """Predict one flow as a weighted mean of the motions around the keypoints (FOMM section 3.2).
 
-    `reduce` makes the small array that the motions are tried on; `hourglass` reads the K + 1 trials, each
-    beside the change of its key point's Gaussian, and returns `hourglass_channels`. `depth` is the number of
-    a volume's depth planes, which the occlusion map folds into channels.
+    The network sees the source warped by each of the K + 1 motions, beside the change of the keypoint's Gaussian.
+
+    Args:
+        dims: 2 for pictures, 3 for volumes.
+        num_keypoints: Number of keypoints K.
+        reduce: Module that makes the smaller features that are warped.
+        hourglass: Module from the K + 1 stacked warps and Gaussians to `hourglass_channels` features.
+        hourglass_channels: Channels of the hourglass's output.
+        depth: Planes of a volume, which the occlusion map folds into channels.
+        has_occlusion_map: Whether an occlusion map is predicted.
     """
 
     def __init__(
@@ -105,16 +143,25 @@ class DenseMotion(nn.Module):
         self.occlusion = nn.Conv2d(hourglass_channels * depth, 1, 7, padding=3) if has_occlusion_map else None
 
     def forward(self, features: Tensor, source: Keypoints, driving: Keypoints) -> Motion:
-        """Source features (B or 1, C, [D,] H, W), key points of both -> Motion at the reduced size."""
+        """Predict the motion from the source to the driving frames.
+
+        Args:
+            features: The source's picture or volume (B or 1, C, [D,] H, W).
+            source: Keypoints of the source.
+            driving: Keypoints of the driving frames.
+
+        Returns:
+            The motion at the size that `reduce` gives.
+        """
         reduced = self.reduce(features)
         size = tuple(reduced.shape[2:])
         motions = approximate_motions(source, driving, size)  # (B, K + 1, [D,] H, W, 2 or 3)
-        trials = self._try_motions(reduced, motions)
+        warped = _warp_by_each(reduced, motions)  # (B, K + 1, C, [D,] H, W)
         gaussians = draw_gaussians(driving.positions, size, KEYPOINT_VARIANCE)
         gaussians = gaussians - draw_gaussians(source.positions, size, KEYPOINT_VARIANCE)
         gaussians = torch.cat([torch.zeros_like(gaussians[:, :1]), gaussians], dim=1)  # (B, K + 1, [D,] H, W)
-        evidence = torch.cat([gaussians.unsqueeze(2).to(trials.dtype), trials], dim=2)
-        prediction = self.hourglass(evidence.flatten(1, 2))
+        inputs = torch.cat([gaussians.unsqueeze(2).to(warped.dtype), warped], dim=2)
+        prediction = self.hourglass(inputs.flatten(1, 2))
         mask = torch.softmax(self.mask(prediction).float(), dim=1)
         deformation = (mask.unsqueeze(-1) * motions).sum(dim=1)
         if self.occlusion is None:
@@ -122,9 +169,9 @@ class DenseMotion(nn.Module):
         planes = prediction.flatten(1, -3)  # (B, C * D, H, W)
         return Motion(deformation, torch.sigmoid(self.occlusion(planes)), mask)
 
-    @staticmethod
-    def _try_motions(reduced: Tensor, motions: Tensor) -> Tensor:
-        """(B or 1, C, *size) warped by each of (B, K + 1, *size, D) -> (B, K + 1, C, *size)."""
-        B, num_motions = motions.shape[:2]
-        copies = reduced.unsqueeze(1).expand(B, num_motions, *reduced.shape[1:]).flatten(0, 1)
-        return warp(copies, motions.flatten(0, 1)).unflatten(0, (B, num_motions))
+
+def _warp_by_each(reduced: Tensor, motions: Tensor) -> Tensor:
+    """Warp features (B or 1, C, *size) by each of the motions (B, K + 1, *size, D) -> (B, K + 1, C, *size)."""
+    B, num_motions = motions.shape[:2]
+    copies = reduced.unsqueeze(1).expand(B, num_motions, *reduced.shape[1:]).flatten(0, 1)
+    return warp(copies, motions.flatten(0, 1)).unflatten(0, (B, num_motions))

@@ -7,9 +7,15 @@ from fadm.coarse.motion import Motion, occlude, warp
 
 
 class VolumeGenerator(nn.Module):
-    """Encode the source into a volume; warp it, fold its depth into channels, dim what is occluded, decode.
+    """Encode the source as a volume; warp it, fold its depth into channels, apply the occlusion map, decode.
 
-    `channels` are those of the encoder's and decoder's feature map.
+    Args:
+        encoder: From pictures to feature maps of `channels` channels.
+        decoder: From such feature maps to pictures.
+        channels: Channels of the feature maps.
+        volume_channels: Channels of the volume.
+        depth: Planes of the volume.
+        num_volume_blocks: Number of residual blocks on the volume.
     """
 
     def __init__(
@@ -31,10 +37,25 @@ class VolumeGenerator(nn.Module):
         self.decoder = decoder
 
     def encode(self, source: Tensor) -> Tensor:
-        """(B, 3, H, W) in 0..1 -> appearance volume (B, C, D, h, w)."""
+        """Encode the source.
+
+        Args:
+            source: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            Appearance volumes (B, C, D, h, w).
+        """
         return self.volume(self.to_volume(self.encoder(source)).unflatten(1, (-1, self.depth)))
 
     def forward(self, volume: Tensor, motion: Motion) -> Tensor:
-        """The source's volume (B or 1, C, D, h, w) and the motion of B frames -> (B, 3, H, W) in 0..1."""
+        """Generate frames.
+
+        Args:
+            volume: Volume of the source (B or 1, C, D, h, w).
+            motion: Motion of B frames.
+
+        Returns:
+            Frames (B, 3, H, W) in 0..1.
+        """
         planes = warp(volume, motion.deformation).flatten(1, 2)  # (B, C * D, h, w)
         return self.decoder(occlude(self.mix(self.from_volume(planes)), motion.occlusion_map))

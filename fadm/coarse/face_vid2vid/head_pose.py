@@ -1,4 +1,4 @@
-"""Head rotation, translation and expression, and the key points they make (Face vid2vid eq. 1)."""
+"""Head rotation, translation and expression, and the keypoints that follow from them (Face vid2vid eq. 1)."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,15 @@ RADIANS_PER_DEGREE = 3.14 / 180
 
 @dataclass(frozen=True)
 class HeadPose:
-    """yaw, pitch, roll (B,) in degrees; translation (B, 3); expression (B, K, 3), shifts of key points."""
+    """Head pose and expression of a batch.
+
+    Attributes:
+        yaw: Rotation about the vertical axis (B,) in degrees.
+        pitch: Rotation about the horizontal axis (B,) in degrees.
+        roll: Rotation in the picture's plane (B,) in degrees.
+        translation: Shift of all keypoints (B, 3).
+        expression: Shift of each keypoint (B, K, 3).
+    """
 
     yaw: Tensor
     pitch: Tensor
@@ -27,13 +35,26 @@ class HeadPose:
 
 
 def turn_head(pose: HeadPose, angles: dict[str, float | None]) -> HeadPose:
-    """The pose with its yaw, pitch or roll replaced by the angle in degrees of that name, unless None."""
+    """Replace angles of a head pose.
+
+    Args:
+        pose: The head pose.
+        angles: New angles in degrees by name (yaw, pitch or roll); None keeps the pose's own.
+
+    Returns:
+        The head pose with the given angles.
+    """
     given = {name: torch.full_like(pose.yaw, angle) for name, angle in angles.items() if angle is not None}
     return replace(pose, **given)
 
 
 class Bottleneck(nn.Module):
-    """Residual block 1x1, 3x3, 1x1 with a quarter of the channels inside; halves the size with `stride` 2."""
+    """Residual block of 1x1, 3x3 and 1x1 convolutions with a quarter of the channels inside.
+
+    Args:
+        channels: Channels of input and output.
+        stride: 2 to halve the size, 1 to keep it.
+    """
 
     def __init__(self, channels: int, *, stride: int = 1) -> None:
         super().__init__()
@@ -48,12 +69,26 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H / stride, W / stride)."""
+        """Apply the block.
+
+        Args:
+            x: Features (B, channels, H, W).
+
+        Returns:
+            Features (B, channels, H / stride, W / stride).
+        """
         return F.relu(self.expand(self.spatial(self.reduce(x))) + self.shortcut(x))
 
 
 class Stage(nn.Module):
-    """A projection to more channels, a halving block if asked for, then `num_blocks` blocks."""
+    """Projection to more channels, an optional halving block, then residual blocks.
+
+    Args:
+        in_channels: Channels of the input.
+        channels: Channels of the output.
+        num_blocks: Number of residual blocks that keep the size.
+        halves: Whether the stage halves the size.
+    """
 
     def __init__(self, in_channels: int, channels: int, num_blocks: int, *, halves: bool) -> None:
         super().__init__()
@@ -62,12 +97,28 @@ class Stage(nn.Module):
         self.blocks = nn.Sequential(*(Bottleneck(channels) for _ in range(num_blocks)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C', H, W) or (B, C', H / 2, W / 2)."""
+        """Apply the stage.
+
+        Args:
+            x: Features (B, in_channels, H, W).
+
+        Returns:
+            Features (B, channels, H, W), or (B, channels, H / 2, W / 2) if the stage halves.
+        """
         return self.blocks(self.down(self.project(x)))
 
 
 class HeadPoseEstimator(nn.Module):
-    """ResNet with five linear heads; each angle is the mean over bins of 3 degrees."""
+    """ResNet with five linear heads; each angle is the mean over bins of 3 degrees.
+
+    Args:
+        num_keypoints: Number of keypoints K.
+        image_channels: Channels of the picture.
+        num_bins: Number of bins of each angle.
+        stem_channels: Channels of the first convolution.
+        stage_channels: Channels of each stage.
+        stage_blocks: Number of residual blocks of each stage.
+    """
 
     def __init__(
         self,
@@ -97,12 +148,26 @@ class HeadPoseEstimator(nn.Module):
         self.expression = nn.Linear(stage_channels[-1], 3 * num_keypoints)
 
     def encode(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in 0..1 -> (B, C), what the heads read."""
+        """Compute the features that the heads take.
+
+        Args:
+            image: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            Features (B, C), averaged over space.
+        """
         x = F.max_pool2d(self.stem(image), 3, stride=2, padding=1)
         return self.stages(x).mean(dim=(-2, -1))
 
     def forward(self, image: Tensor) -> HeadPose:
-        """(B, 3, H, W) in 0..1 -> head pose and expression, float32."""
+        """Estimate the head poses of pictures.
+
+        Args:
+            image: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            Head pose and expression, float32.
+        """
         features = self.encode(image)
         return HeadPose(
             yaw=expect_degrees(self.yaw(features)),
@@ -114,14 +179,30 @@ class HeadPoseEstimator(nn.Module):
 
 
 def expect_degrees(logits: Tensor) -> Tensor:
-    """Mean angle of a distribution over bins: (B, bins) -> (B,) degrees, from -99 in steps of 3."""
+    """Take the mean angle of a distribution over bins.
+
+    Args:
+        logits: Logits of the bins (B, num_bins).
+
+    Returns:
+        Angles (B,) in degrees; the bins start at -99 in steps of 3.
+    """
     probabilities = torch.softmax(logits.float(), dim=1)
     bins = torch.arange(logits.shape[1], device=logits.device, dtype=probabilities.dtype)
     return (probabilities * bins).sum(dim=1) * BIN_DEGREES + FIRST_BIN_DEGREES
 
 
 def rotation_matrix(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
-    """R_pitch R_yaw R_roll, about x, y and z: three (B,) in degrees -> (B, 3, 3)."""
+    """Make the rotation R_pitch R_yaw R_roll, about x, y and z.
+
+    Args:
+        yaw: Angles about y (B,) in degrees.
+        pitch: Angles about x (B,) in degrees.
+        roll: Angles about z (B,) in degrees.
+
+    Returns:
+        Rotations (B, 3, 3).
+    """
     cos_x, cos_y, cos_z = (torch.cos(angle * RADIANS_PER_DEGREE) for angle in (pitch, yaw, roll))
     sin_x, sin_y, sin_z = (torch.sin(angle * RADIANS_PER_DEGREE) for angle in (pitch, yaw, roll))
     one, zero = torch.ones_like(cos_x), torch.zeros_like(cos_x)
@@ -133,7 +214,14 @@ def rotation_matrix(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 
 
 def rotation_angles(rotation: Tensor) -> Tensor:
-    """Inverse of `rotation_matrix` for yaws within 90 degrees: (B, 3, 3) -> yaw, pitch, roll (B, 3) in degrees."""
+    """Invert `rotation_matrix`, for yaws within 90 degrees.
+
+    Args:
+        rotation: Rotations (B, 3, 3).
+
+    Returns:
+        Yaw, pitch and roll (B, 3) in degrees.
+    """
     yaw = rotation[:, 0, 2].clamp(-1, 1).asin()
     pitch = torch.atan2(-rotation[:, 1, 2], rotation[:, 2, 2])
     roll = torch.atan2(-rotation[:, 0, 1], rotation[:, 0, 0])
@@ -141,7 +229,15 @@ def rotation_angles(rotation: Tensor) -> Tensor:
 
 
 def pose_keypoints(canonical: Tensor, pose: HeadPose) -> Keypoints:
-    """x_k = R x_c,k + t + delta_k (Face vid2vid eq. 1): canonical (B or 1, K, 3), a pose -> (B, K, 3)."""
+    """Pose canonical keypoints: x_k = R x_c,k + t + delta_k (Face vid2vid eq. 1).
+
+    Args:
+        canonical: Canonical keypoints (B or 1, K, 3).
+        pose: Head poses and expressions of B frames.
+
+    Returns:
+        Keypoints with positions (B, K, 3), without jacobians.
+    """
     rotation = rotation_matrix(pose.yaw, pose.pitch, pose.roll)
     rotated = multiply(canonical, rotation.transpose(-1, -2))
     return Keypoints(rotated + pose.translation.unsqueeze(1) + pose.expression)

@@ -1,4 +1,4 @@
-"""Canonical 3-D key points: the face's own, free of head pose and expression (Face vid2vid section 3.1)."""
+"""Canonical 3-D keypoints: a person's own, without head pose and expression (Face vid2vid section 3.1)."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,16 @@ from fadm.coarse.layers import AntiAliasDownsample, ConvBlock, double, halve, pl
 
 
 class LiftingHourglass(nn.Module):
-    """Down in 2-D, a 1x1 convolution that unfolds channels into depth planes, up in 3-D; no skips."""
+    """Encode in 2-D, unfold channels into depth planes by a 1x1 convolution, decode in 3-D; without skips.
+
+    Args:
+        in_channels: Channels of the picture.
+        width: Channels of the first level.
+        max_channels: Upper limit of the channels.
+        num_blocks: Number of halvings and of doublings.
+        volume_channels: Channels of the volume.
+        depth: Planes of the volume.
+    """
 
     def __init__(
         self,
@@ -33,7 +42,14 @@ class LiftingHourglass(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, width, D, H, W); H and W are multiples of 2 ** num_blocks."""
+        """Apply the network.
+
+        Args:
+            x: Pictures (B, in_channels, H, W), H and W multiples of 2 ** num_blocks.
+
+        Returns:
+            Features (B, width, depth, H, W).
+        """
         for block in self.down:
             x = halve(block(x))
         x = self.lift(x).unflatten(1, (-1, self.depth))  # (B, C, D, h, w)
@@ -43,7 +59,15 @@ class LiftingHourglass(nn.Module):
 
 
 class CanonicalKeypointDetector(nn.Module):
-    """Hourglass on the shrunk picture; each key point is the mean of its 3-D heatmap."""
+    """Hourglass on the downsampled picture; each keypoint is the mean of its 3-D heatmap.
+
+    Args:
+        num_keypoints: Number of keypoints K.
+        image_channels: Channels of the picture.
+        hourglass: The feature network.
+        downsampling: Factor by which pictures shrink before the hourglass.
+        temperature: Temperature of the heatmaps' softmax.
+    """
 
     def __init__(
         self,
@@ -61,6 +85,13 @@ class CanonicalKeypointDetector(nn.Module):
         self.heatmap = nn.Conv3d(hourglass.out_channels, num_keypoints, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in 0..1 -> canonical positions (B, K, 3) in -1..1, float32."""
+        """Detect the canonical keypoints of pictures.
+
+        Args:
+            image: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            Positions (B, K, 3) in -1..1, float32.
+        """
         logits = self.heatmap(self.hourglass(self.shrink(image)))  # (B, K, D, h, w)
         return expect_positions(normalize_heatmap(logits, self.temperature))

@@ -1,4 +1,4 @@
-"""Face vid2vid as a coarse generator: parts put together, absolute or relative motion, free view."""
+"""Face vid2vid as a coarse generator: absolute or relative motion, head angles set by hand (free view)."""
 
 import math
 from dataclasses import dataclass, replace
@@ -26,8 +26,34 @@ from fadm.coarse.motion import DenseMotion
 class FaceVid2VidConfig:
     """Sizes of Face vid2vid; the defaults are the released vox-256 network's (the PyTorch reimplementation).
 
-    `*_width` is the channels of the first level, doubled per block up to `*_max_channels`. Appearance is a
-    volume of `volume_channels` and `volume_depth` planes.
+    Attributes:
+        num_keypoints: Number of keypoints.
+        image_channels: Channels of the pictures.
+        keypoint_width: Channels of the keypoint detector's first level, doubled by each block.
+        keypoint_max_channels: Upper limit of its channels.
+        keypoint_blocks: Number of its halvings.
+        keypoint_downsampling: Factor by which pictures shrink before it.
+        keypoint_volume_channels: Channels of its volume.
+        keypoint_depth: Planes of its volume.
+        temperature: Temperature of the heatmaps' softmax.
+        head_stem_channels: Channels of the head pose estimator's first convolution.
+        head_stage_channels: Channels of each of its stages.
+        head_stage_blocks: Number of residual blocks of each of its stages.
+        head_bins: Number of bins of each angle.
+        motion_width: Channels of the dense motion network's first level, doubled by each block.
+        motion_max_channels: Upper limit of its channels.
+        motion_blocks: Number of its halvings.
+        motion_reduced_channels: Channels of the volume that it warps.
+        has_occlusion_map: Whether it predicts an occlusion map.
+        generator_width: Channels of the generator's first level, doubled by each block.
+        generator_max_channels: Upper limit of its channels.
+        generator_blocks: Number of its halvings.
+        volume_channels: Channels of the appearance volume.
+        volume_depth: Planes of the appearance volume.
+        volume_blocks: Number of residual blocks on the appearance volume.
+        decoder: Decoder of the generator, plain or with spatially-adaptive normalization (SPADE).
+        bottleneck_blocks: Number of residual blocks in the decoder.
+        spade_hidden_channels: Hidden channels of each SPADE normalization.
     """
 
     num_keypoints: int = 15
@@ -60,7 +86,7 @@ class FaceVid2VidConfig:
 
     @property
     def side_multiple(self) -> int:
-        """Pixels that each side of a picture has to be a multiple of."""
+        """Number of pixels that has to divide both sides of a picture."""
         return math.lcm(
             self.keypoint_downsampling * 2**self.keypoint_blocks,
             2 ** (self.generator_blocks + self.motion_blocks),
@@ -69,10 +95,14 @@ class FaceVid2VidConfig:
 
 @dataclass(frozen=True)
 class FaceVid2VidState:
-    """What `prepare` keeps of a source: volume (B, C, D, h, w), canonical key points (B, K, 3), head pose.
+    """An encoded source, as `FaceVid2Vid.prepare` and `FaceVid2Vid.anchor` return it.
 
-    Motion is relative when there is an anchor: the driver's head pose in the frame that shows the source's
-    pose. movement_scale (B, 1, 1) or a number.
+    Attributes:
+        volume: Appearance volume (B, C, D, h, w).
+        canonical: Canonical keypoints (B, K, 3).
+        pose: Head pose and expression of the source.
+        anchor: Head pose of the driving frame that shows the source's pose; None for absolute motion.
+        movement_scale: Factor of relative movements, a number or (B, 1, 1).
     """
 
     volume: Tensor
@@ -82,8 +112,8 @@ class FaceVid2VidState:
     movement_scale: Tensor | float = 1.0
 
 
-def build_keypoint_detector(config: FaceVid2VidConfig) -> CanonicalKeypointDetector:
-    """The canonical key point detector of a configuration."""
+def _build_keypoint_detector(config: FaceVid2VidConfig) -> CanonicalKeypointDetector:
+    """Build the detector of canonical keypoints."""
     hourglass = LiftingHourglass(
         config.image_channels,
         config.keypoint_width,
@@ -101,8 +131,8 @@ def build_keypoint_detector(config: FaceVid2VidConfig) -> CanonicalKeypointDetec
     )
 
 
-def build_head_pose_estimator(config: FaceVid2VidConfig) -> HeadPoseEstimator:
-    """The head pose and expression estimator of a configuration."""
+def _build_head_pose_estimator(config: FaceVid2VidConfig) -> HeadPoseEstimator:
+    """Build the estimator of head pose and expression."""
     return HeadPoseEstimator(
         config.num_keypoints,
         config.image_channels,
@@ -113,8 +143,8 @@ def build_head_pose_estimator(config: FaceVid2VidConfig) -> HeadPoseEstimator:
     )
 
 
-def build_dense_motion(config: FaceVid2VidConfig) -> DenseMotion:
-    """The 3-D dense motion network of a configuration."""
+def _build_dense_motion(config: FaceVid2VidConfig) -> DenseMotion:
+    """Build the 3-D dense motion network."""
     reduced = config.motion_reduced_channels
     hourglass = Hourglass(
         3,
@@ -135,8 +165,8 @@ def build_dense_motion(config: FaceVid2VidConfig) -> DenseMotion:
     )
 
 
-def build_generator(config: FaceVid2VidConfig) -> VolumeGenerator:
-    """The generator of a configuration, with the plain or the SPADE decoder."""
+def _build_generator(config: FaceVid2VidConfig) -> VolumeGenerator:
+    """Build the generator with the plain or the SPADE decoder."""
     sizes = (
         config.image_channels,
         config.generator_width,
@@ -159,9 +189,17 @@ def build_generator(config: FaceVid2VidConfig) -> VolumeGenerator:
 
 
 def place_keypoints(state: FaceVid2VidState, driving: HeadPose, angles: dict[str, float | None]) -> Keypoints:
-    """Key points (B, K, 3) of the frames to make, from the driver's pose and the angles given by hand.
+    """Place the keypoints of the frames to generate.
 
-    In relative motion the angles turn source, driver and anchor alike, so that the face reaches them exactly.
+    In relative motion the angles replace those of source, driver and anchor alike, so the face reaches them exactly.
+
+    Args:
+        state: The encoded source.
+        driving: Head poses of B driving frames.
+        angles: Angles in degrees set by hand, by name (yaw, pitch or roll); None follows the driver.
+
+    Returns:
+        Keypoints with positions (B, K, 3).
     """
     keypoints = pose_keypoints(state.canonical, turn_head(driving, angles))
     if state.anchor is None:
@@ -172,26 +210,48 @@ def place_keypoints(state: FaceVid2VidState, driving: HeadPose, angles: dict[str
 
 
 class FaceVid2Vid(nn.Module):
-    """Face vid2vid (arXiv 2011.15126): `prepare` a source once, `drive` it with any frames, from any view."""
+    """Face vid2vid (arXiv 2011.15126): `prepare` a source once, then `drive` it with any frames, from any view.
+
+    Args:
+        config: Sizes of the model, those of the released vox-256 network if None.
+    """
 
     def __init__(self, config: FaceVid2VidConfig | None = None) -> None:
         super().__init__()
         self.config = config or FaceVid2VidConfig()
-        self.keypoint_detector = build_keypoint_detector(self.config)
-        self.head_pose = build_head_pose_estimator(self.config)
-        self.dense_motion = build_dense_motion(self.config)
-        self.generator = build_generator(self.config)
+        self.keypoint_detector = _build_keypoint_detector(self.config)
+        self.head_pose = _build_head_pose_estimator(self.config)
+        self.dense_motion = _build_dense_motion(self.config)
+        self.generator = _build_generator(self.config)
 
     def prepare(self, source: Tensor) -> FaceVid2VidState:
-        """Encode the source (B, 3, H, W) in 0..1, for absolute motion. OptionError if sides do not fit."""
+        """Encode the source, for absolute motion.
+
+        Args:
+            source: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            The state for `anchor` and `drive`.
+
+        Raises:
+            OptionError: A side is not a multiple of `config.side_multiple`.
+        """
         check_sides(source, self.config.side_multiple)
         return FaceVid2VidState(self.generator.encode(source), self.keypoint_detector(source), self.head_pose(source))
 
     def anchor(self, state: FaceVid2VidState, frame: Tensor, *, adapt_scale: bool = True) -> FaceVid2VidState:
-        """Make the motion relative to a driving `frame` (B, 3, H, W) that shows the source's pose.
+        """Make the motion relative to a driving frame that shows the source's pose.
 
-        With `adapt_scale` movements grow or shrink by the ratio of the two faces' sizes. Raises OptionError
-        if the key points have no size.
+        Args:
+            state: The encoded source.
+            frame: The driving frame (B, 3, H, W) in 0..1.
+            adapt_scale: Whether movements are scaled by the ratio of the two faces' sizes.
+
+        Returns:
+            The state for relative motion.
+
+        Raises:
+            OptionError: The keypoints lie on one plane.
         """
         anchor = self.head_pose(frame)
         if not adapt_scale:
@@ -209,10 +269,17 @@ class FaceVid2Vid(nn.Module):
         pitch: float | None = None,
         roll: float | None = None,
     ) -> Tensor:
-        """Move the source as the driving frames (B, 3, H, W) do -> coarse frames (B, 3, H, W) in 0..1.
+        """Move the source as the driving frames move.
 
-        An angle in degrees turns the head to it, whatever the driver does. A state of one source serves
-        frames of any batch size.
+        Args:
+            state: The encoded source; one source serves frames of any batch size.
+            driving: Driving frames (B, 3, H, W) in 0..1.
+            yaw: Yaw of all frames in degrees; None follows the driver.
+            pitch: Pitch of all frames in degrees; None follows the driver.
+            roll: Roll of all frames in degrees; None follows the driver.
+
+        Returns:
+            Coarse frames (B, 3, H, W) in 0..1.
         """
         angles = {"yaw": yaw, "pitch": pitch, "roll": roll}
         source = pose_keypoints(state.canonical, state.pose)

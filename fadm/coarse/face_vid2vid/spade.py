@@ -11,7 +11,13 @@ LEAK = 0.2
 
 
 class SpatiallyAdaptiveNorm(nn.Module):
-    """Instance norm, then a gain and a bias per pixel, both read from the condition (SPADE eq. 1)."""
+    """Instance norm, then a gain and a bias per pixel, both predicted from the condition (SPADE eq. 1).
+
+    Args:
+        channels: Channels of the normalized features.
+        condition_channels: Channels of the condition.
+        hidden_channels: Channels between condition and gain or bias.
+    """
 
     def __init__(self, channels: int, condition_channels: int, hidden_channels: int) -> None:
         super().__init__()
@@ -21,14 +27,29 @@ class SpatiallyAdaptiveNorm(nn.Module):
         self.beta = nn.Conv2d(hidden_channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """x (B, C, H, W), condition (B, C', h, w), repeated to H x W -> (B, C, H, W)."""
+        """Normalize and modulate features.
+
+        Args:
+            x: Features (B, channels, H, W).
+            condition: Condition (B, condition_channels, h, w), resized to H x W by repetition.
+
+        Returns:
+            Features (B, channels, H, W).
+        """
         resized = F.interpolate(condition, size=x.shape[-2:], mode="nearest")
         hidden = F.relu(self.shared(resized))
         return self.norm(x) * (1 + self.gamma(hidden)) + self.beta(hidden)
 
 
 class SpadeBlock(nn.Module):
-    """Residual block of two modulated convolutions with spectral norm, and a third where channels change."""
+    """Residual block of two modulated convolutions with spectral norm, and a third where channels change.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        condition_channels: Channels of the condition.
+        hidden: Hidden channels of each normalization.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, condition_channels: int, hidden: int) -> None:
         super().__init__()
@@ -43,14 +64,31 @@ class SpadeBlock(nn.Module):
             self.shortcut = spectral_norm(nn.Conv2d(in_channels, out_channels, 1, bias=False))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """x (B, C, H, W), condition (B, C', h, w) -> (B, C'', H, W)."""
+        """Apply the block.
+
+        Args:
+            x: Features (B, in_channels, H, W).
+            condition: Condition (B, condition_channels, h, w).
+
+        Returns:
+            Features (B, out_channels, H, W).
+        """
         straight = self.shortcut(self.shortcut_norm(x, condition)) if self.has_shortcut else x
         residual = self.conv1(F.leaky_relu(self.norm1(x, condition), LEAK))
         return straight + self.conv2(F.leaky_relu(self.norm2(residual, condition), LEAK))
 
 
 class SpadeDecoder(nn.Module):
-    """Feature map to picture: `num_middle_blocks` blocks at twice the channels, `num_blocks` doublings."""
+    """Decode a feature map to a picture: blocks at twice the channels, then doublings, all modulated by the map.
+
+    Args:
+        image_channels: Channels of the picture.
+        width: Channels of the encoder's first level.
+        max_channels: Upper limit of the encoder's channels.
+        num_blocks: Number of doublings.
+        num_middle_blocks: Number of blocks before them.
+        hidden_channels: Hidden channels of each normalization.
+    """
 
     def __init__(
         self,
@@ -75,7 +113,14 @@ class SpadeDecoder(nn.Module):
         self.image = nn.Conv2d(levels[-1], image_channels, 3, padding=1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, C, H / 2**num_blocks, W / 2**num_blocks) -> (B, 3, H, W) in 0..1."""
+        """Decode feature maps.
+
+        Args:
+            features: Features (B, C, H / 2**num_blocks, W / 2**num_blocks).
+
+        Returns:
+            Pictures (B, 3, H, W) in 0..1.
+        """
         x = self.expand(features)
         for block in self.middle:
             x = block(x, features)

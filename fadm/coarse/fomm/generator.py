@@ -1,4 +1,4 @@
-"""The occlusion-aware generator that paints the driving frame from the warped source (FOMM section 3.2)."""
+"""The occlusion-aware generator that decodes the warped features of the source (FOMM section 3.2)."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,12 @@ from fadm.coarse.motion import Motion, occlude, warp
 
 
 class Generator(nn.Module):
-    """Encode the source, warp its features, dim what is occluded, decode."""
+    """Encode the source, warp its features, multiply them by the occlusion map and decode them.
+
+    Args:
+        encoder: From pictures to features.
+        decoder: From features to pictures.
+    """
 
     def __init__(self, encoder: ImageEncoder, decoder: ImageDecoder) -> None:
         super().__init__()
@@ -15,9 +20,24 @@ class Generator(nn.Module):
         self.decoder = decoder
 
     def encode(self, source: Tensor) -> Tensor:
-        """(B, 3, H, W) in 0..1 -> features (B, C, h, w)."""
+        """Encode the source.
+
+        Args:
+            source: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            Features (B, C, h, w).
+        """
         return self.encoder(source)
 
     def forward(self, features: Tensor, motion: Motion) -> Tensor:
-        """Features of the source (B or 1, C, h, w) and the motion of B frames -> (B, 3, H, W) in 0..1."""
+        """Generate frames.
+
+        Args:
+            features: Features of the source (B or 1, C, h, w).
+            motion: Motion of B frames.
+
+        Returns:
+            Frames (B, 3, H, W) in 0..1.
+        """
         return self.decoder(occlude(warp(features, motion.deformation), motion.occlusion_map))

@@ -1,4 +1,4 @@
-"""Key points with local affine transformations, learned without labels (FOMM section 3.1)."""
+"""Keypoints with local affine transformations, trained without labels (FOMM section 3.1)."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,15 @@ from fadm.coarse.layers import AntiAliasDownsample, Hourglass
 
 
 def build_jacobian_head(in_channels: int, num_keypoints: int) -> nn.Conv2d:
-    """Convolution to four numbers per key point that starts from identities: key points only translate."""
+    """Build the convolution to four numbers per keypoint; it starts from identities, so keypoints only translate.
+
+    Args:
+        in_channels: Channels of the features.
+        num_keypoints: Number of keypoints.
+
+    Returns:
+        The convolution, 7x7.
+    """
     head = nn.Conv2d(in_channels, 4 * num_keypoints, 7)
     nn.init.zeros_(head.weight)
     head.bias = nn.Parameter(torch.eye(2).flatten().repeat(num_keypoints))
@@ -16,7 +24,18 @@ def build_jacobian_head(in_channels: int, num_keypoints: int) -> nn.Conv2d:
 
 
 class KeypointDetector(nn.Module):
-    """Hourglass on the shrunk picture; key points are means of heatmaps, Jacobians means under them."""
+    """Hourglass on the downsampled picture.
+
+    Keypoints are the means of heatmaps, jacobians the means of four maps under the heatmaps.
+
+    Args:
+        num_keypoints: Number of keypoints K.
+        image_channels: Channels of the picture.
+        hourglass: The feature network.
+        downsampling: Factor by which pictures shrink before the hourglass.
+        temperature: Temperature of the heatmaps' softmax.
+        has_jacobians: Whether jacobians are predicted.
+    """
 
     def __init__(
         self,
@@ -36,7 +55,14 @@ class KeypointDetector(nn.Module):
         self.jacobian = build_jacobian_head(hourglass.out_channels, num_keypoints) if has_jacobians else None
 
     def forward(self, image: Tensor) -> Keypoints:
-        """(B, 3, H, W) in 0..1 -> positions (B, K, 2), jacobians (B, K, 2, 2) or None, both float32."""
+        """Detect the keypoints of pictures.
+
+        Args:
+            image: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            Keypoints in float32: positions (B, K, 2), jacobians (B, K, 2, 2) or None.
+        """
         features = self.hourglass(self.shrink(image))
         heatmap = normalize_heatmap(self.heatmap(features), self.temperature)  # (B, K, h - 6, w - 6)
         positions = expect_positions(heatmap)

@@ -1,4 +1,4 @@
-"""FOMM as a coarse generator: its parts put together, the source encoded once, absolute or relative."""
+"""FOMM as a coarse generator: the source is encoded once; motion is absolute or relative."""
 
 import math
 from dataclasses import dataclass, replace
@@ -16,8 +16,24 @@ from fadm.coarse.motion import DenseMotion
 class FOMMConfig:
     """Sizes of the first order motion model; the defaults are the released vox-256 network's.
 
-    `*_width` is the channels of the first level, doubled per block up to `*_max_channels`; `*_downsampling`
-    the factor by which pictures shrink before that network.
+    Attributes:
+        num_keypoints: Number of keypoints.
+        image_channels: Channels of the pictures.
+        has_jacobians: Whether keypoints have local affine transformations.
+        has_occlusion_map: Whether the dense motion network predicts an occlusion map.
+        keypoint_width: Channels of the keypoint detector's first level, doubled by each block.
+        keypoint_max_channels: Upper limit of its channels.
+        keypoint_blocks: Number of its halvings.
+        keypoint_downsampling: Factor by which pictures shrink before it.
+        temperature: Temperature of the heatmaps' softmax.
+        motion_width: Channels of the dense motion network's first level, doubled by each block.
+        motion_max_channels: Upper limit of its channels.
+        motion_blocks: Number of its halvings.
+        motion_downsampling: Factor by which pictures shrink before it.
+        generator_width: Channels of the generator's first level, doubled by each block.
+        generator_max_channels: Upper limit of its channels.
+        generator_blocks: Number of its halvings.
+        bottleneck_blocks: Number of residual blocks in its decoder.
     """
 
     num_keypoints: int = 10
@@ -40,7 +56,7 @@ class FOMMConfig:
 
     @property
     def side_multiple(self) -> int:
-        """Pixels that each side of a picture has to be a multiple of."""
+        """Number of pixels that has to divide both sides of a picture."""
         return math.lcm(
             self.keypoint_downsampling * 2**self.keypoint_blocks,
             self.motion_downsampling * 2**self.motion_blocks,
@@ -50,10 +66,14 @@ class FOMMConfig:
 
 @dataclass(frozen=True)
 class FOMMState:
-    """What `prepare` keeps of a source: picture (B, 3, H, W), key points, features (B, C, h, w).
+    """An encoded source, as `FOMM.prepare` and `FOMM.anchor` return it.
 
-    Motion is relative when there is an anchor: the driver's key points in the frame that shows the source's
-    pose. movement_scale (B, 1, 1) or a number.
+    Attributes:
+        source: The picture (B, 3, H, W) in 0..1.
+        keypoints: Its keypoints.
+        features: Its features (B, C, h, w).
+        anchor: Keypoints of the driving frame that shows the source's pose; None for absolute motion.
+        movement_scale: Factor of relative movements, a number or (B, 1, 1).
     """
 
     source: Tensor
@@ -63,8 +83,8 @@ class FOMMState:
     movement_scale: Tensor | float = 1.0
 
 
-def build_keypoint_detector(config: FOMMConfig) -> KeypointDetector:
-    """The key point detector of a configuration."""
+def _build_keypoint_detector(config: FOMMConfig) -> KeypointDetector:
+    """Build the keypoint detector."""
     hourglass = Hourglass(
         2, config.image_channels, config.keypoint_width, config.keypoint_max_channels, config.keypoint_blocks
     )
@@ -78,10 +98,10 @@ def build_keypoint_detector(config: FOMMConfig) -> KeypointDetector:
     )
 
 
-def build_dense_motion(config: FOMMConfig) -> DenseMotion:
-    """The dense motion network of a configuration."""
-    trial_channels = (config.num_keypoints + 1) * (config.image_channels + 1)
-    hourglass = Hourglass(2, trial_channels, config.motion_width, config.motion_max_channels, config.motion_blocks)
+def _build_dense_motion(config: FOMMConfig) -> DenseMotion:
+    """Build the dense motion network."""
+    input_channels = (config.num_keypoints + 1) * (config.image_channels + 1)
+    hourglass = Hourglass(2, input_channels, config.motion_width, config.motion_max_channels, config.motion_blocks)
     return DenseMotion(
         2,
         config.num_keypoints,
@@ -92,8 +112,8 @@ def build_dense_motion(config: FOMMConfig) -> DenseMotion:
     )
 
 
-def build_generator(config: FOMMConfig) -> Generator:
-    """The generator of a configuration."""
+def _build_generator(config: FOMMConfig) -> Generator:
+    """Build the generator."""
     sizes = (
         config.image_channels,
         config.generator_width,
@@ -104,38 +124,78 @@ def build_generator(config: FOMMConfig) -> Generator:
 
 
 class FOMM(nn.Module):
-    """First order motion model (arXiv 2003.00196): `prepare` a source once, `drive` it with any frames."""
+    """First order motion model (arXiv 2003.00196): `prepare` a source once, then `drive` it with any frames.
+
+    Args:
+        config: Sizes of the model, those of the released vox-256 network if None.
+    """
 
     def __init__(self, config: FOMMConfig | None = None) -> None:
         super().__init__()
         self.config = config or FOMMConfig()
-        self.keypoint_detector = build_keypoint_detector(self.config)
-        self.dense_motion = build_dense_motion(self.config)
-        self.generator = build_generator(self.config)
+        self.keypoint_detector = _build_keypoint_detector(self.config)
+        self.dense_motion = _build_dense_motion(self.config)
+        self.generator = _build_generator(self.config)
 
     def detect(self, image: Tensor) -> Keypoints:
-        """Key points of pictures (B, 3, H, W) in 0..1. Raises OptionError for sides that do not fit."""
+        """Detect the keypoints of pictures.
+
+        Args:
+            image: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            Their keypoints.
+
+        Raises:
+            OptionError: A side is not a multiple of `config.side_multiple`.
+        """
         check_sides(image, self.config.side_multiple)
         return self.keypoint_detector(image)
 
     def prepare(self, source: Tensor) -> FOMMState:
-        """Encode the source (B, 3, H, W) in 0..1, for absolute motion. OptionError if sides do not fit."""
+        """Encode the source, for absolute motion.
+
+        Args:
+            source: Pictures (B, 3, H, W) in 0..1.
+
+        Returns:
+            The state for `anchor` and `drive`.
+
+        Raises:
+            OptionError: A side is not a multiple of `config.side_multiple`.
+        """
         return FOMMState(source, self.detect(source), self.generator.encode(source))
 
     def anchor(self, state: FOMMState, frame: Tensor, *, adapt_scale: bool = True) -> FOMMState:
-        """Make the motion relative to a driving `frame` (B, 3, H, W) that shows the source's pose.
+        """Make the motion relative to a driving frame that shows the source's pose.
 
-        With `adapt_scale` movements grow or shrink by the ratio of the two faces' sizes. Raises OptionError
-        if sides do not fit or the key points have no size.
+        Args:
+            state: The encoded source.
+            frame: The driving frame (B, 3, H, W) in 0..1.
+            adapt_scale: Whether movements are scaled by the ratio of the two faces' sizes.
+
+        Returns:
+            The state for relative motion.
+
+        Raises:
+            OptionError: A side is not a multiple of `config.side_multiple`, or the keypoints lie on one line.
         """
         anchor = self.detect(frame)
         scale = measure_movement_scale(state.keypoints.positions, anchor.positions) if adapt_scale else 1.0
         return replace(state, anchor=anchor, movement_scale=scale)
 
     def drive(self, state: FOMMState, driving: Tensor) -> Tensor:
-        """Move the source as the driving frames (B, 3, H, W) do -> coarse frames (B, 3, H, W) in 0..1.
+        """Move the source as the driving frames move.
 
-        A state of one source serves frames of any batch size. Raises OptionError if sides do not fit.
+        Args:
+            state: The encoded source; one source serves frames of any batch size.
+            driving: Driving frames (B, 3, H, W) in 0..1.
+
+        Returns:
+            Coarse frames (B, 3, H, W) in 0..1.
+
+        Raises:
+            OptionError: A side is not a multiple of `config.side_multiple`.
         """
         keypoints = self.detect(driving)
         if state.anchor is not None:
