@@ -1,1 +1,1 @@
-"""Where the face is: landmarks, several faces, scene cuts."""
+"""Where the face is: detection, landmarks, several faces, person segmentation, scene cuts, smoothing."""

@@ -1,29 +1,36 @@
-"""Scene cuts, from small grey copies of the frames."""
+"""Detection of scene cuts by the change of brightness between small grey copies of the frames."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 THUMBNAIL = 32  # cells along each axis
-LEAST_CHANGE = 0.1  # mean change of brightness (0..1) below which nothing is a cut
-TIMES_USUAL = 6.0  # a cut changes this many times more than the frames before it did
+MIN_CHANGE = 0.1  # mean change of brightness (0..1) at a cut, at least
+CHANGE_RATIO = 6.0  # change at a cut, at least, in units of the average change before it
 
 
 class CutDetector:
-    """Says of each frame in turn whether it begins a new shot."""
+    """Decides for each frame in turn whether it begins a new shot."""
 
     def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None
-        self._usual = 0.0
+        self._average_change = 0.0
 
     def is_cut(self, pixels: NDArray[np.uint8]) -> bool:
-        """Compare a frame (H, W, 3) with the one before; the first frame is no cut."""
+        """Compare a frame with the previous one.
+
+        Args:
+            pixels: The next frame, uint8 (H, W, 3).
+
+        Returns:
+            Whether a new shot begins; False for the first frame.
+        """
         thumbnail = _thumbnail(pixels)
         last, self._last = self._last, thumbnail
         if last is None:
             return False
         change = float(np.abs(thumbnail - last).mean())
-        is_cut = change > max(LEAST_CHANGE, TIMES_USUAL * self._usual)
-        self._usual = 0.0 if is_cut else 0.8 * self._usual + 0.2 * change
+        is_cut = change > max(MIN_CHANGE, CHANGE_RATIO * self._average_change)
+        self._average_change = 0.0 if is_cut else 0.8 * self._average_change + 0.2 * change
         return is_cut
 
 

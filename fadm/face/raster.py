@@ -1,4 +1,8 @@
-"""Triangles to pixels with a depth buffer, in plain numpy: meshes of a few thousand triangles in milliseconds."""
+"""Rasterization of triangles with a depth buffer in numpy: a few thousand triangles take milliseconds.
+
+Each triangle is cut into rows of pixels; of the triangles that cover a pixel the nearest one is kept (Catmull,
+"A subdivision algorithm for computer display of curved surfaces", 1974).
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +14,16 @@ IntArray = NDArray[np.int64]
 def rasterize(vertices: FloatArray, triangles: IntArray, height: int, width: int) -> tuple[IntArray, FloatArray]:
     """Find for each pixel the nearest triangle that covers its centre.
 
-    vertices (V, 3) in pixels: x right, y down, smaller z is nearer; pixel centres lie at whole numbers.
-    triangles (F, 3) indices into vertices -> triangle_index (height, width) with -1 where there is none,
-    barycentric (height, width, 3) weights of that triangle's vertices (0 where there is none).
+    Args:
+        vertices: Vertices (V, 3) in pixels, orthographic: x right, y down, smaller z is nearer. Pixel centres lie
+            at whole numbers.
+        triangles: Indices (F, 3) into the vertices, in either orientation.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+
+    Returns:
+        The index of the triangle (height, width), -1 where there is none, and the barycentric weights of its
+        vertices (height, width, 3), which sum to 1, or are 0 where there is no triangle.
     """
     corners = vertices.astype(np.float64)[triangles]  # (F, 3, 3)
     row_triangle, row_y, row_left, row_right = _cut_into_rows(corners[..., :2], height, width)
@@ -35,9 +46,9 @@ def rasterize(vertices: FloatArray, triangles: IntArray, height: int, width: int
 
 
 def _find_nearest(pixel: IntArray, depth: NDArray[np.float64], num_pixels: int) -> IntArray:
-    """For each pixel the fragment of the smallest depth, -1 for none; pixel, depth (N,) of the fragments.
+    """Find for each pixel the fragment of the smallest depth, -1 for none; pixel, depth (N,) of the fragments.
 
-    One fragment of each pixel is put there; of the others those that are nearer take its place, until none is.
+    One fragment of each pixel is stored first; nearer fragments replace it until none is left.
     """
     nearest = np.full(num_pixels, -1, np.int64)
     nearest[pixel] = np.arange(len(pixel))
@@ -51,7 +62,17 @@ def _find_nearest(pixel: IntArray, depth: NDArray[np.float64], num_pixels: int) 
 def interpolate(
     values: FloatArray, triangles: IntArray, triangle_index: IntArray, barycentric: FloatArray
 ) -> FloatArray:
-    """Carry values (V, C) of the vertices to the pixels of a `rasterize` result -> (H, W, C), 0 outside."""
+    """Interpolate values of the vertices over the pixels of a `rasterize` result.
+
+    Args:
+        values: Values of the vertices (V, C).
+        triangles: Indices (F, 3) into the vertices.
+        triangle_index: Triangle of each pixel (H, W), -1 for none.
+        barycentric: Weights of its vertices (H, W, 3).
+
+    Returns:
+        The values (H, W, C), 0 where there is no triangle.
+    """
     covered = np.flatnonzero(triangle_index >= 0)
     corners = values[triangles[triangle_index.ravel()[covered]]]
     result = np.zeros((triangle_index.size, values.shape[1]), np.float32)
@@ -69,7 +90,7 @@ def _expand(lengths: IntArray) -> tuple[IntArray, IntArray]:
 def _cut_into_rows(
     corners: NDArray[np.float64], height: int, width: int
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Corners (F, 3, 2) -> one entry for each row of pixels a triangle covers: triangle, y, first and last x."""
+    """Corners (F, 3, 2) -> one entry for each row of pixels that a triangle covers: triangle, y, first and last x."""
     top = np.clip(np.ceil(corners[..., 1].min(1)), 0, height).astype(np.int64)
     bottom = np.clip(np.floor(corners[..., 1].max(1)), -1, height - 1).astype(np.int64)
     triangle, step = _expand(np.maximum(bottom - top + 1, 0))
@@ -92,7 +113,7 @@ def _cut_into_rows(
 def _barycentric_planes(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """Corners (F, 3, 2) -> (F, 3, 3): the weight of corner k at (x, y) is p[k, 0] x + p[k, 1] y + p[k, 2].
 
-    The weight is the share of the triangle's area opposite to the corner; a flat triangle has equal weights.
+    The weight is the share of the triangle's area opposite the corner; a flat triangle has equal weights.
     """
     after, before = np.roll(corners, -1, axis=1), np.roll(corners, 1, axis=1)
     planes = np.stack(

@@ -1,4 +1,4 @@
-"""Where the person is, by MediaPipe's selfie segmentation (its model is inside the wheel)."""
+"""Person masks by MediaPipe's selfie segmentation, whose model is inside the wheel."""
 
 import threading
 
@@ -11,19 +11,39 @@ from fadm.face.solutions import load_solution
 from fadm.face.tracker import silent_native_log
 from fadm.media.crop import to_pixels
 
-_models = threading.local()  # one each: making one takes as long as using it three times
+_models = threading.local()  # one for each thread: building one takes as long as three pictures
 
 
 def segment_person(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Picture (H, W, 3) with one person -> probability of person (H, W)."""
+    """Segment the person in a picture; each thread has a model of its own.
+
+    Args:
+        pixels: uint8 (H, W, 3) RGB with one person.
+
+    Returns:
+        Probability of the person at each pixel, float32 (H, W) in [0, 1].
+
+    Raises:
+        PackageError: MediaPipe cannot be loaded.
+    """
     if not hasattr(_models, "selfie"):
         with silent_native_log():
             _models.selfie = load_solution("selfie_segmentation").SelfieSegmentation(model_selection=0)
-            _models.selfie.process(np.zeros((1, 1, 3), np.uint8))  # it starts with its first picture
+            _models.selfie.process(np.zeros((1, 1, 3), np.uint8))  # the first picture starts the model
     return np.array(_models.selfie.process(pixels).segmentation_mask, np.float32)
 
 
 def segment_people(pictures: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) in 0..1 with one person each -> probability of person (B, 1, H, W)."""
+    """Segment the person in each of several pictures.
+
+    Args:
+        pictures: Pictures (B, 3, H, W) in [0, 1] with one person each.
+
+    Returns:
+        Probability of the person at each pixel (B, 1, H, W) in [0, 1].
+
+    Raises:
+        PackageError: MediaPipe cannot be loaded.
+    """
     masks = [segment_person(to_pixels(picture)) for picture in pictures.split(1)]
     return torch.from_numpy(np.stack(masks))[:, None].to(pictures.device)

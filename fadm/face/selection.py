@@ -1,4 +1,4 @@
-"""Which face: choosing among several by the user's word, and keeping to it from frame to frame."""
+"""Choice of one face among several by the user's option, and identities of faces from frame to frame."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,21 +15,30 @@ from fadm.options import check_face
 
 FloatArray = NDArray[np.float32]
 
-SMALLEST_FACE = 24  # pixels of the oval's longer side below which landmarks mean little
-FARTHEST_STEP = 0.8  # a face moves less than this share of its width between frames
-MEMORY = 30  # frames after which a face that is out of sight is forgotten
+MIN_FACE_SIZE = 24  # pixels of the oval's longer side; landmarks of smaller faces are unreliable
+MAX_STEP = 0.8  # a face moves less than this between frames, in widths of the face
+MEMORY = 30  # frames after which a face that is not seen is forgotten
 
 
 def choose_face(faces: Sequence[FloatArray], choice: str, where: str) -> int:
-    """Index of the face that is meant.
+    """Choose a face by the user's option.
 
-    choice: `largest`, `left`, `only` (there must not be another), or a number counted from the left.
-    Raises FaceError, with all faces listed, when that face is not there or too small.
+    Args:
+        faces: Landmarks (478, 3) in pixels of each face in the picture.
+        choice: `largest`, `left`, `only` (there must not be another), or a number counted from the left.
+        where: Name of the picture, to begin error messages with.
+
+    Returns:
+        Index of the chosen face.
+
+    Raises:
+        OptionError: The choice is none of these.
+        FaceError: The chosen face is missing or too small; the message lists all faces.
     """
     check_face(choice)
     if not faces:
         raise FaceError(
-            f"{where}: no face found; a face must be seen from the front, at least {SMALLEST_FACE} pixels high"
+            f"{where}: no face found; a face must be seen from the front, at least {MIN_FACE_SIZE} pixels high"
         )
     boxes = [face_box(face) for face in faces]
     from_left = sorted(range(len(faces)), key=lambda i: boxes[i][0] + boxes[i][2])
@@ -43,18 +52,24 @@ def choose_face(faces: Sequence[FloatArray], choice: str, where: str) -> int:
         chosen = from_left[int(choice) - 1]
     else:
         chosen = from_left[0] if choice in ("left", "only") else int(np.argmax(sizes))
-    if sizes[chosen] < SMALLEST_FACE:
+    if sizes[chosen] < MIN_FACE_SIZE:
         raise FaceError(
-            f"{where}: the face is {sizes[chosen]:.0f} pixels high, at least {SMALLEST_FACE} are needed; "
+            f"{where}: the face is {sizes[chosen]:.0f} pixels high, at least {MIN_FACE_SIZE} are needed; "
             f"give a larger picture (faces: {listing})"
         )
     return chosen
 
 
 def track_pictures(pictures: Iterable[Tensor], tracker: LandmarkTracker) -> Tensor:
-    """Landmarks of the largest face in each picture: pictures (3, H, W) in [0, 1] -> (T, 478, 3) in pixels.
+    """Find the landmarks of the largest face in each picture.
 
-    For numbers that do not depend on the frames before, hand in `MediaPipeTracker(is_video=False)`.
+    Args:
+        pictures: Pictures (3, H, W) in [0, 1].
+        tracker: Finds the landmarks; with `MediaPipeTracker(is_video=False)` a picture's landmarks do not depend
+            on the pictures before it.
+
+    Returns:
+        Landmarks (T, 478, 3) in pixels, NaN where no face was found.
     """
     found = [_track_largest(picture, tracker) for picture in pictures]
     return torch.stack(found) if found else torch.empty(0, NUM_LANDMARKS, 3)
@@ -70,7 +85,7 @@ def _track_largest(picture: Tensor, tracker: LandmarkTracker) -> Tensor:
 
 
 class FaceIdentities:
-    """Gives each face a number that stays with it while it can be followed from frame to frame."""
+    """Gives each face a number that it keeps while it can be followed from frame to frame."""
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[FloatArray, float, int]] = {}  # id -> centre, width, frame last seen
@@ -78,11 +93,18 @@ class FaceIdentities:
         self._next_id = 0
 
     def reset(self) -> None:
-        """Forget all faces: a new shot begins."""
+        """Forget all faces at the start of a new shot."""
         self._last.clear()
 
     def assign(self, faces: Sequence[FloatArray]) -> list[int]:
-        """Ids of the faces of the next frame, the nearest pairs of old and new faces first."""
+        """Match the faces of the next frame with the known ones, nearest pairs first.
+
+        Args:
+            faces: Landmarks (478, 3) in pixels of each face in the frame.
+
+        Returns:
+            The number of each face; faces without a match get new numbers.
+        """
         self._frame += 1
         self._last = {i: seen for i, seen in self._last.items() if self._frame - seen[2] <= MEMORY}
         centers = [face[:, :2].mean(0) for face in faces]
@@ -93,7 +115,7 @@ class FaceIdentities:
         )
         ids: dict[int, int] = {}
         for distance, old, new in pairs:
-            if distance < FARTHEST_STEP and old not in ids.values() and new not in ids:
+            if distance < MAX_STEP and old not in ids.values() and new not in ids:
                 ids[new] = old
         for new, face in enumerate(faces):
             if new not in ids:

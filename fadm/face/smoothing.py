@@ -1,6 +1,6 @@
-"""The one-euro filter: steady where the face rests, immediate where it moves.
+"""The one-euro filter against jitter: strong smoothing at rest, little delay in motion.
 
-Casiez, Roussel, Vogel, 1 Euro filter: a simple speed-based low-pass filter for noisy input, CHI 2012.
+Casiez, Roussel, Vogel, "1 euro filter: a simple speed-based low-pass filter for noisy input", CHI 2012.
 """
 
 import math
@@ -12,9 +12,12 @@ FloatArray = NDArray[np.float32]
 
 
 class OneEuroFilter:
-    """Filters landmarks, each by its own speed, in units of the face's size so that resolution does not matter.
+    """Filters each landmark by its own speed, in units of the face's width, so that resolution does not matter.
 
-    min_cutoff: Hz at rest; beta: Hz gained per face width and second; 0 Hz at rest switches the filter off.
+    Args:
+        min_cutoff: Cutoff frequency at rest in Hz; 0 switches the filter off.
+        beta: Growth of the cutoff with speed, in Hz per face width and second.
+        speed_cutoff: Cutoff frequency in Hz of the low-pass filter on the speed.
     """
 
     def __init__(self, *, min_cutoff: float = 1.5, beta: float = 25.0, speed_cutoff: float = 6.0):
@@ -22,13 +25,21 @@ class OneEuroFilter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past: the next landmarks are returned as they are."""
+        """Forget the past; the next landmarks are returned as they are."""
         self._value: FloatArray | None = None
         self._speed: FloatArray | None = None
         self._time = 0.0
 
     def __call__(self, landmarks: FloatArray, time: float) -> FloatArray:
-        """Landmarks (N, 3) at a time in seconds -> filtered landmarks (N, 3)."""
+        """Filter the landmarks of the next frame.
+
+        Args:
+            landmarks: Landmarks (N, 3) in pixels.
+            time: Time of the frame in seconds; where it is not later than the previous one the filter starts again.
+
+        Returns:
+            Filtered landmarks (N, 3) in pixels.
+        """
         if self.min_cutoff == 0:
             return landmarks
         if self._value is None or self._speed is None or time <= self._time:
@@ -45,5 +56,5 @@ class OneEuroFilter:
 
 
 def _share(cutoff: FloatArray | float, step: float) -> FloatArray | float:
-    """Weight of the newest value in an exponential low-pass filter of that cutoff (eq. 2 of the paper)."""
+    """Compute the weight of the newest value in an exponential low-pass filter with this cutoff (paper, eq. 2)."""
     return 1 / (1 + 1 / (2 * math.pi * cutoff * step))

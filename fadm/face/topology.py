@@ -1,7 +1,7 @@
-"""The 478 landmarks by name: index sets, left-right partners and triangles of MediaPipe's face mesh.
+"""The 478 landmarks of MediaPipe's face mesh: named index sets, left-right partners and triangles.
 
-Left and right are the subject's own. Chains of lips and lids run from the subject's right to the left for
-the mouth and from the outer to the inner corner for the eyes.
+Left and right are the subject's own. The lips are listed from the subject's right to the left, the lids from the
+outer to the inner corner of the eye. Mesh: Kartynnik et al., arXiv 1907.06724.
 """
 
 from functools import cache
@@ -48,38 +48,38 @@ JAW = (152, 148, 377, 176, 400, 149, 378, 150, 379, 175, 199, 171, 396, 208, 428
 
 @cache
 def surface_triangles() -> NDArray[np.int64]:
-    """Triangles (898, 3) of the whole face surface: skin (852), then both eyes (28) and the mouth (18)."""
+    """Load the triangles (898, 3) int64 of the whole face surface: skin (852), both eyes (28), mouth (18)."""
     return np.concatenate([skin_triangles(), eye_triangles(), mouth_triangles()])
 
 
 @cache
 def skin_triangles() -> NDArray[np.int64]:
-    """Triangles (852, 3) of the skin, with holes for eyes and mouth."""
+    """Load the triangles (852, 3) int64 of the skin, with holes for the eyes and the mouth."""
     return np.loadtxt((files("fadm.face") / "triangles.txt").read_text().splitlines(), dtype=np.int64)
 
 
 @cache
 def eye_triangles() -> NDArray[np.int64]:
-    """Triangles (28, 3) between the lids: the right eye, then the left."""
+    """Build the triangles (28, 3) int64 between the lids: the right eye, then the left."""
     right = _fill_between(UPPER_LID_RIGHT, LOWER_LID_RIGHT)
     return np.concatenate([right, _fill_between(UPPER_LID_LEFT, LOWER_LID_LEFT)])
 
 
 @cache
 def mouth_triangles() -> NDArray[np.int64]:
-    """Triangles (18, 3) between the inner lips."""
+    """Build the triangles (18, 3) int64 between the inner lips."""
     return _fill_between(INNER_UPPER_LIP, INNER_LOWER_LIP)
 
 
 @cache
 def mirror_partners() -> NDArray[np.int64]:
-    """For each landmark (478,) its left-right partner, itself on the midline."""
+    """Load the index of each landmark's left-right partner (478,) int64, its own index on the midline."""
     lines = (files("fadm.face") / "mirror.txt").read_text().splitlines()[1:]
     return np.array(" ".join(lines).split(), np.int64)
 
 
 def _fill_between(upper: tuple[int, ...], lower: tuple[int, ...]) -> NDArray[np.int64]:
-    """Triangulate between two chains that share their first and last landmark."""
+    """Triangulate between two lists of landmarks that share their first and last one."""
     strip = []
     for i in range(len(upper) - 1):
         strip += [(upper[i], upper[i + 1], lower[i + 1]), (upper[i], lower[i + 1], lower[i])]

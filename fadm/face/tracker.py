@@ -1,4 +1,4 @@
-"""Landmarks of all faces in a frame, by MediaPipe's face mesh (its models are inside the wheel)."""
+"""Landmarks of all faces in a frame, by MediaPipe's face mesh, whose models are inside the wheel."""
 
 import os
 import threading
@@ -19,29 +19,42 @@ FloatArray = NDArray[np.float32]
 
 MAX_FACES = 4
 DETECTION_SIDE = 1280  # a larger picture is searched at this length of its longer side
-TILE, TILE_STRIDE = 320, 200  # in a tile of that side the detector sees faces of 24 pixels
+TILE, TILE_STRIDE = 320, 200  # in a tile of that side, in pixels, the detector finds faces of 24 pixels
 CLOSE_UP = 2.0  # window around a detected face, in lengths of the detection's longer side
-SETTLING = 5  # times that the tracking model sees a frame with a new face, until the landmarks rest
-SAME_FACE = 0.5  # two faces are one if their centres are nearer than this share of their width
+SETTLING_PASSES = 5  # runs of the tracking model on a frame with a new face until the landmarks are stable
+SAME_FACE_DISTANCE = 0.5  # detections with nearer centres are one face, in widths of the face
 
 _error_stream = threading.RLock()
 
 
 class LandmarkTracker(Protocol):
-    """Whatever finds the 478 landmarks; hand another one to `Animator` to replace MediaPipe."""
+    """Finds the 478 landmarks of each face; pass another tracker to `Animator` to replace MediaPipe."""
 
     def track(self, pixels: Pixels) -> list[FloatArray]:
-        """Frame (H, W, 3) -> landmarks (478, 3) of each face: x, y, depth in pixels, pixel centres whole."""
+        """Find the faces in the next frame.
+
+        Args:
+            pixels: uint8 (H, W, 3) RGB.
+
+        Returns:
+            Landmarks (478, 3) of each face in pixels: x right, y down, depth away from the camera. Pixel centres
+            lie at whole numbers.
+        """
 
     def reset(self) -> None:
-        """Forget the frames before: a new shot begins."""
+        """Forget the previous frames at the start of a new shot."""
 
     def close(self) -> None:
-        """Give back what the tracker holds."""
+        """Free the models."""
 
 
 class MediaPipeTracker:
-    """Tracks from frame to frame, or searches each picture anew and thoroughly (`is_video=False`)."""
+    """Tracks faces from frame to frame, or searches each picture by itself and more thoroughly.
+
+    Args:
+        is_video: Whether the frames follow each other; False makes the result independent of earlier pictures.
+        max_faces: Largest number of faces per frame.
+    """
 
     def __init__(self, *, is_video: bool = True, max_faces: int = MAX_FACES):
         self._is_video = is_video
@@ -50,7 +63,7 @@ class MediaPipeTracker:
         self._is_following = False
 
     def track(self, pixels: Pixels) -> list[FloatArray]:
-        """See `LandmarkTracker`. Faces too small for the tracking model are found in close-ups."""
+        """See `LandmarkTracker`; faces too small for the tracking model are found in close-ups."""
         faces = [] if not self._is_video else self._follow(pixels)
         if not faces:
             windows = self._detect(pixels)
@@ -90,16 +103,16 @@ class MediaPipeTracker:
             model.close()
 
     def _follow(self, pixels: Pixels) -> list[FloatArray]:
-        """Landmarks by the tracking model, which starts each frame at the last one's landmarks."""
+        """Find landmarks with the tracking model, which starts from the previous frame's landmarks."""
         faces = self._mesh("tracking", pixels)
         if faces and not self._is_following:
-            for _ in range(SETTLING - 1):
+            for _ in range(SETTLING_PASSES - 1):
                 faces = self._mesh("tracking", pixels) or faces
         self._is_following = bool(faces)
         return faces
 
     def _mesh(self, name: str, pixels: Pixels) -> list[FloatArray]:
-        """Landmarks of the faces by the mesh model of that name, in the pixels of the frame given."""
+        """Find landmarks with the mesh model of that name, in pixels of the given frame."""
         found = self._process(name, pixels).multi_face_landmarks or []
         height, width = pixels.shape[:2]
         size, half = np.array([width, height, width], np.float32), np.array([0.5, 0.5, 0], np.float32)
@@ -109,7 +122,7 @@ class MediaPipeTracker:
         ]
 
     def _detect(self, pixels: Pixels) -> list[Square]:
-        """Close-up windows around the faces that the detector of distant faces sees."""
+        """Find close-up windows around faces with the detector for distant faces."""
         height, width = pixels.shape[:2]
         windows = []
         for detection in self._process("detector", _shrink(pixels)).detections or []:
@@ -120,7 +133,7 @@ class MediaPipeTracker:
         return windows
 
     def _detect_in_tiles(self, pixels: Pixels) -> list[Square]:
-        """As `_detect`, tile by tile: the detector does not see a face that is small against its picture."""
+        """Do the same tile by tile: the detector misses a face that is small against its picture."""
         step = _shrinking_step(pixels)
         height, width = pixels.shape[:2]
         windows = []
@@ -153,7 +166,14 @@ class MediaPipeTracker:
 
 
 def face_box(landmarks: FloatArray) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of the face's oval, pixels."""
+    """Compute the bounding box of a face.
+
+    Args:
+        landmarks: Landmarks (478, 2 or 3) in pixels.
+
+    Returns:
+        Left, top, right and bottom of the face's oval in pixels.
+    """
     oval = landmarks[list(FACE_OVAL), :2]
     (left, top), (right, bottom) = oval.min(0), oval.max(0)
     return float(left), float(top), float(right), float(bottom)
@@ -164,13 +184,13 @@ def _without_repeats(faces: list[FloatArray]) -> list[FloatArray]:
     for face in faces:
         left, _, right, _ = face_box(face)
         center = face[:, :2].mean(0)
-        if all(np.linalg.norm(center - other[:, :2].mean(0)) > SAME_FACE * (right - left) for other in kept):
+        if all(np.linalg.norm(center - other[:, :2].mean(0)) > SAME_FACE_DISTANCE * (right - left) for other in kept):
             kept.append(face)
     return kept
 
 
 def _shrink(pixels: Pixels) -> Pixels:
-    """Take every n-th pixel of a large picture: enough for finding faces."""
+    """Take every n-th pixel of a large picture, which is enough to find faces."""
     step = _shrinking_step(pixels)
     return np.ascontiguousarray(pixels[::step, ::step])
 
@@ -181,9 +201,12 @@ def _shrinking_step(pixels: Pixels) -> int:
 
 @contextmanager
 def silent_native_log() -> Iterator[None]:
-    """MediaPipe's C++ parts write notices straight to the error stream while a model starts; keep them off.
+    """Suppress the notices that MediaPipe's C++ code writes to the error stream while a model starts.
 
-    One thread at a time, since the stream is the process's; within itself it changes nothing.
+    The stream belongs to the process, so one thread at a time enters the block; nested blocks have no effect.
+
+    Yields:
+        Nothing.
     """
     with _error_stream:
         saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
