@@ -18,7 +18,7 @@ class Keypoints:
     """Keypoints of a batch.
 
     Attributes:
-        positions: Coordinates (B, K, 2 or 3) in -1..1.
+        positions: Coordinates (B, K, 2 or 3) in [-1, 1].
         jacobians: Local affine transformations (B, K, 2, 2), or None where the network predicts none.
     """
 
@@ -51,7 +51,7 @@ def coordinate_grid(size: tuple[int, ...], *, device: torch.device, dtype: torch
         dtype: Type of the result.
 
     Returns:
-        Coordinates ([D,] H, W, 2 or 3), x first, in -1..1.
+        Coordinates ([D,] H, W, 2 or 3), x first, in [-1, 1].
     """
     axes = [torch.linspace(-1, 1, length, device=device, dtype=dtype) for length in size]
     return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)
@@ -77,7 +77,7 @@ def expect_positions(heatmap: Tensor) -> Tensor:
         heatmap: Distributions over pixels (B, K, [D,] H, W), as `normalize_heatmap` makes them.
 
     Returns:
-        Positions (B, K, 2 or 3) in -1..1.
+        Positions (B, K, 2 or 3) in [-1, 1].
     """
     size = tuple(heatmap.shape[2:])
     grid = coordinate_grid(size, device=heatmap.device, dtype=heatmap.dtype)
@@ -88,7 +88,7 @@ def draw_gaussians(positions: Tensor, size: tuple[int, ...], variance: float) ->
     """Draw an unnormalized Gaussian around each keypoint.
 
     Args:
-        positions: Keypoints (B, K, D) in -1..1.
+        positions: Keypoints (B, K, D) in [-1, 1].
         size: Shape of one map, `([D,] H, W)`.
         variance: Variance of the Gaussians in squared coordinates.
 

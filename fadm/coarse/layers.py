@@ -233,7 +233,7 @@ class ImageEncoder(nn.Module):
         """Encode pictures.
 
         Args:
-            image: Pictures (B, 3, H, W) in 0..1.
+            image: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
             Features (B, C, H / 2**num_blocks, W / 2**num_blocks).
@@ -273,7 +273,7 @@ class ImageDecoder(nn.Module):
             features: Features (B, C, H / 2**num_blocks, W / 2**num_blocks).
 
         Returns:
-            Pictures (B, 3, H, W) in 0..1.
+            Pictures (B, 3, H, W) in [0, 1].
         """
         x = self.bottleneck(features)
         for block in self.up:

@@ -22,8 +22,8 @@ class Motion:
     """Dense motion of a batch.
 
     Attributes:
-        deformation: Backward flow (B, [D,] H, W, 2 or 3): the place in the source that each pixel shows, -1..1.
-        occlusion_map: Visibility (B, 1, H, W) in 0..1, 0 where the source does not show the place; or None.
+        deformation: Backward flow (B, [D,] H, W, 2 or 3): the place in the source that each pixel shows, in [-1, 1].
+        occlusion_map: Visibility (B, 1, H, W) in [0, 1], 0 where the source does not show the place; or None.
         mask: Weights (B, K + 1, [D,] H, W) of the background (first) and of each keypoint in the flow.
     """
 
@@ -56,7 +56,7 @@ def warp(features: Tensor, deformation: Tensor) -> Tensor:
 
     Args:
         features: Features (B or 1, C, [D,] H, W).
-        deformation: Backward flow (B, [d,] h, w, 2 or 3) in -1..1. Its type is the one of the computation.
+        deformation: Backward flow (B, [d,] h, w, 2 or 3) in [-1, 1]. Its type is the one of the computation.
 
     Returns:
         Warped features (B, C, [D,] H, W) in the features' type and memory layout.
@@ -75,7 +75,7 @@ def occlude(features: Tensor, occlusion_map: Tensor | None) -> Tensor:
 
     Args:
         features: Features (B, C, H, W).
-        occlusion_map: Visibility (B, 1, h, w) in 0..1; None leaves the features unchanged.
+        occlusion_map: Visibility (B, 1, h, w) in [0, 1]; None leaves the features unchanged.
 
     Returns:
         Features (B, C, H, W).
@@ -96,7 +96,7 @@ def approximate_motions(source: Keypoints, driving: Keypoints, size: tuple[int, 
         size: Shape of the flow, `([D,] H, W)`.
 
     Returns:
-        Flows (B, K + 1, *size, 2 or 3) in -1..1; the first is the background's, which does not move.
+        Flows (B, K + 1, *size, 2 or 3) in [-1, 1]; the first is the background's, which does not move.
     """
     positions = driving.positions
     K, D = positions.shape[1:]

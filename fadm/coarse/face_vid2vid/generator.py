@@ -40,7 +40,7 @@ class VolumeGenerator(nn.Module):
         """Encode the source.
 
         Args:
-            source: Pictures (B, 3, H, W) in 0..1.
+            source: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
             Appearance volumes (B, C, D, h, w).
@@ -55,7 +55,7 @@ class VolumeGenerator(nn.Module):
             motion: Motion of B frames.
 
         Returns:
-            Frames (B, 3, H, W) in 0..1.
+            Frames (B, 3, H, W) in [0, 1].
         """
         planes = warp(volume, motion.deformation).flatten(1, 2)  # (B, C * D, h, w)
         return self.decoder(occlude(self.mix(self.from_volume(planes)), motion.occlusion_map))

@@ -151,7 +151,7 @@ class HeadPoseEstimator(nn.Module):
         """Compute the features that the heads take.
 
         Args:
-            image: Pictures (B, 3, H, W) in 0..1.
+            image: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
             Features (B, C), averaged over space.
@@ -163,7 +163,7 @@ class HeadPoseEstimator(nn.Module):
         """Estimate the head poses of pictures.
 
         Args:
-            image: Pictures (B, 3, H, W) in 0..1.
+            image: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
             Head pose and expression, float32.

@@ -88,10 +88,10 @@ class CanonicalKeypointDetector(nn.Module):
         """Detect the canonical keypoints of pictures.
 
         Args:
-            image: Pictures (B, 3, H, W) in 0..1.
+            image: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
-            Positions (B, K, 3) in -1..1, float32.
+            Positions (B, K, 3) in [-1, 1], float32.
         """
         logits = self.heatmap(self.hourglass(self.shrink(image)))  # (B, K, D, h, w)
         return expect_positions(normalize_heatmap(logits, self.temperature))

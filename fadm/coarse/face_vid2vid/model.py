@@ -228,7 +228,7 @@ class FaceVid2Vid(nn.Module):
         """Encode the source, for absolute motion.
 
         Args:
-            source: Pictures (B, 3, H, W) in 0..1.
+            source: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
             The state for `anchor` and `drive`.
@@ -244,7 +244,7 @@ class FaceVid2Vid(nn.Module):
 
         Args:
             state: The encoded source.
-            frame: The driving frame (B, 3, H, W) in 0..1.
+            frame: The driving frame (B, 3, H, W) in [0, 1].
             adapt_scale: Whether movements are scaled by the ratio of the two faces' sizes.
 
         Returns:
@@ -273,13 +273,13 @@ class FaceVid2Vid(nn.Module):
 
         Args:
             state: The encoded source; one source serves frames of any batch size.
-            driving: Driving frames (B, 3, H, W) in 0..1.
+            driving: Driving frames (B, 3, H, W) in [0, 1].
             yaw: Yaw of all frames in degrees; None follows the driver.
             pitch: Pitch of all frames in degrees; None follows the driver.
             roll: Roll of all frames in degrees; None follows the driver.
 
         Returns:
-            Coarse frames (B, 3, H, W) in 0..1.
+            Coarse frames (B, 3, H, W) in [0, 1].
         """
         angles = {"yaw": yaw, "pitch": pitch, "roll": roll}
         source = pose_keypoints(state.canonical, state.pose)

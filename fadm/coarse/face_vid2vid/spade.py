@@ -119,7 +119,7 @@ class SpadeDecoder(nn.Module):
             features: Features (B, C, H / 2**num_blocks, W / 2**num_blocks).
 
         Returns:
-            Pictures (B, 3, H, W) in 0..1.
+            Pictures (B, 3, H, W) in [0, 1].
         """
         x = self.expand(features)
         for block in self.middle:

@@ -23,7 +23,7 @@ class Generator(nn.Module):
         """Encode the source.
 
         Args:
-            source: Pictures (B, 3, H, W) in 0..1.
+            source: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
             Features (B, C, h, w).
@@ -38,6 +38,6 @@ class Generator(nn.Module):
             motion: Motion of B frames.
 
         Returns:
-            Frames (B, 3, H, W) in 0..1.
+            Frames (B, 3, H, W) in [0, 1].
         """
         return self.decoder(occlude(warp(features, motion.deformation), motion.occlusion_map))

@@ -58,7 +58,7 @@ class KeypointDetector(nn.Module):
         """Detect the keypoints of pictures.
 
         Args:
-            image: Pictures (B, 3, H, W) in 0..1.
+            image: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
             Keypoints in float32: positions (B, K, 2), jacobians (B, K, 2, 2) or None.

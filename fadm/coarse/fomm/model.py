@@ -69,7 +69,7 @@ class FOMMState:
     """An encoded source, as `FOMM.prepare` and `FOMM.anchor` return it.
 
     Attributes:
-        source: The picture (B, 3, H, W) in 0..1.
+        source: The picture (B, 3, H, W) in [0, 1].
         keypoints: Its keypoints.
         features: Its features (B, C, h, w).
         anchor: Keypoints of the driving frame that shows the source's pose; None for absolute motion.
@@ -141,7 +141,7 @@ class FOMM(nn.Module):
         """Detect the keypoints of pictures.
 
         Args:
-            image: Pictures (B, 3, H, W) in 0..1.
+            image: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
             Their keypoints.
@@ -156,7 +156,7 @@ class FOMM(nn.Module):
         """Encode the source, for absolute motion.
 
         Args:
-            source: Pictures (B, 3, H, W) in 0..1.
+            source: Pictures (B, 3, H, W) in [0, 1].
 
         Returns:
             The state for `anchor` and `drive`.
@@ -171,7 +171,7 @@ class FOMM(nn.Module):
 
         Args:
             state: The encoded source.
-            frame: The driving frame (B, 3, H, W) in 0..1.
+            frame: The driving frame (B, 3, H, W) in [0, 1].
             adapt_scale: Whether movements are scaled by the ratio of the two faces' sizes.
 
         Returns:
@@ -189,10 +189,10 @@ class FOMM(nn.Module):
 
         Args:
             state: The encoded source; one source serves frames of any batch size.
-            driving: Driving frames (B, 3, H, W) in 0..1.
+            driving: Driving frames (B, 3, H, W) in [0, 1].
 
         Returns:
-            Coarse frames (B, 3, H, W) in 0..1.
+            Coarse frames (B, 3, H, W) in [0, 1].
 
         Raises:
             OptionError: A side is not a multiple of `config.side_multiple`.

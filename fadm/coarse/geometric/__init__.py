@@ -1,1 +1,1 @@
-"""The training-free coarse generator: the source warped by its own landmarks."""
+"""The training-free coarse generator: the source is warped by its own landmarks."""

@@ -1,4 +1,4 @@
-"""From a moved mesh to a backward flow: for each pixel of the result, where in the source it comes from."""
+"""From a moved mesh to a backward flow: the place in the source that each pixel of the result shows."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,12 @@ TEAR = 1.5  # grid steps by which neighbouring source places must differ beyond 
 
 @dataclass(frozen=True)
 class MeshFlow:
-    """displacement (G, G, 2): source minus result, in picture pixels.
+    """A backward flow on a grid of G x G points.
 
-    triangle_index (G, G), -1 where nothing moves, and barycentric (G, G, 3): where on the mesh each point lies.
+    Attributes:
+        displacement: Place in the source minus place in the result (G, G, 2), in the picture's pixels.
+        triangle_index: Triangle of the mesh at each point (G, G), -1 where nothing moves.
+        barycentric: Coordinates of each point within its triangle (G, G, 3).
     """
 
     displacement: FloatArray
@@ -32,7 +35,15 @@ class MeshFlow:
 
 
 def view_grid(view: Square, size: int) -> FloatArray:
-    """Picture coordinates (size, size, 2) of a view's pixel centres."""
+    """Make the picture coordinates of a window's pixel centres.
+
+    Args:
+        view: The window.
+        size: Pixels along each side.
+
+    Returns:
+        Coordinates x, y (size, size, 2).
+    """
     axis = view.grid(size)
     return np.stack(np.meshgrid(axis + view.left, axis + view.top), -1)
 
@@ -40,9 +51,17 @@ def view_grid(view: Square, size: int) -> FloatArray:
 def flow_of_mesh(
     vertices: FloatArray, moved: FloatArray, triangles: NDArray[np.int64], view: Square, still: FloatArray
 ) -> MeshFlow:
-    """Draw the moved mesh (V, 3) into the view and read off where each pixel lies on the mesh at rest (V, 3).
+    """Draw the moved mesh and read off which place of the resting mesh each pixel shows.
 
-    still (G, G, 2): the pixels' own places, as `view_grid` gives them.
+    Args:
+        vertices: The mesh at rest (V, 3), in the picture's pixels.
+        moved: The moved mesh (V, 3).
+        triangles: Vertices of the triangles (F, 3).
+        view: The window that is rendered.
+        still: The points' own places (G, G, 2), as `view_grid` gives them.
+
+    Returns:
+        The flow at these points.
     """
     size = len(still)
     corner = np.array([view.left, view.top, 0], np.float32)
@@ -57,13 +76,29 @@ def flow_of_mesh(
 
 
 def upsample(field: FloatArray, size: int) -> Tensor:
-    """A field on the grid (G, G, C) -> (1, C, size, size)."""
+    """Upsample a field bilinearly from the grid to pixels.
+
+    Args:
+        field: Values on the grid (G, G, C).
+        size: Pixels along each side.
+
+    Returns:
+        The field (1, C, size, size), float32.
+    """
     field_tensor = torch.from_numpy(field.astype(np.float32)).permute(2, 0, 1)[None]
     return F.interpolate(field_tensor, size=(size, size), mode="bilinear", align_corners=False)
 
 
 def sample(picture: Tensor, coordinates: Tensor) -> Tensor:
-    """Read a picture (1, C, H, W) at pixel coordinates (1, H', W', 2), the edge repeated -> (1, C, H', W')."""
+    """Sample a picture bilinearly; beyond its edges they are repeated.
+
+    Args:
+        picture: The picture (1, C, H, W).
+        coordinates: Places x, y (1, H', W', 2), in the picture's pixels.
+
+    Returns:
+        The values (1, C, H', W').
+    """
     height, width = picture.shape[-2:]
     size = coordinates.new_tensor([width, height])
     unit = (2 * coordinates + 1) / size - 1
@@ -71,9 +106,14 @@ def sample(picture: Tensor, coordinates: Tensor) -> Tensor:
 
 
 def find_tears(displacement: FloatArray, cell: float) -> NDArray[np.bool_]:
-    """Blocks of 2x2 grid points (G-1, G-1) between which the flow jumps: one part of the face hides another.
+    """Find where the flow jumps because one part of the face hides another.
 
-    displacement (G, G, 2) in pixels; cell: pixels between grid points.
+    Args:
+        displacement: Flow (G, G, 2) in pixels.
+        cell: Pixels between grid points.
+
+    Returns:
+        Blocks of 2x2 grid points (G-1, G-1) between which the flow jumps.
     """
     corners = np.stack([displacement[y : y - 1 or None, x : x - 1 or None] for y in (0, 1) for x in (0, 1)])
     return (np.ptp(corners, axis=0) > TEAR * cell).any(-1)
@@ -82,9 +122,14 @@ def find_tears(displacement: FloatArray, cell: float) -> NDArray[np.bool_]:
 def mend_tears(
     frame: Tensor, picture: Tensor, still: FloatArray, displacement: FloatArray, is_torn: NDArray[np.bool_]
 ) -> None:
-    """Where the flow jumps, mix the colours that the sides of the tear see, not their coordinates; in place.
+    """Where the flow jumps, mix the colours on both sides of the tear instead of the coordinates; in place.
 
-    frame (1, 3, S, S); picture (1, 3, H, W); still (S, S, 2) the pixels' own place in the picture.
+    Args:
+        frame: The warped frame (1, 3, S, S), which is changed.
+        picture: The source (1, 3, H, W).
+        still: The pixels' own places in the picture (S, S, 2).
+        displacement: Flow (G, G, 2) in pixels.
+        is_torn: Blocks (G-1, G-1), as `find_tears` gives them.
     """
     size, grid = len(still), len(displacement)
     place = (np.arange(size) + 0.5) * grid / size - 0.5

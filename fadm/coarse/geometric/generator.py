@@ -1,4 +1,4 @@
-"""The geometric coarse generator: prepare a source once, then drive it by moved landmarks."""
+"""The geometric coarse generator: prepare a source once, then drive it with moved landmarks."""
 
 import math
 from dataclasses import dataclass
@@ -27,19 +27,26 @@ from fadm.media.crop import Square
 
 FloatArray = NDArray[np.float32]
 
-GRID_RANGE = (128, 384)  # fewest and most points along an axis at which the flow is computed
+GRID_RANGE = (128, 384)  # fewest and most points along each axis of the flow's grid
 MOUTH_FRAME = (78, 308, 13, 0, 2, 164, 61, 291)  # landmarks around the upper teeth
-LID_SHARE = 0.08  # of the iris' width over which the lid gives way to the eyeball
-LIPS_APART = 0.06  # change of the lips' opening, in widths of the mouth, from which the interior is fully seen
-LIP_FOLLOW = 0.7  # share of the upper lip's motion against the skull that the teeth are given too
+LID_SHARE = 0.08  # widths of the iris over which the lid changes into the eyeball
+LIPS_APART = 0.06  # change of the lips' opening, in widths of the mouth, from which the interior is fully visible
+LIP_FOLLOW = 0.7  # share of the upper lip's motion against the skull that also moves the teeth
 
 
 @dataclass(frozen=True)
 class GeometricSource:
-    """A source made ready: its picture (1, 3, H, W), landmarks (478, 3) in its pixels, mesh, mouth, hidden side.
+    """A prepared source.
 
-    view: the window that is rendered; pixels (S, S, 2) and cells (G, G, 2): the places in the picture of the
-    result's pixels and of the points at which the flow is computed.
+    Attributes:
+        picture: The source (1, 3, H, W).
+        landmarks: Its landmarks (478, 3), in its pixels.
+        mesh: The mesh that carries it.
+        mouth: The interior of its mouth.
+        hidden: The side of the face that it hides, or None.
+        view: The window that is rendered.
+        pixels: Places of the result's pixels in the picture (S, S, 2).
+        cells: Places of the points at which the flow is computed (G, G, 2).
     """
 
     picture: Tensor
@@ -54,7 +61,13 @@ class GeometricSource:
 
 @dataclass(frozen=True)
 class CoarseFrame:
-    """frame (1, 3, S, S); flow (1, S, S, 2) source pixel of each pixel; confidence (1, 1, S, S) in 0..1."""
+    """A warped frame.
+
+    Attributes:
+        frame: The picture (1, 3, S, S).
+        flow: The place in the source that each pixel shows (1, S, S, 2), in its pixels.
+        confidence: How reliable the detail of each pixel is (1, 1, S, S), in [0, 1].
+    """
 
     frame: Tensor
     flow: Tensor
@@ -64,10 +77,18 @@ class CoarseFrame:
 def prepare_source(
     picture: Tensor, landmarks: FloatArray, person: FloatArray, region: Square, view: Square, size: int
 ) -> GeometricSource:
-    """Build what all frames share.
+    """Compute what all frames share.
 
-    picture (1, 3, H, W); landmarks (478, 3) in its pixels; region: the window that may move; person (S, S)
-    probability of person over the region; view: the window to be rendered, size x size pixels.
+    Args:
+        picture: The source (1, 3, H, W).
+        landmarks: Its landmarks (478, 3), in its pixels.
+        person: Probability of person (P, P) over the region.
+        region: The window that may move.
+        view: The window that is rendered.
+        size: Pixels along each side of the result.
+
+    Returns:
+        The prepared source.
     """
     mesh = build_source_mesh(landmarks, person, region)
     mouth = paint_mouth_interior(picture, landmarks)
@@ -77,7 +98,16 @@ def prepare_source(
 
 
 def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) -> CoarseFrame:
-    """Warp the source to new landmarks (478, 3), given those carried by the head's motion alone (478, 3)."""
+    """Warp the source to new landmarks.
+
+    Args:
+        source: The prepared source.
+        landmarks: New landmarks (478, 3), in the source's pixels.
+        carried: The source's landmarks (478, 3) moved by the head's motion alone, without expression.
+
+    Returns:
+        The warped frame.
+    """
     mesh = source.mesh
     moved = mesh.move(landmarks, carried).numpy()
     field = flow_of_mesh(mesh.vertices.numpy(), moved, mesh.triangles, source.view, source.cells)
@@ -102,7 +132,7 @@ def _is_between(field: MeshFlow, first: int, count: int) -> NDArray[np.bool_]:
 
 
 def _affine(points: FloatArray, target: FloatArray) -> FloatArray:
-    """Least-squares (3, 2) with target (N, 2) ~ [points (N, 2), 1] @ matrix."""
+    """Fit a matrix (3, 2) by least squares: target (N, 2) ~ [points (N, 2), 1] @ matrix."""
     ones = np.ones((len(points), 1), np.float32)
     return np.linalg.lstsq(np.concatenate([points[:, :2], ones], 1), target[:, :2], rcond=None)[0]
 
@@ -112,7 +142,7 @@ def _apply_affine(points: FloatArray, matrix: FloatArray) -> FloatArray:
 
 
 def _turn_eyeballs(source: GeometricSource, field: MeshFlow, landmarks: FloatArray, carried: FloatArray) -> FloatArray:
-    """Between the lids show the eyeball, carried by the skull and turned by the gaze, instead of stretching it."""
+    """Between the lids show the eyeball, moved by the skull and turned by the gaze, instead of stretching it."""
     displacement = field.displacement.copy()
     per_eye = len(topology.eye_triangles()) // 2
     for i, (upper, lower, iris) in enumerate(topology.EYES):
@@ -136,19 +166,19 @@ def _turn_eyeballs(source: GeometricSource, field: MeshFlow, landmarks: FloatArr
 
 
 def _height(landmarks: FloatArray, upper: tuple[int, ...], lower: tuple[int, ...]) -> float:
-    """Mean distance of the lids, never 0."""
+    """Mean distance of the lids in pixels, never 0."""
     return max(float(np.linalg.norm(landmarks[list(upper), :2] - landmarks[list(lower), :2], axis=1).mean()), 1e-3)
 
 
 def _falling(value: float, start: float, end: float) -> float:
-    """1 up to the start, 0 from the end on."""
+    """Fall from 1 at the start to 0 at the end."""
     return float(np.clip((end - value) / (end - start), 0, 1))
 
 
 def _depth_inside(
     landmarks: FloatArray, upper: tuple[int, ...], lower: tuple[int, ...], points: FloatArray
 ) -> FloatArray:
-    """How many pixels points (..., 2) lie inside the opening between two lids or lips, negative outside."""
+    """Pixels by which points (..., 2) lie inside the opening between two lids or lips, negative outside."""
     start, end = landmarks[upper[0], :2], landmarks[upper[-1], :2]
     across = (end - start) / np.linalg.norm(end - start)
     down = np.array([-across[1], across[0]])
@@ -162,7 +192,7 @@ def _depth_inside(
 
 
 def _reveal_mouth(landmarks: FloatArray, carried: FloatArray) -> float:
-    """How far the interior is seen instead of the stretched source: 0 where the lips open as in the source, to 1."""
+    """Weight of the mouth's interior against the stretched source: 0 while the lips open as in the source, up to 1."""
     upper, lower = list(topology.INNER_UPPER_LIP), list(topology.INNER_LOWER_LIP)
     width = np.linalg.norm(carried[upper[0], :2] - carried[upper[-1], :2])
     change = (landmarks[lower] - landmarks[upper]) - (carried[lower] - carried[upper])
@@ -177,7 +207,7 @@ def _show_mouth(
     landmarks: FloatArray,
     carried: FloatArray,
 ) -> None:
-    """Blend what lies behind the lips into the frame (1, 3, S, S), in place; is_open (G, G): where it is seen."""
+    """Blend the mouth's interior into the frame (1, 3, S, S), in place; is_open (G, G): where the mouth is open."""
     cell = len(source.pixels) / len(source.cells)
     rows, columns = (np.nonzero(is_open.any(axis))[0] for axis in (1, 0))
     top, left = (max(0, math.floor((first - 1) * cell)) for first in (rows[0], columns[0]))
@@ -197,9 +227,16 @@ def _show_mouth(
 
 
 def measure_confidence(displacement: FloatArray, cell: float) -> FloatArray:
-    """How far each pixel can be trusted (G, G): 1 where the flow is rigid, 0 where it folds or magnifies by 3.
+    """Measure how reliable the flow is: 1 where it is rigid, 0 where it folds or magnifies by 3.
 
     The smaller singular value of the backward flow's Jacobian is the inverse of the largest magnification.
+
+    Args:
+        displacement: Flow (G, G, 2) in pixels.
+        cell: Pixels between grid points.
+
+    Returns:
+        Confidence (G, G) in [0, 1].
     """
     dy, dx = np.gradient(displacement, cell, axis=(0, 1))
     a, b, c, d = 1 + dx[..., 0], dy[..., 0], dx[..., 1], 1 + dy[..., 1]

@@ -1,4 +1,4 @@
-"""The side of the face that a turned source hides: when it comes into view, the other side's mirror image shows it."""
+"""The side of the face that a turned source hides: the mirror image of the other side replaces it."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,20 @@ from fadm.face.raster import interpolate
 FloatArray = NDArray[np.float32]
 
 # How far the surface faces the camera: the cosine between its normal and the line of sight.
-WELL_SEEN, HARDLY_SEEN = 0.4, 0.15  # at least, the source's own texture serves; at most, it does not
-BETTER_SEEN = 0.25  # by which the other side must be seen better
-TURNED_IN = 0.15  # by which a place must have turned to the camera until the mirror image is fully shown
+WELL_SEEN, HARDLY_SEEN = 0.4, 0.15  # above the first the source's own texture is used, below the second it is not
+BETTER_SEEN = 0.25  # by how much more the other side must face the camera
+TURNED_IN = 0.15  # turn towards the camera at which the mirror image is fully shown
 
 
 @dataclass(frozen=True)
 class HiddenSide:
-    """facing, share (468,): how far each landmark faces the camera, and how far its mirror image may serve for it.
+    """The hidden landmarks of a source and their mirror partners.
 
-    places (468, 2): pixels of the landmarks' partners; tone (1, 3, 1, 1): light of this side against the other's.
+    Attributes:
+        facing: Cosine between each landmark's normal and the line of sight (468,).
+        share: Weight of the mirror image at each landmark (468,), in [0, 1].
+        places: Places of the landmarks' mirror partners (468, 2), in the picture's pixels.
+        tone: Ratio of this side's light to the other's (1, 3, 1, 1).
     """
 
     facing: FloatArray
@@ -34,7 +38,14 @@ class HiddenSide:
 
 
 def measure_facing(surface: FloatArray) -> FloatArray:
-    """Cosine (468,) between each landmark's normal and the line of sight: 1 seen from the front, below 0 hidden."""
+    """Measure how far each landmark of the surface faces the camera.
+
+    Args:
+        surface: Landmarks of the surface (468, 3).
+
+    Returns:
+        Cosine between normal and line of sight (468,): 1 facing the camera, below 0 hidden.
+    """
     triangles = topology.skin_triangles()
     a, b, c = surface[triangles].transpose(1, 0, 2)
     normals = np.zeros((topology.NUM_SURFACE, 3), np.float32)
@@ -43,7 +54,15 @@ def measure_facing(surface: FloatArray) -> FloatArray:
 
 
 def find_hidden_side(picture: Tensor, landmarks: FloatArray) -> HiddenSide | None:
-    """What a source (1, 3, H, W) with landmarks (478, 3) hides; None when it hides nothing that could be mirrored."""
+    """Find what a source hides.
+
+    Args:
+        picture: The source (1, 3, H, W).
+        landmarks: Its landmarks (478, 3), in its pixels.
+
+    Returns:
+        The hidden side, or None if nothing is hidden that its mirror image could replace.
+    """
     surface = landmarks[: topology.NUM_SURFACE]
     partners = topology.mirror_partners()[: topology.NUM_SURFACE]
     facing = measure_facing(surface)
@@ -68,10 +87,20 @@ def show_hidden_side(
     cells: FloatArray,
     pixels: FloatArray,
 ) -> Tensor:
-    """Blend the mirror image into a frame (1, 3, S, S) where hidden places came into view.
+    """Blend the mirror image into a frame where hidden places come into view.
 
-    moved (V, 3): the mesh as drawn in the field; cells (G, G, 2), pixels (S, S, 2): places of the field's points
-    and of the frame's pixels.
+    Args:
+        hidden: The hidden side of the source.
+        frame: The warped frame (1, 3, S, S).
+        picture: The source (1, 3, H, W).
+        field: The flow, as drawn from the moved mesh.
+        mesh: The mesh of the source.
+        moved: The moved mesh (V, 3).
+        cells: Places of the flow's points (G, G, 2).
+        pixels: Places of the frame's pixels (S, S, 2).
+
+    Returns:
+        The frame (1, 3, S, S).
     """
     surface = topology.NUM_SURFACE
     turned = (measure_facing(moved[:surface]) - hidden.facing) / TURNED_IN

@@ -1,4 +1,4 @@
-"""What lies behind the lips and the lids: mouth interior and eyeballs move with the skull, skin slides over them."""
+"""The mouth's interior, a layer behind the lips that moves with the skull."""
 
 from dataclasses import dataclass
 
@@ -15,23 +15,33 @@ FloatArray = NDArray[np.float32]
 
 MOUTH_SIZE = 160  # pixels of the mouth picture's side
 TOOTH_HEIGHT = 0.10  # of the painted teeth, in widths of the mouth
-OPEN_SHARE = 0.1  # a source mouth open by more than this share of its width shows its own interior
+OPEN_SHARE = 0.1  # a source mouth that is open by more than this share of its width shows its own interior
 LOWER_LIP = (15, 16, 86, 316)
 CHEEK = (205, 425, 50, 280)
 
 
 @dataclass(frozen=True)
 class MouthInterior:
-    """The picture (1, 3, S, S) behind the lips over a window of the source."""
+    """A picture of the mouth's interior.
+
+    Attributes:
+        picture: The interior (1, 3, S, S).
+        window: The window of the source that it covers.
+    """
 
     picture: Tensor
     window: Square
 
 
 def paint_mouth_interior(picture: Tensor, landmarks: FloatArray) -> MouthInterior:
-    """The source's own interior where its lips are parted, a dark cavity and a row of upper teeth where not.
+    """Copy the source's own interior where its lips are parted; otherwise paint a dark cavity and upper teeth.
 
-    picture (1, 3, H, W) in 0..1; landmarks (478, 3) in its pixels.
+    Args:
+        picture: The source (1, 3, H, W) in [0, 1].
+        landmarks: Its landmarks (478, 3), in its pixels.
+
+    Returns:
+        The interior over a window around the mouth.
     """
     left, right = landmarks[topology.INNER_UPPER_LIP[0], :2], landmarks[topology.INNER_UPPER_LIP[-1], :2]
     width = float(np.linalg.norm(right - left))
@@ -65,7 +75,10 @@ def paint_mouth_interior(picture: Tensor, landmarks: FloatArray) -> MouthInterio
 
 
 def _paint_teeth(cavity: Tensor, skin: Tensor, u: FloatArray, below_lip: FloatArray) -> Tensor:
-    """An upper row of teeth in a dark cavity; u, below_lip: place along and below the upper lip, mouth widths."""
+    """Paint an upper row of teeth into a dark cavity.
+
+    u and below_lip are the places along and below the upper lip, in widths of the mouth.
+    """
     bottom = TOOTH_HEIGHT * (1 - (u / 0.5) ** 2)
     teeth = _step(bottom - below_lip, 0.03) * _step(0.42 - np.abs(u), 0.08)
     shade = (0.45 + 0.55 * np.clip(below_lip / TOOTH_HEIGHT, 0, 1)) * (1 - 2.2 * u**2)

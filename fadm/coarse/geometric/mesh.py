@@ -1,7 +1,7 @@
-"""The mesh that carries the source: the face's landmarks, rings around them over hair, neck and background.
+"""The mesh that carries the source: the face's landmarks, and rings around them over hair, neck and background.
 
-The face's oval is continued outwards in rays. Up to the head's outline a ray moves with the skull; from there
-on it follows less and less, until it stands still at the border of the region that may move.
+Rays continue the face's oval outwards. Up to the head's outline a ray moves with the skull; from there on its
+motion decreases, down to zero at the border of the region that may move.
 """
 
 from dataclasses import dataclass
@@ -20,55 +20,75 @@ IntArray = NDArray[np.int64]
 SAME_DIRECTION = 0.99  # cosine between a ray and the points that belong to it
 HEAD_RINGS = (0.34, 0.67, 1.0)  # from the oval (0) to the head's outline (1)
 FALLOFF_RINGS = (0.08, 0.16, 0.25, 0.36, 0.5, 0.7, 1.0)  # from the outline (0) to the border of the region (1)
-BAND_ABOVE, BAND_BELOW = 0.1, 0.5  # over which the motion ends: around the head, down the neck; heights of the face
-BAND_STRETCH = 0.8  # the band is at least so many times as long as the head's shift
-HAIR_REACH = 0.75  # highest outline above the oval, in heights of the face
-DEPTH_REACH = 0.5  # how far outside the oval the head has receded to the plane of the ears, in heights of the face
-EXPRESSION_REACH = 0.35  # how far outside the oval an expression is still felt, in heights of the face
+# Distance over which motion falls to zero, around the head and down the neck, in face heights.
+FALLOFF_ABOVE, FALLOFF_BELOW = 0.1, 0.5
+FALLOFF_STRETCH = 0.8  # that distance over the head's shift, at least
+HAIR_REACH = 0.75  # greatest height of the outline above the oval, in face heights
+DEPTH_REACH = 0.5  # distance from the oval over which the head recedes to the plane of the ears, in face heights
+EXPRESSION_REACH = 0.35  # distance from the oval over which the expression fades, in face heights
 
 
 @dataclass(frozen=True)
 class SourceMesh:
-    """Vertices: 468 landmarks of the surface, then R on the rings, one a ray.
+    """The mesh of a source: the 468 landmarks of the surface, then R vertices where the rays cross the rings.
 
-    vertices (468 + R, 3) in picture pixels; triangles (F, 3). For the ring vertices: extend (R, 468) carries the
-    head's motion on to them; beyond (R,) pixels outside of the head's outline, band (R,) and room
-    (R,) the fewest and the most over which that motion may end; oval (R,) the landmark at which their ray starts,
-    and felt (R,) the share of its expression that they feel; behind (R,) how much further away than the head
-    they are drawn. reach: the shortest room.
+    Attributes:
+        vertices: All vertices (468 + R, 3), in the picture's pixels.
+        triangles: Vertices of the triangles (F, 3).
+        extend: Matrix (R, 468) that extends the head's motion to the ring vertices.
+        outside: Distance of the ring vertices from the head's outline (R,), in pixels, 0 within it.
+        min_falloff: Smallest distance over which their motion may fall to zero (R,), in pixels.
+        max_falloff: Largest such distance (R,), in pixels.
+        oval: Landmark of the oval at which their ray starts (R,).
+        expression_share: Share of that landmark's expression that moves them too (R,), in [0, 1].
+        depth_offset: Distance by which they are drawn behind the head (R,), in pixels.
+        reach: The smallest `max_falloff`.
     """
 
     vertices: Tensor
     triangles: IntArray
     extend: Tensor
-    beyond: Tensor
-    band: Tensor
-    room: Tensor
+    outside: Tensor
+    min_falloff: Tensor
+    max_falloff: Tensor
     oval: IntArray
-    felt: Tensor
-    behind: Tensor
+    expression_share: Tensor
+    depth_offset: Tensor
     reach: float
 
     def move(self, landmarks: Tensor, carried: Tensor) -> Tensor:
-        """New landmarks (478, 3), and the ones carried by the head's motion alone -> vertices (V, 3)."""
+        """Move all vertices.
+
+        Args:
+            landmarks: New landmarks (478, 3), in the picture's pixels.
+            carried: The source's landmarks (478, 3) moved by the head's motion alone, without expression.
+
+        Returns:
+            The moved vertices (468 + R, 3).
+        """
         surface = topology.NUM_SURFACE
         rings = self.vertices[surface:]
         rigid = self.extend @ carried[:surface]
         shift = (carried[:surface, :2] - self.vertices[:surface, :2]).mean(0).norm()
-        band = torch.minimum(torch.maximum(self.band, BAND_STRETCH * shift), self.room)
-        share = 1 - (self.beyond / band).clamp(0, 1)
+        falloff = torch.minimum(torch.maximum(self.min_falloff, FALLOFF_STRETCH * shift), self.max_falloff)
+        share = 1 - (self.outside / falloff).clamp(0, 1)
         rigidity = share * share * (3 - 2 * share)
-        expression = (landmarks - carried)[self.oval] * self.felt[:, None]
+        expression = (landmarks - carried)[self.oval] * self.expression_share[:, None]
         moved = rings + rigidity[:, None] * (rigid - rings + expression)
-        moved[:, 2] += self.behind
+        moved[:, 2] += self.depth_offset
         return torch.cat([landmarks[:surface], moved])
 
 
 def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square) -> SourceMesh:
     """Build the mesh of a source.
 
-    landmarks (478, 3) in picture pixels; region: the part of the picture that may move; person (S, S)
-    probability of person over the region.
+    Args:
+        landmarks: Its landmarks (478, 3), in the picture's pixels.
+        person: Probability of person (S, S) over the region.
+        region: The window that may move.
+
+    Returns:
+        The mesh.
     """
     oval = landmarks[list(topology.FACE_OVAL)]
     center = oval[:, :2].mean(0)
@@ -82,20 +102,15 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
 
     distances = [radius + t * (outline - radius) for t in HEAD_RINGS]
     distances += [outline + t * (border - outline) for t in FALLOFF_RINGS]
-    band = face_height * (BAND_BELOW + _above(rays, landmarks) * (BAND_ABOVE - BAND_BELOW))
-    # Depth falls off to the plane of the ears; the head's outline lies in it, and so it hardly turns.
-    right, left = landmarks[topology.EAR_RIGHT], landmarks[topology.EAR_LEFT]
-    ears = right[2] + (oval[:, 0] - right[0]) / (left[0] - right[0]) * (left[2] - right[2])
-    back = np.maximum(oval[:, 2], ears)
-    behind = [0.0] * len(HEAD_RINGS) + [t * face_height for t in FALLOFF_RINGS]
-    receded = [np.clip((distance - radius) / (DEPTH_REACH * face_height), 0, 1) for distance in distances]
-    depths = [oval[:, 2] + share * (back - oval[:, 2]) for share in receded]
+    falloff = face_height * (FALLOFF_BELOW + _above(rays, landmarks) * (FALLOFF_ABOVE - FALLOFF_BELOW))
+    offsets = [0.0] * len(HEAD_RINGS) + [t * face_height for t in FALLOFF_RINGS]
+    depths = _ring_depths(landmarks, distances, radius, face_height)
 
     rings = [
         np.concatenate([center + rays * distance[:, None], depth[:, None]], 1)
         for distance, depth in zip(distances, depths, strict=True)
     ]
-    felt = [np.clip(1 - (distance - radius) / (EXPRESSION_REACH * face_height), 0, 1) for distance in distances]
+    expression = [np.clip(1 - (distance - radius) / (EXPRESSION_REACH * face_height), 0, 1) for distance in distances]
     vertices = np.concatenate([landmarks[: topology.NUM_SURFACE], *rings]).astype(np.float32)
 
     def per_ring(values: list[FloatArray] | FloatArray) -> Tensor:
@@ -105,24 +120,36 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
         vertices=torch.from_numpy(vertices),
         triangles=np.concatenate([topology.surface_triangles(), _ring_triangles(len(rings))]),
         extend=torch.from_numpy(_extend_affinely(vertices[: topology.NUM_SURFACE], vertices[topology.NUM_SURFACE :])),
-        beyond=per_ring([np.maximum(distance - outline, 0) for distance in distances]),
-        band=per_ring(band),
-        room=per_ring(border - outline),
+        outside=per_ring([np.maximum(distance - outline, 0) for distance in distances]),
+        min_falloff=per_ring(falloff),
+        max_falloff=per_ring(border - outline),
         oval=np.tile(np.array(topology.FACE_OVAL), len(rings)),
-        felt=per_ring(felt),
-        behind=per_ring([np.full(len(oval), depth) for depth in behind]),
+        expression_share=per_ring(expression),
+        depth_offset=per_ring([np.full(len(oval), depth) for depth in offsets]),
         reach=float((border - outline).min()),
     )
 
 
+def _ring_depths(
+    landmarks: FloatArray, distances: list[FloatArray], radius: FloatArray, face_height: float
+) -> list[FloatArray]:
+    """Depths (36,) of each ring: they recede to the plane of the ears; in it, the head's outline hardly turns."""
+    oval = landmarks[list(topology.FACE_OVAL)]
+    right, left = landmarks[topology.EAR_RIGHT], landmarks[topology.EAR_LEFT]
+    ears = right[2] + (oval[:, 0] - right[0]) / (left[0] - right[0]) * (left[2] - right[2])
+    back = np.maximum(oval[:, 2], ears)
+    receded = [np.clip((distance - radius) / (DEPTH_REACH * face_height), 0, 1) for distance in distances]
+    return [oval[:, 2] + share * (back - oval[:, 2]) for share in receded]
+
+
 def _above(rays: FloatArray, landmarks: FloatArray) -> FloatArray:
-    """For each ray (36, 2) whether it leads to the neck (0) or above the ears (1)."""
+    """Height of each ray's direction (36,): 0 for rays to the neck, 1 for rays above the ears."""
     up = landmarks[topology.FOREHEAD_TOP, :2] - landmarks[topology.CHIN, :2]
     return np.clip((rays @ up) / np.linalg.norm(up) / 0.6 + 0.5, 0, 1)
 
 
 def _silhouette_radius(points: FloatArray, rays: FloatArray) -> FloatArray:
-    """Distance (36,) of the outermost points (N, 2) near each ray: of a turned face, the oval is not the outline."""
+    """Distance (36,) of the outermost points (N, 2) near each ray; the oval of a turned face is not its outline."""
     distance = np.linalg.norm(points, axis=1)
     is_near = points @ rays.T > SAME_DIRECTION * distance[:, None]
     return np.where(is_near, distance[:, None], 0).max(0)
@@ -156,7 +183,7 @@ def _ring_triangles(num_rings: int) -> IntArray:
 
 
 def _extend_affinely(points: FloatArray, others: FloatArray) -> FloatArray:
-    """Matrix (R, N) that takes new places of points (N, 3) to those of others (R, 3) under the same affine map."""
+    """Matrix (R, N) from new places of points (N, 3) to those of others (R, 3) under the same affine map."""
 
     def homogeneous(p: FloatArray) -> FloatArray:
         return np.concatenate([p, np.ones((len(p), 1))], 1)
