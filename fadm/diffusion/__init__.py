@@ -1,1 +1,1 @@
-"""Noise schedules, the denoising U-Net, samplers and losses; no word about faces."""
+"""Noise schedules, the denoising U-Net, samplers and losses; they know nothing of faces."""

@@ -1,4 +1,4 @@
-"""How far an answer is from what was asked: the errors of the paper and of the released code, by name."""
+"""The losses of the paper and of the released code, by name."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -8,19 +8,43 @@ from torch import Tensor
 from fadm.errors import OptionError
 
 
-def squared(answer: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error, a scalar: both losses as the paper writes them."""
-    return (answer.float() - target.float()).square().mean()
+def squared(output: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error, as the paper writes both losses.
+
+    Args:
+        output: Network output, any shape.
+        target: Target of the same shape.
+
+    Returns:
+        A float32 scalar.
+    """
+    return (output.float() - target.float()).square().mean()
 
 
-def absolute(answer: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute error, a scalar: the released code's colour loss."""
-    return (answer.float() - target.float()).abs().mean()
+def absolute(output: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error, the released code's colour loss.
+
+    Args:
+        output: Network output, any shape.
+        target: Target of the same shape.
+
+    Returns:
+        A float32 scalar.
+    """
+    return (output.float() - target.float()).abs().mean()
 
 
-def absolute_sum(answer: Tensor, target: Tensor) -> Tensor:
-    """Sum of the absolute errors, a scalar: the released code's loss of the noise."""
-    return (answer.float() - target.float()).abs().sum()
+def absolute_sum(output: Tensor, target: Tensor) -> Tensor:
+    """Sum of the absolute errors, the released code's denoising loss.
+
+    Args:
+        output: Network output, any shape.
+        target: Target of the same shape.
+
+    Returns:
+        A float32 scalar.
+    """
+    return (output.float() - target.float()).abs().sum()
 
 
 ErrorName = Literal["squared", "absolute", "absolute_sum"]
@@ -32,8 +56,20 @@ ERRORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def measure_error(name: str, answer: Tensor, target: Tensor) -> Tensor:
-    """The named error of two tensors of one shape, a float32 scalar; OptionError for an unknown name."""
+def measure_error(name: str, output: Tensor, target: Tensor) -> Tensor:
+    """Measure an error by its name.
+
+    Args:
+        name: `squared`, `absolute` or `absolute_sum`.
+        output: Network output, any shape.
+        target: Target of the same shape.
+
+    Returns:
+        A float32 scalar.
+
+    Raises:
+        OptionError: The name is unknown.
+    """
     if name not in ERRORS:
         raise OptionError(f"loss {name!r} is unknown; choose {', '.join(ERRORS)}")
-    return ERRORS[name](answer, target)
+    return ERRORS[name](output, target)

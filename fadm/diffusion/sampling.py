@@ -1,7 +1,7 @@
 """From noise to picture: DDPM, DDIM and DPM-Solver++(2M), one function each.
 
-All ask one thing of the network, `predict(x_t, t) -> x0`, and of chance, `noise_fn(t)`: the noise that is
-added in the step that leaves t. What the network answers (eps, x0 or v) is turned into x0 before.
+Each sampler needs two functions: `predict(x_t, t)`, the network's estimate of x0 whatever it predicts (eps, x0 or
+v), and `noise_fn(t)`, the noise added in the step that leaves t.
 """
 
 import math
@@ -20,11 +20,22 @@ NoiseFunction = Callable[[int], Tensor]
 
 
 def spaced_timesteps(num_steps: int, total: int, strength: float = 1.0) -> list[int]:
-    """`num_steps` evenly spaced of the `total` timesteps, descending from the last.
+    """Space the sampling steps evenly over the schedule.
 
-    Spacing is counted from the noisy end (Lin et al. 2024, table 2), so the first step is where pure noise is.
-    A `strength` under 1 leaves out the steps at or after strength * total (SDEdit, Meng et al. 2022), but
-    never all: the walk then starts from a noised picture. Raises OptionError for values out of range.
+    Spacing is counted from the noisy end (Lin et al. 2024, table 2), so the first step starts from pure noise.
+    A strength under 1 leaves out the steps at or after strength * total (SDEdit, Meng et al. 2022), but never all:
+    sampling then starts from a noised picture.
+
+    Args:
+        num_steps: Number of steps of the whole schedule, 1 to `total`.
+        total: Timesteps of the schedule.
+        strength: Share of the schedule that is sampled, above 0, at most 1.
+
+    Returns:
+        Timesteps in descending order.
+
+    Raises:
+        OptionError: A value is out of range.
     """
     if not 1 <= num_steps <= total:
         raise OptionError(f"{num_steps} sampling steps are not possible; choose 1 to {total}")
@@ -35,10 +46,18 @@ def spaced_timesteps(num_steps: int, total: int, strength: float = 1.0) -> list[
 
 
 def video_noise(seed: int, frames: range, size: tuple[int, int, int], *, shared: bool) -> NoiseFunction:
-    """The noise of some frames of a video, each (C, H, W) of `size`: t -> (len(frames), C, H, W) on the CPU.
+    """Make the noise of some frames of a video.
 
-    It depends on the seed, t and the frame alone, so a video is the same however it is cut into batches. With
-    `shared` all frames have the same noise, which is the released system's temporal coherence.
+    The noise depends on the seed, t and the frame alone, so a video is the same however it is cut into batches.
+
+    Args:
+        seed: Seed of the video.
+        frames: Indices of the frames.
+        size: Shape (C, H, W) of one frame.
+        shared: Whether all frames have the same noise, the released system's temporal coherence.
+
+    Returns:
+        A function from t to the noise (len(frames), C, H, W), on the CPU.
     """
 
     def draw(t: int) -> Tensor:
@@ -52,7 +71,18 @@ def video_noise(seed: int, frames: range, size: tuple[int, int, int], *, shared:
 def sample_ddpm(
     predict: Predict, x: Tensor, schedule: Tensor, timesteps: Sequence[int], noise_fn: NoiseFunction
 ) -> Tensor:
-    """Ancestral sampling (DDPM, algorithm 2): x (B, C, H, W) at the first timestep -> x0 (B, C, H, W)."""
+    """Sample with ancestral sampling (DDPM, algorithm 2).
+
+    Args:
+        predict: Estimate of x0 from x_t and t.
+        x: Noised pictures (B, C, H, W) at the first timestep, or pure noise at the last of the schedule.
+        schedule: alphas_cumprod (T,).
+        timesteps: Timesteps in descending order.
+        noise_fn: Noise (B, C, H, W) of the step that leaves t.
+
+    Returns:
+        The sample x0 (B, C, H, W).
+    """
     for t, t_previous in pairwise((*timesteps, -1)):
         x, variance = posterior(predict(x, t), x, t, t_previous, schedule)
         if variance > 0:
@@ -68,9 +98,21 @@ def sample_ddim(
     noise_fn: NoiseFunction,
     eta: float = 0.0,
 ) -> Tensor:
-    """DDIM (Song et al. 2021, eqs. 12 and 16): x (B, C, H, W) at the first timestep -> x0 (B, C, H, W).
+    """Sample with DDIM (Song et al. 2021, eqs. 12 and 16).
 
-    eta = 0 is deterministic, eta = 1 has as much noise as DDPM; raises OptionError for eta outside 0..1.
+    Args:
+        predict: Estimate of x0 from x_t and t.
+        x: Noised pictures (B, C, H, W) at the first timestep, or pure noise at the last of the schedule.
+        schedule: alphas_cumprod (T,).
+        timesteps: Timesteps in descending order.
+        noise_fn: Noise (B, C, H, W) of the step that leaves t.
+        eta: Amount of noise in [0, 1]: 0 is deterministic, 1 adds as much noise as DDPM.
+
+    Returns:
+        The sample x0 (B, C, H, W).
+
+    Raises:
+        OptionError: `eta` is out of range.
     """
     if not 0 <= eta <= 1:
         raise OptionError(f"eta {eta} is out of range; choose 0 to 1")
@@ -86,9 +128,18 @@ def sample_ddim(
 
 
 def sample_dpm_solver(predict: Predict, x: Tensor, schedule: Tensor, timesteps: Sequence[int]) -> Tensor:
-    """DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): x (B, C, H, W) at the first timestep -> x0.
+    """Sample with DPM-Solver++(2M), which is deterministic (Lu et al. 2022, algorithm 2).
 
-    Deterministic. The last step goes to the clean picture itself, where the second-order term vanishes.
+    The last step leads to the clean picture itself, where the second-order term vanishes.
+
+    Args:
+        predict: Estimate of x0 from x_t and t.
+        x: Noised pictures (B, C, H, W) at the first timestep, or pure noise at the last of the schedule.
+        schedule: alphas_cumprod (T,).
+        timesteps: Timesteps in descending order.
+
+    Returns:
+        The sample x0 (B, C, H, W).
     """
     x0_before, h_before = None, math.inf
     for t, t_next in pairwise(timesteps):

@@ -1,4 +1,4 @@
-"""The denoising U-Net (SR3's, Saharia et al. 2021), as wide, deep and attentive as its configuration says."""
+"""The denoising U-Net (SR3's, Saharia et al. 2021), with sizes and attention set by its configuration."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,18 @@ from fadm.errors import OptionError
 
 @dataclass(frozen=True, kw_only=True)
 class UNetConfig:
-    """The U-Net's sizes; the defaults are those of the released 256-pixel checkpoint (141 M parameters).
+    """Sizes of the U-Net; the defaults are those of the released 256-pixel checkpoint (141 M parameters).
 
     A level is a resolution: level 0 is the input's, each further one half of the one before.
+
+    Attributes:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        channels: Base width, and channels of the embedded time.
+        multipliers: Width of each level over the base width.
+        residual_blocks: Residual blocks of each level on the way down; one more on the way up.
+        attention_levels: Levels with self-attention.
+        norm_groups: Groups of the normalisations, a divisor of `channels`.
     """
 
     in_channels: int = 6
@@ -26,7 +35,14 @@ class UNetConfig:
 
 
 class UNet(nn.Module):
-    """x (B, in_channels, H, W), embedded time (B, channels) -> (B, out_channels, H, W)."""
+    """U-Net with embedded time.
+
+    Args:
+        config: Sizes of the network.
+
+    Raises:
+        OptionError: `channels` is not a multiple of `norm_groups`.
+    """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -39,14 +55,24 @@ class UNet(nn.Module):
         self.stride = 2 ** (len(config.multipliers) - 1)
         widths = [config.channels * multiplier for multiplier in config.multipliers]
         self.down, skip_widths = _build_down(config, widths)
-        self.middle = nn.ModuleList([_block(config, widths[-1], widths[-1], attends) for attends in (True, False)])
+        self.middle = nn.ModuleList(
+            [_block(config, widths[-1], widths[-1], has_attention) for has_attention in (True, False)]
+        )
         self.up = _build_up(config, widths, skip_widths)
         self.head = NormalizedConv(config.channels * config.multipliers[0], config.out_channels, config.norm_groups)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """x (B, in_channels, H, W), time (B, channels) -> (B, out_channels, H, W).
+        """Apply the network.
 
-        Raises OptionError unless H and W are multiples of 2 ** (levels - 1).
+        Args:
+            x: Input (B, in_channels, H, W).
+            time: Embedded time (B, channels).
+
+        Returns:
+            Output (B, out_channels, H, W).
+
+        Raises:
+            OptionError: H or W is not a multiple of 2 ** (levels - 1).
         """
         if x.shape[2] % self.stride or x.shape[3] % self.stride:
             raise OptionError(
@@ -64,12 +90,12 @@ class UNet(nn.Module):
         return self.head(x)
 
 
-def _block(config: UNetConfig, in_channels: int, out_channels: int, attends: bool) -> UNetBlock:
-    return UNetBlock(in_channels, out_channels, config.norm_groups, config.channels, attends)
+def _block(config: UNetConfig, in_channels: int, out_channels: int, has_attention: bool) -> UNetBlock:
+    return UNetBlock(in_channels, out_channels, config.norm_groups, config.channels, has_attention)
 
 
 def _build_down(config: UNetConfig, widths: list[int]) -> tuple[nn.ModuleList, list[int]]:
-    """The descending layers, each of whose outputs is kept for the way up, and the widths of those outputs."""
+    """Build the descending layers, whose outputs are all kept for the way up, and list the widths of these outputs."""
     layers = nn.ModuleList([nn.Conv2d(config.in_channels, config.channels, 3, padding=1)])
     outputs = [config.channels]
     for level, width in enumerate(widths):
@@ -83,7 +109,7 @@ def _build_down(config: UNetConfig, widths: list[int]) -> tuple[nn.ModuleList, l
 
 
 def _build_up(config: UNetConfig, widths: list[int], skip_widths: list[int]) -> nn.ModuleList:
-    """The ascending layers; every block joins one kept output, the last kept first."""
+    """Build the ascending layers; every block joins one kept output, the last kept first."""
     layers, current, waiting = nn.ModuleList(), widths[-1], list(skip_widths)
     for level in reversed(range(len(widths))):
         for _ in range(config.residual_blocks + 1):

@@ -18,7 +18,7 @@ from tests.reference import normal
 def test_blocks_keep_or_change_the_shape():
     x, time = normal("x", (2, 8, 4, 6)), normal("time", (2, 16))
     assert NormalizedConv(8, 12, groups=4)(x).shape == (2, 12, 4, 6)
-    assert UNetBlock(8, 12, groups=4, time_channels=16, attends=True)(x, time).shape == (2, 12, 4, 6)
+    assert UNetBlock(8, 12, groups=4, time_channels=16, has_attention=True)(x, time).shape == (2, 12, 4, 6)
     assert Downsample(8)(x).shape == (2, 8, 2, 3)
     assert Upsample(8)(x).shape == (2, 8, 8, 12)
 
