@@ -1,1 +1,1 @@
-"""What the face does: expression (50) and pose (6)."""
+"""What the face does in a frame: expression (50), pose (6), camera and gaze, and the models that measure them."""

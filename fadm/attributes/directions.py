@@ -1,8 +1,8 @@
-"""Named directions of the expression space, found from the data that the model was learned from.
+"""Named directions of the expression space, such as smile or blink, derived from the face model's prior.
 
-Each name stands for a measure on the landmarks, such as the height of an eye's opening. The model's prior says
-how faces usually move when a measure changes: with expression e ~ N(0, I) and measures m = G e, the expected
-expression is E[e | m] = G^T (G G^T)^-1 m. Every other measure is asked to stay, so the names are independent.
+Each name stands for a linear measure on the landmarks, such as the height of an eye's opening. With expression
+e ~ N(0, I) and measures m = G e, the expected expression is E[e | m] = G^T (G G^T)^-1 m. All other measures are
+kept at zero, so the directions are independent of each other.
 """
 
 import math
@@ -16,18 +16,25 @@ from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from fadm.face import topology
 from fadm.options import FaceControls
 
-# Change of the measure, in model units (distance of the outer eye corners), that a control of 1 asks for.
-FULL_SMILE = 0.10  # each mouth corner along the diagonal; its way outwards is the pucker's, so it goes up
+# Change of the measure at a control of 1, in model units (distance between the outer eye corners).
+FULL_SMILE = 0.10  # each mouth corner along the diagonal; the pucker holds its outward part, so it moves up
 FULL_PUCKER = 0.13  # narrowing of the mouth
 FULL_BROWS = 0.07
 FULL_GAZE = 0.06
-WIDEST_EYE = 0.4  # opened further than in the source, in heights of its opening
-FULL_JAW = 0.22  # radians of the jaw
-STEADINESS = 1e-6  # ridge on the measures, square units
+WIDEST_EYE = 0.4  # additional opening, in heights of the source's opening
+FULL_JAW = 0.22  # rotation of the jaw in radians
+RIDGE = 1e-6  # added to the diagonal of G G^T, in square model units
 
 
 def measure_gradients(model: LandmarkModel) -> dict[str, Tensor]:
-    """For each named measure its gradient on the landmarks (478, 3): measure = sum(gradient * displacement)."""
+    """Build the gradient of each named measure on the landmarks: measure = sum(gradient * displacement).
+
+    Args:
+        model: The face model, for the device and precision of its mean.
+
+    Returns:
+        A gradient (478, 3) for each name; the measure has model units.
+    """
 
     def weigh(*terms: tuple[tuple[int, ...], int, float]) -> Tensor:
         gradient = torch.zeros_like(model.mean)
@@ -49,18 +56,36 @@ def measure_gradients(model: LandmarkModel) -> dict[str, Tensor]:
 
 
 def find_expression(model: LandmarkModel, measures: dict[str, float]) -> Tensor:
-    """The likeliest expression (1, 50) that changes the measures by so much (model units) and the others not."""
+    """Find the likeliest expression that changes the named measures and leaves the others alone.
+
+    Args:
+        model: The face model.
+        measures: Change of each measure in model units; a missing name stands for 0.
+
+    Returns:
+        The change of the expression coefficients (1, 50).
+    """
     gradients = measure_gradients(model)
     G = torch.stack([(model.expression_basis * gradient).sum((1, 2)) for gradient in gradients.values()])
-    asked = torch.tensor([measures.get(name, 0.0) for name in gradients])
-    gram = G @ G.T + STEADINESS * torch.eye(len(G))
-    return (G.T @ torch.linalg.solve(gram, asked))[None]
+    target = torch.tensor([measures.get(name, 0.0) for name in gradients])
+    gram = G @ G.T + RIDGE * torch.eye(len(G))
+    return (G.T @ torch.linalg.solve(gram, target))[None]
 
 
 def change_attributes(
     model: LandmarkModel, face: FaceAttributes, shape: Tensor, controls: FaceControls
 ) -> FaceAttributes:
-    """A face's attributes (1) after the controls; shape (1, 478, 3): its landmarks in the model's frame."""
+    """Apply the controls to a face.
+
+    Args:
+        model: The face model.
+        face: Attributes of one face.
+        shape: Its landmarks in the model's frame (1, 478, 3), in model units.
+        controls: The changes.
+
+    Returns:
+        The attributes after the changes.
+    """
     openings = {}
     for name, (upper, lower, _) in zip(("blink_right", "blink_left"), topology.EYES, strict=True):
         height = float((shape[0, list(lower[2:7]), 1] - shape[0, list(upper[2:7]), 1]).mean())

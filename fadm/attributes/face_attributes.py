@@ -1,4 +1,4 @@
-"""What a face does in a frame, in numbers: the interface between trackers and everything that is driven."""
+"""The attributes of a face in a frame: the interface between trackers and everything that is driven."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -11,13 +11,14 @@ NUM_EXPRESSION = 50
 
 @dataclass(frozen=True)
 class FaceAttributes:
-    """The released attributes (expression, pose) and what a picture needs beside them.
+    """The released attributes (expression, pose) and what a picture needs beside them, for B faces.
 
-    expression (B, 50): coefficients of the expression basis, in standard deviations.
-    pose (B, 6): head rotation, then jaw rotation relative to the head, each axis-angle in radians.
-    camera (B, 3): scale in pixels per model unit, then x and y of the model's origin in pixels.
-    gaze (B, 4): shift of the right, then the left iris from its place between the corners of the eye
-        (x, y each), in model units.
+    Attributes:
+        expression: Coefficients of the expression basis (B, 50), in standard deviations.
+        pose: Head rotation, then jaw rotation relative to the head (B, 6), each axis-angle in radians.
+        camera: Scale in pixels per model unit, then x and y of the model's origin in pixels (B, 3).
+        gaze: Shift of the right, then the left iris from its place between the corners of the eye (B, 4), x and y
+            each, in model units.
     """
 
     expression: Tensor
@@ -37,12 +38,19 @@ class FaceAttributes:
 
     @property
     def vector(self) -> Tensor:
-        """Expression then pose (B, 56), as the renderer is conditioned on (paper, section 3.2)."""
+        """Expression, then pose (B, 56), the input of the renderer's conditioner (paper, section 3.2)."""
         return torch.cat([self.expression, self.pose], dim=1)
 
     def __len__(self) -> int:
         return len(self.expression)
 
     def __getitem__(self, index: slice | Tensor | list[int]) -> Self:
-        """Select rows; the batch dimension stays."""
+        """Select some of the faces; the batch dimension stays.
+
+        Args:
+            index: Rows to select.
+
+        Returns:
+            Their attributes.
+        """
         return type(self)(*(getattr(self, f.name)[index] for f in fields(self)))

@@ -1,8 +1,8 @@
 """A linear face model over the 478 landmarks, and its fit to tracked faces by linear least squares.
 
-A face is  scale * R(head) * (mean + B_identity b + B_expression e + jaw) + camera,  where the jaw turns the
-landmarks by their skinning weights about a pivot between the ears. With a unit Gaussian prior on b and e the
-fit is a ridge regression. One unit is the distance between the outer corners of the eyes; x is right, y down,
+A face is  scale * R(head) * (mean + B_identity b + B_expression e + jaw) + camera,  where the jaw rotates the
+landmarks by their skinning weights about a pivot between the ears. With unit Gaussian priors on b and e the fit
+is a ridge regression. One model unit is the distance between the outer corners of the eyes; x is right, y down,
 z away from the camera.
 """
 
@@ -28,7 +28,14 @@ from fadm.weights.store import load_into, load_weights, save_weights
 
 @dataclass(frozen=True, kw_only=True)
 class LandmarkModelConfig:
-    """Sizes of the model and the strength of its priors."""
+    """Sizes of the model and the strength of its priors.
+
+    Attributes:
+        num_identity: Vectors of the identity basis.
+        num_expression: Vectors of the expression basis.
+        noise: Standard deviation of a tracked landmark, in model units.
+        jaw_deviation: Standard deviation of the jaw's rotation, in radians.
+    """
 
     num_identity: int = 40
     num_expression: int = NUM_EXPRESSION
@@ -37,7 +44,12 @@ class LandmarkModelConfig:
 
 
 class LandmarkModel(nn.Module):
-    """Mean (478, 3), identity basis, expression basis, jaw weights and pivot, learned from tracked clips."""
+    """Mean (478, 3), identity basis, expression basis, jaw weights and pivot, trained on tracked clips.
+
+    Args:
+        config: Sizes and priors.
+        tensors: The model's arrays by name; zeros where absent.
+    """
 
     mean: Tensor
     identity_basis: Tensor
@@ -60,20 +72,40 @@ class LandmarkModel(nn.Module):
             self.register_buffer(name, torch.zeros(shape) if tensors is None else tensors[name])
 
     def shape(self, identity: Tensor) -> Tensor:
-        """Identity coefficients (B, I) -> neutral landmarks (B, 478, 3) in model units."""
+        """Compute neutral faces.
+
+        Args:
+            identity: Coefficients of the identity basis (B, I), in standard deviations.
+
+        Returns:
+            Neutral landmarks (B, 478, 3) in model units.
+        """
         return self.mean + torch.einsum("bi,inc->bnc", identity, self.identity_basis)
 
     def displacement(self, expression: Tensor, jaw: Tensor) -> Tensor:
-        """Expression (B, 50) and jaw rotation (B, 3) -> shift of the landmarks (B, 478, 3), model units."""
+        """Compute how expression and jaw move the landmarks.
+
+        Args:
+            expression: Coefficients of the expression basis (B, 50), in standard deviations.
+            jaw: Jaw rotation (B, 3), axis-angle in radians.
+
+        Returns:
+            Displacements (B, 478, 3) in model units.
+        """
         linear = torch.einsum("be,enc->bnc", expression, self.expression_basis)
         arm = self.mean - self.jaw_pivot
         turned = arm @ axis_angle_to_matrix(jaw).transpose(1, 2) - arm
         return linear + self.jaw_weights[:, None] * turned
 
     def fit(self, landmarks: Tensor, identity: Tensor | None = None) -> tuple[FaceAttributes, Tensor]:
-        """Fit tracked landmarks (B, 478, 3) of one person in pixels -> attributes, identity (1, I).
+        """Fit the model to tracked landmarks of one person.
 
-        Without an identity it is estimated from all the frames given, as what their expressions share.
+        Args:
+            landmarks: Landmarks of B frames (B, 478, 3) in pixels.
+            identity: The person's identity coefficients (1, I); estimated from the mean of all frames if absent.
+
+        Returns:
+            The attributes of the B frames, and the identity coefficients (1, I).
         """
         landmarks = landmarks.float()
         residual, head, camera = self._fit_pose(landmarks)
@@ -87,13 +119,21 @@ class LandmarkModel(nn.Module):
         return attributes, identity
 
     def canonical(self, landmarks: Tensor, identity: Tensor) -> Tensor:
-        """Tracked landmarks (B, 478, 3) in pixels without their pose: (B, 478, 3) in model units."""
+        """Remove the pose from tracked landmarks.
+
+        Args:
+            landmarks: Landmarks (B, 478, 3) in pixels.
+            identity: The person's identity coefficients (1, I).
+
+        Returns:
+            Landmarks in the model's frame (B, 478, 3), in model units.
+        """
         return self.shape(identity) + self._fit_pose(landmarks.float(), identity)[0]
 
     def _fit_pose(self, landmarks: Tensor, identity: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Landmarks -> what the neutral face leaves unexplained (B, 478, 3), head (B, 3), camera (B, 3).
+        """Landmarks (B, 478, 3) -> residual of the neutral face (B, 478, 3), head (B, 3), camera (B, 3).
 
-        Pose comes from the landmarks that move with the skull.
+        The pose is fitted to the landmarks that move with the skull.
         """
         batch = len(landmarks)
         neutral = self.shape(landmarks.new_zeros(1, self.config.num_identity) if identity is None else identity)
@@ -104,19 +144,19 @@ class LandmarkModel(nn.Module):
         return unposed - neutral, matrix_to_axis_angle(rotation), camera
 
     def _motion_basis(self) -> Tensor:
-        """Expression basis and the jaw's rotation linearised about rest (50 + 3, 478, 3), unit priors."""
+        """Expression basis and the jaw's rotation linearised about rest (50 + 3, 478, 3), with unit priors."""
         axes = cross_matrix(torch.eye(3, device=self.mean.device)) * self.config.jaw_deviation
         turn = torch.einsum("kcd,nd->knc", axes, self.mean - self.jaw_pivot)
         return torch.cat([self.expression_basis, turn * self.jaw_weights[:, None]])
 
     def _solver(self, basis: Tensor) -> Tensor:
-        """Ridge regression onto a basis with unit Gaussian priors: (K, 478, 3) -> (K, 478 * 3)."""
+        """Matrix (K, 478 * 3) of the ridge regression onto a basis (K, 478, 3) with unit Gaussian priors."""
         matrix = basis.flatten(1)
         gram = matrix @ matrix.T + self.config.noise**2 * torch.eye(len(matrix), device=matrix.device)
         return torch.linalg.solve(gram, matrix)
 
     def _gaze(self, residual: Tensor) -> Tensor:
-        """Shift of both irises against the corners of their eye (B, 4), model units."""
+        """Shift of both irises relative to the corners of their eye (B, 4), in model units."""
         shifts = [
             residual[:, list(iris)].mean(1) - residual[:, [upper[0], upper[-1]]].mean(1)
             for upper, _, iris in topology.EYES
@@ -125,17 +165,29 @@ class LandmarkModel(nn.Module):
 
 
 def pose_landmarks(shape: Tensor, attributes: FaceAttributes) -> Tensor:
-    """Landmarks in the model's frame (B, 478, 3) put where head pose and camera say: pixels (B, 478, 3)."""
+    """Apply head pose and camera to landmarks.
+
+    Args:
+        shape: Landmarks in the model's frame (B, 478, 3), in model units.
+        attributes: Attributes of the B faces; expression and jaw are not used.
+
+    Returns:
+        Landmarks (B, 478, 3) in pixels.
+    """
     rotation, camera = axis_angle_to_matrix(attributes.head), attributes.camera
-    place = torch.nn.functional.pad(camera[:, 1:], (0, 1))
-    return camera[:, :1, None] * (shape @ rotation.transpose(1, 2)) + place[:, None]
+    translation = torch.nn.functional.pad(camera[:, 1:], (0, 1))
+    return camera[:, :1, None] * (shape @ rotation.transpose(1, 2)) + translation[:, None]
 
 
 @dataclass(frozen=True)
 class FittedFace:
-    """One person's face as the model sees it: landmarks (1, 478, 3) in pixels, in the model's frame, numbers.
+    """One person's face fitted by the model.
 
-    canonical (1, 478, 3): the person's own landmarks without pose, in model units.
+    Attributes:
+        landmarks: Tracked landmarks (1, 478, 3) in pixels.
+        canonical: The same landmarks without pose (1, 478, 3), in model units.
+        attributes: Attributes of the face.
+        identity: Coefficients of the identity basis (1, I).
     """
 
     landmarks: Tensor
@@ -145,22 +197,50 @@ class FittedFace:
 
 
 def fit_face(model: LandmarkModel, landmarks: Tensor) -> FittedFace:
-    """Fit a single tracked face (478, 3) in pixels."""
+    """Fit the model to a single tracked face.
+
+    Args:
+        model: The face model.
+        landmarks: Landmarks (478, 3) in pixels.
+
+    Returns:
+        The fitted face.
+    """
     attributes, identity = model.fit(landmarks[None])
     return FittedFace(landmarks[None].float(), model.canonical(landmarks[None], identity), attributes, identity)
 
 
 def save_landmark_model(model: LandmarkModel, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a model in half precision; metadata: what it was learned from, under which terms."""
+    """Write a model in half precision.
+
+    Args:
+        model: The face model.
+        path: The .safetensors file.
+        metadata: Training data and its licence terms.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     tensors = {name: tensor.half() for name, tensor in model.state_dict().items()}
     save_weights(path, tensors, config=asdict(model.config), metadata=metadata)
 
 
 def load_landmark_model(path: Path | None = None) -> LandmarkModel:
-    """Read a model; without a path the one that the package ships. Raises WeightsError."""
+    """Load a face model.
+
+    Args:
+        path: A .safetensors file; None for the model that comes with the package.
+
+    Returns:
+        The model.
+
+    Raises:
+        WeightsError: The file is missing, damaged or no landmark model.
+        ConfigError: Its configuration has unknown keys.
+    """
     if path is None:
-        with as_file(files("fadm.weights") / "landmark_model.safetensors") as shipped:
-            return load_landmark_model(shipped)
+        with as_file(files("fadm.weights") / "landmark_model.safetensors") as embedded:
+            return load_landmark_model(embedded)
     tensors, metadata = load_weights(path)
     config = config_from_dict(LandmarkModelConfig, metadata["config"], source=str(path))
     model = LandmarkModel(config)

@@ -1,6 +1,6 @@
-"""Draw a mesh over a picture: normals, light by spherical harmonics, depth buffer.
+"""Drawing a shaded mesh over a picture: normals, spherical harmonics light, depth buffer.
 
-Light: Ramamoorthi and Hanrahan, "An efficient representation for irradiance environment maps", 2001.
+Light: Ramamoorthi and Hanrahan, "An efficient representation for irradiance environment maps", SIGGRAPH 2001.
 """
 
 import math
@@ -12,7 +12,7 @@ from torch import Tensor
 from fadm.face.raster import rasterize
 
 # Each basis function's own factor times that of a matt surface for its degree (2 pi / 3 and pi / 4). DECA's
-# light is learned with a constant term that lacks the matt surface's factor pi.
+# light was trained with a constant term that lacks the matt surface's factor pi.
 _CONSTANT = 0.5 / math.sqrt(math.pi)
 _LINEAR = 2 * math.pi / 3 * math.sqrt(3 / (4 * math.pi))
 _PRODUCT = math.pi / 4 * 0.5 * math.sqrt(15 / math.pi)
@@ -22,7 +22,15 @@ ALBEDO = 0.7
 
 
 def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
-    """Unit normals, each triangle counting by its area: vertices (V, 3), triangles (F, 3) int64 -> (V, 3)."""
+    """Compute the normals of a mesh, weighting each triangle by its area.
+
+    Args:
+        vertices: Vertices (V, 3).
+        triangles: Vertex indices (F, 3) int64.
+
+    Returns:
+        Unit normals (V, 3).
+    """
     a, b, c = vertices[triangles].unbind(1)
     face_normals = torch.linalg.cross(b - a, c - a)
     normals = torch.zeros_like(vertices)
@@ -32,9 +40,13 @@ def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
 
 
 def spherical_harmonics(normals: Tensor) -> Tensor:
-    """Second-order basis of the light that falls on a matt surface: unit normals (..., 3) -> (..., 9).
+    """Evaluate the second-order basis of the light that falls on a matt surface.
 
-    The order is 1, x, y, z, xy, xz, yz, x^2 - y^2, 3 z^2 - 1, that of DECA's light.
+    Args:
+        normals: Unit normals (..., 3).
+
+    Returns:
+        Basis (..., 9) in the order of DECA's light: 1, x, y, z, xy, xz, yz, x^2 - y^2, 3 z^2 - 1.
     """
     x, y, z = normals.unbind(-1)
     return torch.stack(
@@ -56,9 +68,15 @@ def spherical_harmonics(normals: Tensor) -> Tensor:
 def draw_mesh(frame: Tensor, vertices: Tensor, projected: Tensor, triangles: Tensor, light: Tensor) -> Tensor:
     """Draw a grey, shaded mesh over a picture.
 
-    frame (3, H, W) in [0, 1]; vertices (V, 3) as the model makes them, for their normals; projected (V, 3):
-    x right and y down in [-1, 1] of the picture, smaller z nearer; triangles (F, 3) int64; light (9, 3)
-    -> (3, H, W) in [0, 1].
+    Args:
+        frame: The picture (3, H, W) in [0, 1].
+        vertices: Vertices (V, 3) in the model's frame, for the normals.
+        projected: Vertices (V, 3) in the picture: x right and y down in [-1, 1], smaller z is nearer.
+        triangles: Vertex indices (F, 3) int64.
+        light: Spherical harmonics coefficients per colour (9, 3).
+
+    Returns:
+        The picture (3, H, W) in [0, 1].
     """
     _, height, width = frame.shape
     size = torch.tensor([width, height]).to(projected)

@@ -1,6 +1,6 @@
 """ResNet-50, the backbone of DECA's encoders (He et al., arXiv 1512.03385, table 1).
 
-The stride of a stage sits on the 3x3 convolution, as in the weights that are in common use.
+The stride of a stage is in the 3x3 convolution, as in the common pretrained weights.
 """
 
 import torch.nn.functional as F
@@ -11,7 +11,13 @@ FEATURES = 2048
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut; `stride` is that of the 3x3."""
+    """1x1, 3x3 and 1x1 convolutions beside a shortcut.
+
+    Args:
+        in_channels: Channels of the input.
+        width: Channels of the 3x3 convolution; the output has EXPANSION times as many.
+        stride: Stride of the 3x3 convolution.
+    """
 
     def __init__(self, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
@@ -29,7 +35,14 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Residual block: x (B, in_channels, H, W) -> (B, 4 width, H/stride, W/stride)."""
+        """Apply the block.
+
+        Args:
+            x: Features (B, in_channels, H, W).
+
+        Returns:
+            Features (B, 4 width, H/stride, W/stride).
+        """
         y = F.relu(self.bn1(self.conv1(x)))
         y = F.relu(self.bn2(self.conv2(y)))
         return F.relu(self.bn3(self.conv3(y)) + self.downsample(x))
@@ -41,7 +54,7 @@ def _build_stage(in_channels: int, width: int, blocks: int, stride: int) -> nn.S
 
 
 class ResNet50(nn.Module):
-    """The convolutional part up to the global average: image (B, 3, H, W) -> features (B, 2048)."""
+    """The convolutional part of ResNet-50, up to the global average."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +67,14 @@ class ResNet50(nn.Module):
         self.layer4 = _build_stage(1024, 512, blocks=3, stride=2)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features of a picture: image (B, 3, H, W) -> (B, 2048)."""
+        """Compute the features of pictures.
+
+        Args:
+            image: Pictures (B, 3, H, W).
+
+        Returns:
+            Features (B, 2048).
+        """
         x = self.maxpool(F.relu(self.bn1(self.conv1(image))))  # (B, 64, H/4, W/4)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (B, 2048, H/32, W/32)
         return x.mean(dim=(2, 3))  # (B, 2048)

@@ -1,11 +1,18 @@
-"""Rotations as axis-angle vectors and matrices, and the similarity that carries one point set to another."""
+"""Rotations as axis-angle vectors and matrices, and the similarity between two point sets."""
 
 import torch
 from torch import Tensor
 
 
 def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
-    """Rodrigues' formula: axis_angle (..., 3) in radians -> rotation (..., 3, 3)."""
+    """Convert rotations by Rodrigues' formula.
+
+    Args:
+        axis_angle: Rotations (..., 3): axis times angle in radians.
+
+    Returns:
+        Rotation matrices (..., 3, 3).
+    """
     angle = axis_angle.norm(dim=-1, keepdim=True).clamp(min=1e-8)[..., None]
     cross = cross_matrix(axis_angle) / angle
     identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
@@ -13,7 +20,14 @@ def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
 
 
 def matrix_to_axis_angle(rotation: Tensor) -> Tensor:
-    """Inverse of `axis_angle_to_matrix` for angles below pi: rotation (..., 3, 3) -> (..., 3)."""
+    """Invert `axis_angle_to_matrix` for angles below pi.
+
+    Args:
+        rotation: Rotation matrices (..., 3, 3).
+
+    Returns:
+        Rotations (..., 3): axis times angle in radians.
+    """
     trace = rotation.diagonal(dim1=-2, dim2=-1).sum(-1)
     angle = ((trace - 1) / 2).clamp(-1, 1).acos()[..., None]
     odd = (rotation - rotation.transpose(-1, -2)) / 2
@@ -22,16 +36,30 @@ def matrix_to_axis_angle(rotation: Tensor) -> Tensor:
 
 
 def cross_matrix(vector: Tensor) -> Tensor:
-    """The matrix of the cross product: vector (..., 3) -> (..., 3, 3) with m @ p = vector x p."""
+    """Build the matrix m of the cross product: m @ p = vector x p.
+
+    Args:
+        vector: Vectors (..., 3).
+
+    Returns:
+        Matrices (..., 3, 3).
+    """
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
     return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
 
 
 def fit_similarity(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Least-squares scale (B,), rotation (B, 3, 3), translation (B, 3) with target ~ scale R points + t.
+    """Fit target ~ scale * rotation @ points + translation by least squares.
 
-    points, target (B, N, 3). Umeyama, Least-squares estimation of transformation parameters, 1991.
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991.
+
+    Args:
+        points: Points (B, N, 3).
+        target: Points that they are carried to (B, N, 3).
+
+    Returns:
+        Scale (B,), rotation (B, 3, 3) and translation (B, 3).
     """
     center, target_center = points.mean(1, keepdim=True), target.mean(1, keepdim=True)
     points, target = points - center, target - target_center
