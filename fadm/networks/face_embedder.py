@@ -12,18 +12,41 @@ from fadm.media.crop import to_pixels
 
 
 class FaceEmbedder(Protocol):
-    """A network that describes whose face it is."""
+    """A network that describes a person's identity.
+
+    Attributes:
+        name: Name of the network, by which its metrics are called.
+        size: Numbers of an embedding.
+        digest: SHA-256 of the file that the user provided; empty for a network that a package carries.
+    """
 
     name: str
     size: int
-    digest: str  # of the file that the user gave, empty for a network that a package carries
+    digest: str
 
     def embed(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Frame (H, W, 3) and its face's landmarks (478, 3) in pixels -> embedding (size,)."""
+        """Embed one face.
+
+        Args:
+            pixels: The frame (H, W, 3), uint8.
+            landmarks: Landmarks of its face (478, 3), in the frame's pixels.
+
+        Returns:
+            The embedding (size,).
+        """
 
 
 def embed_pictures(pictures: Iterable[Tensor], landmarks: Tensor, embedder: FaceEmbedder) -> Tensor:
-    """Embeddings of the faces: pictures (3, H, W) in [0, 1], landmarks (T, 478, 3) -> (T, size), NaN without a face."""
+    """Embed the faces of pictures.
+
+    Args:
+        pictures: T pictures (3, H, W) in [0, 1].
+        landmarks: Their landmarks (T, 478, 3) in pixels, NaN where there is no face.
+        embedder: The network.
+
+    Returns:
+        Embeddings (T, size), NaN where there is no face.
+    """
     rows = []
     for picture, points in zip(pictures, landmarks, strict=True):
         if points.isnan().any():

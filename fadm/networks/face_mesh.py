@@ -1,7 +1,7 @@
-"""MediaPipe's face mesh as a differentiable network: where a picture's landmarks are, for a loss.
+"""MediaPipe's face mesh as a differentiable network, for a loss on the landmarks of a picture.
 
-Kartynnik et al., "Real-time facial surface geometry from monocular video on mobile GPUs", arXiv 1907.06724. The weights
-are those that the tracker runs, from the mediapipe wheel; what refines its landmarks about eyes and lips is not here.
+Kartynnik et al., "Real-time facial surface geometry from monocular video on mobile GPUs", arXiv 1907.06724. The
+weights are the tracker's, from the mediapipe wheel; its refinement around eyes and lips is left out.
 """
 
 from importlib.util import find_spec
@@ -17,8 +17,8 @@ from fadm.networks.efficientnet import SameConv2d
 from fadm.weights.store import load_into
 from fadm.weights.tflite import read_tflite
 
-SIDE = 192  # pixels of the network's picture
-WINDOW = 1.5  # its side in longer sides of the box of the landmarks, as in MediaPipe's tracking
+SIDE = 192  # pixels of a window's side
+WINDOW = 1.5  # the side over the longer side of the landmarks' box, as in MediaPipe's tracking
 STEM_CHANNELS, HEAD_CHANNELS = 16, 32
 # Channels and stride of each block.
 BLOCKS = (
@@ -28,7 +28,13 @@ BLOCKS = (
 
 
 class Block(nn.Module):
-    """Depthwise and 1x1 convolution beside a shortcut, which is pooled and filled up with zeros where shapes differ."""
+    """Depthwise and 1x1 convolution beside a shortcut, which is pooled and padded with zeros where shapes differ.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output, at least as many.
+        stride: 2 to halve the size, 1 to keep it.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -38,14 +44,21 @@ class Block(nn.Module):
         self.stride, self.added_channels = stride, out_channels - in_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C', H / stride, W / stride)."""
+        """Apply the block.
+
+        Args:
+            x: Features (B, in_channels, H, W).
+
+        Returns:
+            Features (B, out_channels, H / stride, W / stride).
+        """
         shortcut = x if self.stride == 1 else F.max_pool2d(x, self.stride)
         shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.added_channels))
         return self.activation(shortcut + self.project(self.depthwise(x)))
 
 
 class FaceMesh(nn.Module):
-    """A face's window (B, 3, 192, 192) in 0..1 -> its landmarks (B, 468, 3) in the window's pixels."""
+    """Network from a window around a face to the landmarks of the face's surface."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,14 +74,29 @@ class FaceMesh(nn.Module):
         self.head = nn.Conv2d(HEAD_CHANNELS, 3 * NUM_SURFACE, 3)
 
     def forward(self, window: Tensor) -> Tensor:
-        """(B, 3, 192, 192) -> (B, 468, 3)."""
+        """Find the landmarks.
+
+        Args:
+            window: Windows around faces (B, 3, 192, 192) in [0, 1].
+
+        Returns:
+            Landmarks (B, 468, 3), in the window's pixels.
+        """
         x = self.blocks(self.stem_activation(self.stem(window)))  # (B, 128, 3, 3)
         x = self.last(self.squeeze_activation(self.squeeze(x)))
         return self.head(x).unflatten(1, (NUM_SURFACE, 3))[..., 0, 0]
 
 
 def load_face_mesh() -> FaceMesh:
-    """Build the network with MediaPipe's weights, frozen. Raises PackageError, or WeightsError for another file."""
+    """Load the network with MediaPipe's weights, frozen, in evaluation mode and channels-last.
+
+    Returns:
+        The network.
+
+    Raises:
+        PackageError: The package mediapipe is missing.
+        WeightsError: The package's file does not fit the network.
+    """
     package = find_spec("mediapipe")
     if package is None or package.origin is None:
         raise PackageError("the face mesh needs the package mediapipe: `pip install mediapipe==0.10.21`")
@@ -81,7 +109,7 @@ def load_face_mesh() -> FaceMesh:
 
 
 def _layers() -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
-    """Our layer, the released one, and the names of its tensors here and there."""
+    """Our layer, the released one, and pairs of names of their tensors, ours first."""
     conv, activation = (("weight", "Kernel"), ("bias", "Bias")), (("weight", "Alpha"),)
     count = len(BLOCKS)
     layers = [("stem", "conv2d", conv), ("stem_activation", "p_re_lu", activation)]
@@ -97,7 +125,7 @@ def _layers() -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
 
 
 def _arrange(tensor: Tensor) -> Tensor:
-    """TensorFlow Lite's kernels (out, H, W, in) or, depthwise, (1, H, W, channels), and slopes (1, 1, C), as ours."""
+    """Rearrange TensorFlow Lite's kernels (out, H, W, in) or (1, H, W, channels) and slopes (1, 1, C) as PyTorch's."""
     if tensor.dim() == 3:
         return tensor.flatten()
     if tensor.dim() == 1:
@@ -107,10 +135,15 @@ def _arrange(tensor: Tensor) -> Tensor:
 
 
 def cut_face_windows(pictures: Tensor, landmarks: Tensor, jitter: Tensor) -> Tensor:
-    """The windows (B, 3, 192, 192) about faces that the network expects, their eyes level.
+    """Cut the windows that the network expects: around the faces, with level eyes.
 
-    pictures (B, 3, H, W); landmarks (B, 478, 3) in their pixels, which say where the window is; jitter (B, 2): a
-    rotation in radians, and the logarithm of a factor of the window's side.
+    Args:
+        pictures: Pictures (B, 3, H, W).
+        landmarks: Landmarks (B, 478, 3) that place the windows, in the pictures' pixels.
+        jitter: Changes of the windows (B, 2): a rotation in radians, and the logarithm of a factor of the side.
+
+    Returns:
+        Windows (B, 3, 192, 192).
     """
     surface = landmarks[:, :NUM_SURFACE, :2]
     across = surface[:, UPPER_LID_LEFT[0]] - surface[:, UPPER_LID_RIGHT[0]]  # (B, 2)
@@ -130,14 +163,22 @@ def cut_face_windows(pictures: Tensor, landmarks: Tensor, jitter: Tensor) -> Ten
     return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def landmark_distance(network: FaceMesh, made: Tensor, real: Tensor, landmarks: Tensor, jitter: Tensor) -> Tensor:
-    """How far apart the network sees the faces of two pictures: mean |dx| and |dy| in shares of the window -> (B,).
+def landmark_distance(network: FaceMesh, rendered: Tensor, real: Tensor, landmarks: Tensor, jitter: Tensor) -> Tensor:
+    """Measure the distance between the landmarks that the network finds in two pictures.
 
-    made, real (B, 3, H, W) in 0..1; landmarks (B, 478, 3) of the real one; jitter (B, 2) of the window, for a loss that
-    is not fulfilled by what misleads the network in one window alone.
+    Args:
+        network: The face mesh.
+        rendered: Rendered pictures (B, 3, H, W) in [0, 1].
+        real: Real pictures (B, 3, H, W) in [0, 1].
+        landmarks: Landmarks (B, 478, 3) of the real pictures, in their pixels; they place the windows of both.
+        jitter: Changes of the windows (B, 2). A loss varies them, so that no pattern that misleads the network in one
+            window alone lowers it.
+
+    Returns:
+        Mean of |dx| and |dy| over the landmarks (B,), in shares of the window's side.
     """
-    with torch.autocast(made.device.type, enabled=False):  # bfloat16 has no fractions of a pixel
-        of_made = network(cut_face_windows(made.float(), landmarks, jitter))
+    with torch.autocast(rendered.device.type, enabled=False):  # bfloat16 has no fractions of a pixel
+        in_rendered = network(cut_face_windows(rendered.float(), landmarks, jitter))
         with torch.no_grad():
-            of_real = network(cut_face_windows(real.float(), landmarks, jitter))
-    return (of_made - of_real)[..., :2].abs().mean((1, 2)) / SIDE
+            in_real = network(cut_face_windows(real.float(), landmarks, jitter))
+    return (in_rendered - in_real)[..., :2].abs().mean((1, 2)) / SIDE

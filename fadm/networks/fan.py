@@ -1,4 +1,4 @@
-"""The 68 landmarks of FAN, on which the field's scripts measure AKD, where face-alignment and its weights are."""
+"""The 68 landmarks of FAN, on which the field's scripts measure AKD; face-alignment and its weights are optional."""
 
 from typing import Any
 
@@ -16,13 +16,15 @@ FAN_URL = f"https://www.adrianbulat.com/downloads/python-fan/{FAN_FILE}"
 
 
 class FAN:
-    """Bulat and Tzimiropoulos, "How far are we from solving the 2D & 3D face alignment problem?", arXiv 1703.07332.
+    """Landmark network of Bulat and Tzimiropoulos ("How far are we from solving ...", arXiv 1703.07332).
 
-    The network is that of FOMM's scripts; the face is found by our tracker, not by their detector.
+    FOMM's scripts use the same network; here our tracker locates the face, not their detector. Nothing is downloaded.
+
+    Raises:
+        PackageError: The package face-alignment 1.5 or its weights are missing.
     """
 
     def __init__(self) -> None:
-        """Raises PackageError when face-alignment 1.5 or its weights are missing; nothing is downloaded."""
         package = require("face_alignment", package="face-alignment", purpose=NAME, extra=None)
         find_checkpoint(None, FAN_FILE, url=FAN_URL, purpose=NAME)
         points = package.LandmarksType.TWO_D
@@ -34,7 +36,15 @@ class FAN:
             raise PackageError(f"{NAME} needs face-alignment 1.5 or later: `pip install -U face-alignment`") from error
 
     def find(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Frame (H, W, 3) and our landmarks (478, 3) in pixels -> FAN's (68, 2) in pixels, NaN without a face."""
+        """Find the landmarks of one frame.
+
+        Args:
+            pixels: The frame (H, W, 3), uint8.
+            landmarks: Our landmarks (478, 3) in pixels, NaN without a face; they locate the face.
+
+        Returns:
+            FAN's landmarks (68, 2) in pixels, NaN without a face.
+        """
         if np.isnan(landmarks).any():
             return np.full((NUM_FAN, 2), np.nan, np.float32)
         surface = landmarks[:NUM_SURFACE, :2]

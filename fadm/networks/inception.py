@@ -1,4 +1,4 @@
-"""The features by which sets of pictures are compared: Inception's, as FID asks for, and EfficientNet-Lite0's."""
+"""Features for distances between sets of pictures: Inception's, which FID requires, and EfficientNet-Lite0's."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,16 +16,30 @@ INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.
 
 
 def pool_efficientnet(network: EfficientNetLite0, image: Tensor) -> Tensor:
-    """Features of whole pictures for `FRECHET_NAME` and `KERNEL_NAME`: (B, 3, H, W) in [0, 1] -> (B, 1280)."""
+    """Compute the features for `FRECHET_NAME` and `KERNEL_NAME`.
+
+    Args:
+        network: EfficientNet-Lite0.
+        image: Pictures (B, 3, H, W) in [0, 1], resized to 224x224.
+
+    Returns:
+        Features (B, 1280).
+    """
     size = (EFFICIENTNET_SIDE, EFFICIENTNET_SIDE)
     return network.pool(F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True))
 
 
 def load_inception(weights: Path | None = None) -> Callable[[Tensor], Tensor]:
-    """The network of FID: a function from pictures (B, 3, H, W) in [0, 1] to features (B, 2048).
+    """Load the network of FID, through torchmetrics and torch-fidelity.
 
-    Through torchmetrics and torch-fidelity; weights: torch-fidelity's file, by default where torch keeps downloads.
-    Raises PackageError when one of these is missing.
+    Args:
+        weights: File of torch-fidelity, by default in torch's folder of downloads.
+
+    Returns:
+        A function from pictures (B, 3, H, W) in [0, 1] to features (B, 2048).
+
+    Raises:
+        PackageError: One of the packages or the file is missing.
     """
     fid = require("torchmetrics.image.fid", package="torchmetrics", purpose="FID")
     require("torch_fidelity", package="torch-fidelity", purpose="FID", extra=None)

@@ -1,7 +1,7 @@
-"""LPIPS, the learned perceptual distance of Zhang et al., arXiv 1801.03924, with its weights of version 0.1.
+"""LPIPS, the learned perceptual distance of Zhang et al., arXiv 1801.03924, with the weights of version 0.1.
 
-The linear weights are those inside torchmetrics. The pretrained backbone is torchvision's file, given by the user:
-it may not be passed on with this package, and nothing is downloaded here.
+The linear weights come with torchmetrics. The user provides torchvision's pretrained backbone: its licence does not
+allow this package to contain it, and nothing is downloaded here.
 """
 
 from itertools import pairwise
@@ -30,7 +30,14 @@ SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pictures in
 
 
 class LPIPS(nn.Module):
-    """Backbone and linear weights; `name` is the metric's: lpips_alex or lpips_vgg."""
+    """Backbone and linear weights; its attribute `name` is the metric's, lpips_alex or lpips_vgg.
+
+    Args:
+        net: Backbone, alex or vgg.
+
+    Raises:
+        OptionError: The backbone is unknown.
+    """
 
     shift: Tensor
     scale: Tensor
@@ -51,7 +58,15 @@ class LPIPS(nn.Module):
         self.linear = nn.ParameterList(torch.zeros(1, stage[-1][0], 1, 1) for stage in STAGES[net])
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distance of pictures (B, 3, H, W) in [0, 1], at least 64 px -> (B,), 0 for equal ones (eq. 1)."""
+        """Compute the distance of two batches of pictures (eq. 1).
+
+        Args:
+            a: Pictures (B, 3, H, W) in [0, 1], at least 64 px.
+            b: Pictures of the same shape.
+
+        Returns:
+            Distances (B,), 0 for equal pictures.
+        """
         distances = []
         for linear, x, y in zip(self.linear, self._features(a), self._features(b), strict=True):
             difference = (normalise_channels(x) - normalise_channels(y)).square()
@@ -71,10 +86,19 @@ class LPIPS(nn.Module):
 
 
 def load_lpips(net: str = "alex", backbone: Path | None = None) -> LPIPS:
-    """Build LPIPS with its weights, frozen. net: alex (what papers report unless they say otherwise) or vgg.
+    """Load LPIPS with its weights, frozen, in evaluation mode.
 
-    backbone: torchvision's file, by default where torch keeps downloads. Raises OptionError for another net,
-    PackageError when torchmetrics or the file is missing, WeightsError for a file that does not fit.
+    Args:
+        net: Backbone, alex (the one that papers report unless they name another) or vgg.
+        backbone: File of torchvision, by default in torch's folder of downloads.
+
+    Returns:
+        The network.
+
+    Raises:
+        OptionError: The backbone is unknown.
+        PackageError: The package torchmetrics or the file is missing.
+        WeightsError: A file does not fit the network.
     """
     network = LPIPS(net)
     package = require("torchmetrics", package="torchmetrics", purpose="LPIPS")
