@@ -1,1 +1,1 @@
-"""What is measured of animations: pure functions on tensors and arrays, each with its exact definition."""
+"""The metrics of animations: pure functions on tensors and arrays, each with its exact definition."""

@@ -1,4 +1,4 @@
-"""Faces brought to one place in the picture's plane, by scale, rotation and shift."""
+"""Alignment of faces in the picture's plane, by scale, rotation and shift."""
 
 import torch
 import torch.nn.functional as F
@@ -6,9 +6,16 @@ from torch import Tensor
 
 
 def fit_similarity(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Least squares: points, target (B, N, 2) -> matrix (B, 2, 2), shift (B, 2) with target ~ matrix points + shift.
+    """Fit target ~ matrix points + shift by least squares.
 
-    As one complex number z of scale and angle: z = sum(conj(p) q) / sum(|p|^2) of the centred points.
+    With scale and angle as one complex number z: z = sum(conj(p) q) / sum(|p|^2) of the centred points.
+
+    Args:
+        points: Points (B, N, 2).
+        target: Points (B, N, 2) that they should be mapped to.
+
+    Returns:
+        Matrix (B, 2, 2) and shift (B, 2).
     """
     center, target_center = points.mean(dim=1), target.mean(dim=1)
     p = torch.view_as_complex((points - center[:, None]).contiguous())
@@ -18,12 +25,20 @@ def fit_similarity(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return matrix, target_center - torch.einsum("bij,bj->bi", matrix, center)
 
 
-def fetch_similarity(
+def warp_by_similarity(
     pictures: Tensor, matrix: Tensor, shift: Tensor, size: tuple[int, int], *, outside: str = "border"
 ) -> Tensor:
-    """Fill each pixel p of new pictures from matrix p + shift: (B, C, H, W) -> (B, C, *size); pixel centres are whole.
+    """Make new pictures whose pixel p shows the place matrix p + shift, bilinearly.
 
-    outside: `border` repeats the edges, `zeros` is black. Bilinear; what a NaN would fetch comes from the middle.
+    Args:
+        pictures: Pictures (B, C, H, W).
+        matrix: Matrices (B, 2, 2).
+        shift: Shifts (B, 2) in pixels; the centres of pixels have whole coordinates.
+        size: Height and width of the new pictures.
+        outside: `border` repeats the edges, `zeros` is black.
+
+    Returns:
+        The new pictures (B, C, *size). Where matrix or shift is NaN, they show the middle of the picture.
     """
     y, x = torch.meshgrid(*(torch.arange(n).to(pictures) for n in size), indexing="ij")
     pixels = torch.stack([x, y], dim=-1)  # (h, w, 2)

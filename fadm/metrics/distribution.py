@@ -1,4 +1,4 @@
-"""How far two sets of pictures are apart as sets: Frechet distance and KID on any features (N, D)."""
+"""Distances between two sets of pictures: Frechet distance and KID on any features (N, D)."""
 
 import torch
 from torch import Tensor
@@ -11,10 +11,19 @@ FID_NAME, KID_NAME = "fid_inception", "kid_inception"
 
 
 def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
-    """Frechet distance of the Gaussians that fit two sets: (N, D), (M, D) -> the squared distance, at least 0.
+    """Squared Frechet distance between the Gaussians that fit two sets (Heusel et al., arXiv 1706.08500, eq. 6).
 
-    Heusel et al., arXiv 1706.08500, eq. 6; on Inception's features it is FID. Few samples bias it upwards: compare
-    only sets of the same size. Raises MetricError for fewer than two samples.
+    On Inception's features it is FID. Few samples bias it upwards: compare only sets of the same size.
+
+    Args:
+        features_a: Features (N, D) of one set.
+        features_b: Features (M, D) of the other.
+
+    Returns:
+        The squared distance, at least 0.
+
+    Raises:
+        MetricError: A set has fewer than two samples.
     """
     _check(features_a, features_b)
     a, b = features_a.double(), features_b.double()
@@ -22,9 +31,18 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
 
 
 def gaussian_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor) -> float:
-    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)); means (D,), covariances (D, D).
+    """Squared Frechet distance between two Gaussians: |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)).
 
     The last trace is that of (C_a^(1/2) C_b C_a^(1/2))^(1/2), a symmetric matrix: real, and defined for singular ones.
+
+    Args:
+        mean_a: Mean (D,) of one.
+        covariance_a: Covariance (D, D) of one.
+        mean_b: Mean (D,) of the other.
+        covariance_b: Covariance (D, D) of the other.
+
+    Returns:
+        The squared distance, at least 0.
     """
     values, vectors = torch.linalg.eigh(covariance_a)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
@@ -34,10 +52,19 @@ def gaussian_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, cova
 
 
 def kernel_distance(features_a: Tensor, features_b: Tensor) -> float:
-    """KID: squared maximum mean discrepancy with the kernel (x.y / D + 1)^3: (N, D), (M, D) -> about 0 for equal sets.
+    """KID: squared maximum mean discrepancy with the kernel (x.y / D + 1)^3.
 
-    Binkowski et al., arXiv 1801.01401, section 4: the unbiased estimate, here over all samples at once; it may be
-    negative. Raises MetricError for fewer than two samples.
+    Binkowski et al., arXiv 1801.01401, section 4: the unbiased estimate, here over all samples at once.
+
+    Args:
+        features_a: Features (N, D) of one set.
+        features_b: Features (M, D) of the other.
+
+    Returns:
+        The estimate, about 0 for sets of the same distribution; it may be negative.
+
+    Raises:
+        MetricError: A set has fewer than two samples.
     """
     _check(features_a, features_b)
     a, b = features_a.double(), features_b.double()

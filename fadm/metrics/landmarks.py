@@ -1,7 +1,7 @@
-"""How far the face's landmarks are from where they should be, and how often there is no face at all.
+"""Errors of the face's landmarks, and the rate of frames without a face.
 
-A sequence of faces is a tensor (T, 478, 3) of `fadm.face.tracker`'s landmarks in pixels, NaN in the frames in which
-no face was found; what is measured there is NaN too.
+The faces of a video are a tensor (T, 478, 3) of `fadm.face.tracker`'s landmarks in pixels, NaN in frames without a
+face; their metrics are NaN too.
 """
 
 from torch import Tensor
@@ -13,40 +13,75 @@ OUTER_EYE_CORNERS = (UPPER_LID_RIGHT[0], UPPER_LID_LEFT[0])
 
 
 def missing_face_rate(landmarks: Tensor) -> float:
-    """Share of the frames in which no face was found: (T, N, 2 or 3) -> [0, 1]; NaN for no frames."""
+    """Share of the frames in which no face was found.
+
+    Args:
+        landmarks: Landmarks (T, N, 2 or 3), NaN without a face.
+
+    Returns:
+        The share in [0, 1], NaN for no frames.
+    """
     return landmarks.isnan().any(dim=(1, 2)).float().mean().item()
 
 
 def axis_distance(a: Tensor, b: Tensor, side: int = REFERENCE_SIDE) -> Tensor:
-    """Mean absolute difference in x and in y: landmarks (T, N, 2 or 3) -> (T, 2), in pixels of a 256 px picture.
+    """Mean absolute difference in x and in y over all landmarks; the irises of our 478 do not count.
 
-    side: of the pictures in whose pixels the landmarks are. Of ours the 468 of the surface count, not the irises.
+    Args:
+        a: Landmarks (T, N, 2 or 3) in pixels.
+        b: Landmarks of the same shape.
+        side: Side of the pictures in whose pixels the landmarks are.
+
+    Returns:
+        Distances in x and y (T, 2), in pixels of a 256 px picture.
     """
     return (_surface(a) - _surface(b)).abs().mean(dim=1) * (REFERENCE_SIDE / side)
 
 
 def average_keypoint_distance(a: Tensor, b: Tensor, side: int = REFERENCE_SIDE) -> Tensor:
-    """AKD: mean absolute difference over landmarks and both axes, arguments as `axis_distance` -> (T,).
+    """AKD: mean absolute difference over landmarks and both axes.
 
     Siarohin et al., arXiv 2003.00196, section 4, as its scripts compute it: |dx| and |dy| averaged, not the Euclidean
-    distance. Theirs are the 68 landmarks of `fadm.networks.fan`; on other landmarks numbers compare with each other.
+    distance. They use the 68 landmarks of `fadm.networks.fan`; numbers on other landmarks compare only with each other.
+
+    Args:
+        a: Landmarks (T, N, 2 or 3) in pixels.
+        b: Landmarks of the same shape.
+        side: Side of the pictures in whose pixels the landmarks are.
+
+    Returns:
+        Distances (T,), in pixels of a 256 px picture.
     """
     return axis_distance(a, b, side).mean(dim=1)
 
 
 def nme_interocular(landmarks: Tensor, reference: Tensor) -> Tensor:
-    """Mean Euclidean distance over the distance of the reference's outer eye corners: (T, N, 2 or 3) -> (T,).
+    """Mean Euclidean distance over the distance of the reference's outer eye corners.
 
     The normalisation of the 300-W challenge (Sagonas et al., 2013), on the 468 landmarks of the surface.
+
+    Args:
+        landmarks: Landmarks (T, 478, 2 or 3) in pixels.
+        reference: The reference's landmarks of the same shape.
+
+    Returns:
+        Normalised errors (T,).
     """
     right, left = (reference[:, corner, :2] for corner in OUTER_EYE_CORNERS)
     return _euclidean(landmarks, reference) / (right - left).norm(dim=1)
 
 
 def nme_box(landmarks: Tensor, reference: Tensor) -> Tensor:
-    """Mean Euclidean distance over sqrt(width height) of the box around the reference's surface -> (T,).
+    """Mean Euclidean distance over sqrt(width height) of the box around the reference's surface.
 
-    It stays meaningful in profile, where the eyes' corners come close (Bulat and Tzimiropoulos, arXiv 1703.07332).
+    It stays meaningful in profile, where the eye corners come close (Bulat and Tzimiropoulos, arXiv 1703.07332).
+
+    Args:
+        landmarks: Landmarks (T, 478, 2 or 3) in pixels.
+        reference: The reference's landmarks of the same shape.
+
+    Returns:
+        Normalised errors (T,).
     """
     surface = _surface(reference)
     extent = surface.amax(dim=1) - surface.amin(dim=1)

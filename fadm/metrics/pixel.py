@@ -1,4 +1,4 @@
-"""Pixel by pixel: L1, PSNR and SSIM of pictures (B, 3, H, W) in [0, 1], one number for each picture."""
+"""Pixel metrics: L1, PSNR and SSIM of pictures (B, 3, H, W) in [0, 1], one number for each picture."""
 
 import torch
 from torch import Tensor
@@ -11,34 +11,63 @@ K1, K2 = 0.01, 0.03
 
 
 def l1(a: Tensor, b: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Mean absolute difference over all pixels and colours: (B, 3, H, W) in [0, 1] -> (B,) in [0, 1].
+    """Mean absolute difference over all pixels and colours.
 
-    mask (B, 1, H, W) in [0, 1] weighs the pixels; NaN where a mask is empty.
+    Args:
+        a: Pictures (B, 3, H, W) in [0, 1].
+        b: Pictures of the same shape.
+        mask: Weights of the pixels (B, 1, H, W) in [0, 1], None for equal weights.
+
+    Returns:
+        Differences (B,) in [0, 1], NaN where a mask is empty.
     """
     return masked_mean((a - b).abs(), mask)
 
 
 def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Peak signal-to-noise ratio, -10 log10 of the mean squared difference: (B, 3, H, W) in [0, 1] -> (B,) in dB.
+    """Peak signal-to-noise ratio with the peak 1: -10 log10 of the mean squared difference.
 
-    The peak is 1; equal pictures give infinity. mask as in `l1`.
+    Args:
+        a: Pictures (B, 3, H, W) in [0, 1].
+        b: Pictures of the same shape.
+        mask: Weights of the pixels (B, 1, H, W) in [0, 1], None for equal weights.
+
+    Returns:
+        Ratios (B,) in dB, infinity for equal pictures, NaN where a mask is empty.
     """
     return -10 * masked_mean((a - b).square(), mask).log10()
 
 
 def masked_mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Weighted mean over colours and pixels, in float64: values (B, C, H, W), mask (B, 1, H, W) or none -> (B,)."""
+    """Weighted mean over colours and pixels, in float64.
+
+    Args:
+        values: Values (B, C, H, W).
+        mask: Weights of the pixels (B, 1, H, W), None for equal weights.
+
+    Returns:
+        Means (B,), NaN where a mask is empty.
+    """
     values = values.double().mean(dim=1, keepdim=True)
     weight = torch.ones_like(values) if mask is None else mask.double().expand_as(values)
     return (weight * values).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Structural similarity: (B, 3, H, W) in [0, 1] -> (B,), 1 for equal pictures.
+    """Structural similarity.
 
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, section III.B:
     Gaussian window of 11x11 with sigma 1.5, range 1, wherever the window fits; each colour by itself, averaged.
-    Raises MetricError for pictures smaller than the window.
+
+    Args:
+        a: Pictures (B, 3, H, W) in [0, 1].
+        b: Pictures of the same shape.
+
+    Returns:
+        Similarities (B,), 1 for equal pictures.
+
+    Raises:
+        MetricError: The pictures are smaller than the window.
     """
     position = torch.arange(WANG_SIZE, dtype=torch.float64, device=a.device) - WANG_SIZE // 2
     window = torch.exp(-position.square() / (2 * WANG_SIGMA**2))
@@ -46,10 +75,20 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def ssim_legacy(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM as the field's scripts often have it: (B, 3, H, W) in [0, 1] -> (B,), 1 for equal pictures.
+    """SSIM as the field's scripts often compute it; higher than `ssim` for the same pictures.
 
     It is what scikit-image's `compare_ssim` gave for floats without a data range: a flat window of 7x7, unbiased
-    (co)variances, and range 2 (floats count as -1..1). Higher than `ssim` for the same pictures.
+    (co)variances, and range 2 (floats count as -1 to 1).
+
+    Args:
+        a: Pictures (B, 3, H, W) in [0, 1].
+        b: Pictures of the same shape.
+
+    Returns:
+        Similarities (B,), 1 for equal pictures.
+
+    Raises:
+        MetricError: The pictures are smaller than the window.
     """
     window = torch.full((LEGACY_SIZE,), 1 / LEGACY_SIZE, dtype=torch.float64, device=a.device)
     num = LEGACY_SIZE**2

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fadm.errors import WeightsError
 from fadm.face.topology import EYES, MOUTH_CORNERS
 from fadm.media.crop import to_tensor
-from fadm.metrics.alignment import fetch_similarity, fit_similarity
+from fadm.metrics.alignment import fit_similarity, warp_by_similarity
 from fadm.optional import require
 
 SIDE = 112
@@ -76,4 +76,4 @@ def align_face(pixels: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDA
     eyes = [landmarks[[*upper, *lower[1:-1]], :2].mean(axis=0) for upper, lower, _ in EYES]
     points = np.stack([*eyes, landmarks[NOSE_TIP, :2], *landmarks[list(MOUTH_CORNERS), :2]])
     found = fit_similarity(torch.tensor(TEMPLATE)[None], torch.from_numpy(points).float()[None])
-    return fetch_similarity(to_tensor(pixels), *found, (SIDE, SIDE), outside="zeros").numpy()
+    return warp_by_similarity(to_tensor(pixels), *found, (SIDE, SIDE), outside="zeros").numpy()

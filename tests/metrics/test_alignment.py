@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fadm.metrics.alignment import fetch_similarity, fit_similarity
+from fadm.metrics.alignment import fit_similarity, warp_by_similarity
 
 
 def test_a_similarity_is_found_again():
@@ -17,7 +17,7 @@ def test_a_similarity_is_found_again():
 @pytest.mark.parametrize(("outside", "edge"), [("border", 1.0), ("zeros", 0.0)])
 def test_pixels_come_from_where_they_are_sent(outside, edge):
     picture = torch.arange(1, 13).float().reshape(1, 1, 3, 4)
-    moved = fetch_similarity(picture, torch.eye(2)[None], torch.tensor([[1.0, 0.0]]), (3, 4), outside=outside)
+    moved = warp_by_similarity(picture, torch.eye(2)[None], torch.tensor([[1.0, 0.0]]), (3, 4), outside=outside)
     torch.testing.assert_close(moved[..., :3], picture[..., 1:])
-    back = fetch_similarity(picture, torch.eye(2)[None], torch.tensor([[-1.0, 0.0]]), (2, 2), outside=outside)
+    back = warp_by_similarity(picture, torch.eye(2)[None], torch.tensor([[-1.0, 0.0]]), (2, 2), outside=outside)
     assert back[0, 0, 0].tolist() == pytest.approx([edge, 1.0])
