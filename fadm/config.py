@@ -1,6 +1,6 @@
 """Configurations: frozen dataclasses read from TOML or JSON, changed by dotted overrides, written as JSON.
 
-Every key is checked. An error names the key, the file it stands in and the keys that look like it.
+Every key is checked. An error names the key, the file that contains it and similar known keys.
 """
 
 import contextlib
@@ -20,15 +20,35 @@ Config = TypeVar("Config")
 
 
 def read_config(cls: type[Config], path: Path, overrides: Iterable[str] = ()) -> Config:
-    """Read a recipe (.toml or .json) and apply overrides such as `model.channels=32`.
+    """Read a configuration from a file and apply overrides.
 
-    Raises ConfigError for a file that cannot be read and for every key or value that does not fit.
+    Args:
+        cls: The configuration's dataclass.
+        path: A .toml or .json file.
+        overrides: Changes such as `model.channels=32`; see `apply_overrides`.
+
+    Returns:
+        The configuration; absent keys have the dataclass's defaults.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key or value does not fit.
     """
     return config_from_dict(cls, read_table(path, overrides), source=str(path))
 
 
 def read_table(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """The keys of a .toml or .json file with the overrides; ConfigError for a file that cannot be read."""
+    """Read the keys of a configuration file and apply overrides, without checking them.
+
+    Args:
+        path: A .toml or .json file.
+        overrides: Changes such as `model.channels=32`; see `apply_overrides`.
+
+    Returns:
+        The keys and values, nested as in the file.
+
+    Raises:
+        ConfigError: The file cannot be read, or an override is malformed.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -42,7 +62,15 @@ def read_table(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def write_config(config: Any, path: Path) -> None:
-    """Write a configuration as JSON; the file appears whole or not at all. Raises OutputError."""
+    """Write a configuration as JSON; the file appears whole or not at all.
+
+    Args:
+        config: An instance of a configuration's dataclass.
+        path: The .json file.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     text = json.dumps(config_to_dict(config), indent=2) + "\n"
     try:
         with replace_file(place_of(path)) as temporary:
@@ -52,22 +80,47 @@ def write_config(config: Any, path: Path) -> None:
 
 
 def config_to_dict(config: Any) -> dict[str, Any]:
-    """Turn a configuration into a dict of the values that JSON knows; tuples stay tuples until written."""
+    """Convert a configuration to a dict of JSON's values; tuples stay tuples until written.
+
+    Args:
+        config: An instance of a configuration's dataclass.
+
+    Returns:
+        The keys and values, nested like the dataclass.
+    """
     return dataclasses.asdict(config)
 
 
 def config_from_dict(cls: type[Config], values: Mapping[str, Any], *, source: str) -> Config:
-    """Build a configuration from a dict; absent keys keep their defaults. `source` is named in errors.
+    """Build a configuration from a dict and check every key.
 
-    Raises ConfigError for unknown and missing keys and for values of another type.
+    Args:
+        cls: The configuration's dataclass.
+        values: Keys and values, nested like the dataclass; absent keys keep their defaults.
+        source: Name of the file, for error messages.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ConfigError: A key is unknown or missing, or a value has another type.
     """
     return _build(cls, values, key="", source=source)
 
 
 def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """Set dotted keys: `model.channels=32`, values in TOML's notation, bare words are text, `none` is None.
+    """Set values by dotted keys.
 
-    Raises ConfigError for an override without `=` or with a key below something that is not a table.
+    Args:
+        values: Keys and values; not changed.
+        overrides: Changes such as `model.channels=32`. A value is written as in TOML, text also without quotes,
+            and None as `none`.
+
+    Returns:
+        The changed copy.
+
+    Raises:
+        ConfigError: An override has no `=`, or its key is below something that is not a table.
     """
     changed = dict(values)
     for override in overrides:
@@ -96,7 +149,7 @@ def _parse_override(text: str) -> Any:
 
 
 def _build(cls: type[Config], values: Any, *, key: str, source: str, default: Config | None = None) -> Config:
-    """default: what absent keys are taken from, where it is not the class's own."""
+    """Build a dataclass; `default` supplies absent keys where they differ from the class's own defaults."""
     if not isinstance(values, Mapping):
         raise ConfigError(f"{source}: {key!r} must be a table of keys, got {values!r}")
     hints = get_type_hints(cls)
@@ -118,7 +171,7 @@ def _build(cls: type[Config], values: Any, *, key: str, source: str, default: Co
 
 
 def _convert(hint: Any, value: Any, *, key: str, source: str, default: Any = None) -> Any:
-    """Check a value against a type hint; whole numbers become floats and lists become tuples where asked."""
+    """Check a value against a type hint; convert whole numbers to floats and lists to tuples as the hint requires."""
     origin, arguments = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         inherited = default if type(default) is hint else None
@@ -137,7 +190,7 @@ def _convert(hint: Any, value: Any, *, key: str, source: str, default: Any = Non
         return float(value)
     if type(value) is hint or (hint is type(None) and value is None):
         return value
-    raise ConfigError(f"{source}: {key!r} must be {_spell(hint)}, got {value!r}")
+    raise ConfigError(f"{source}: {key!r} must be {_describe_type(hint)}, got {value!r}")
 
 
 def _convert_union(hint: Any, value: Any, *, key: str, source: str) -> Any:
@@ -149,7 +202,7 @@ def _convert_union(hint: Any, value: Any, *, key: str, source: str) -> Any:
     for choice in choices:
         with contextlib.suppress(ConfigError):
             return _convert(choice, value, key=key, source=source)
-    raise ConfigError(f"{source}: {key!r} must be {_spell(hint)}, got {value!r}")
+    raise ConfigError(f"{source}: {key!r} must be {_describe_type(hint)}, got {value!r}")
 
 
 def _convert_tuple(hint: Any, value: Any, *, key: str, source: str) -> tuple[Any, ...]:
@@ -164,9 +217,9 @@ def _convert_tuple(hint: Any, value: Any, *, key: str, source: str) -> tuple[Any
     return tuple(_convert(item, entry, key=f"{key}[{i}]", source=source) for i, (item, entry) in pairs)
 
 
-def _spell(hint: Any) -> str:
+def _describe_type(hint: Any) -> str:
     if get_args(hint):
-        return " or ".join(_spell(choice) for choice in get_args(hint))
+        return " or ".join(_describe_type(choice) for choice in get_args(hint))
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
     return words.get(hint, getattr(hint, "__name__", str(hint)))
 

@@ -1,4 +1,4 @@
-"""Where and how precisely the networks compute, and where every random number comes from."""
+"""Devices, precision, random number generators and threads of the computation."""
 
 import os
 from collections import deque
@@ -17,14 +17,21 @@ from fadm.errors import OptionError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-MOST_WORKERS = 4  # threads that make frames
+MAX_WORKERS = 4  # threads that compute frames in parallel
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The named device, or for `auto` the first of CUDA, MPS and CPU that is present.
+    """Choose the device to compute on.
 
-    Raises OptionError for a device that PyTorch does not know or that this machine lacks.
+    Args:
+        name: A PyTorch device such as `cuda:0`, or `auto` for the first of CUDA, MPS and CPU that is present.
+
+    Returns:
+        The device.
+
+    Raises:
+        OptionError: PyTorch does not know the device, or this machine lacks it.
     """
     num_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     counts = {"cuda": num_cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
@@ -42,9 +49,17 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_dtype(device: torch.device, name: str = "auto") -> torch.dtype:
-    """The named precision, or for `auto` bfloat16 where the device computes it natively, else float32.
+    """Choose the precision of the networks.
 
-    Raises OptionError for an unknown name.
+    Args:
+        device: The device to compute on.
+        name: `float32`, `bfloat16`, or `auto` for bfloat16 where the device supports it natively, else float32.
+
+    Returns:
+        The precision.
+
+    Raises:
+        OptionError: The name is unknown.
     """
     if name == "auto":
         native = {
@@ -58,16 +73,31 @@ def choose_dtype(device: torch.device, name: str = "auto") -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """A context in which convolutions and products compute in `dtype`, whatever the context around it says."""
+    """Build a context in which convolutions and matrix products compute in a precision, whatever the outer context.
+
+    Args:
+        device: The device to compute on.
+        dtype: torch.float32 or torch.bfloat16.
+
+    Returns:
+        The context manager.
+    """
     if dtype == torch.float32:
         return torch.autocast(device.type, enabled=False)
     return torch.autocast(device.type, dtype)
 
 
 def seeded_generator(*seeds: int) -> torch.Generator:
-    """A generator that depends on all of the `seeds`, as in (seed, step, frame); OptionError for negative ones.
+    """Make a random generator that depends on several seeds, on the CPU so that every device gets the same numbers.
 
-    Always on the CPU: the same seeds give the same numbers on every device.
+    Args:
+        *seeds: Numbers from 0, such as seed, step and frame.
+
+    Returns:
+        The generator.
+
+    Raises:
+        OptionError: A seed is negative.
     """
     if min(seeds) < 0:
         raise OptionError(f"seed {min(seeds)} is negative; choose 0 or a larger number")
@@ -76,12 +106,12 @@ def seeded_generator(*seeds: int) -> torch.Generator:
 
 
 def count_workers() -> int:
-    """Threads that make frames at once."""
-    return min(os.cpu_count() or 1, MOST_WORKERS)
+    """Number of threads that compute frames in parallel."""
+    return min(os.cpu_count() or 1, MAX_WORKERS)
 
 
 class _OneThreadEach:
-    """While anyone is within it PyTorch's new threads compute with one CPU thread; the last to leave restores it."""
+    """Limits PyTorch to one CPU thread in new threads while at least one caller is in the context."""
 
     def __init__(self) -> None:
         self._lock, self._users, self._before = Lock(), 0, 1
@@ -102,9 +132,17 @@ _one_thread_each = _OneThreadEach()
 
 
 def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """`map` that computes the next few results in threads of their own, in order, whatever the length of items.
+    """Map a function over items in parallel threads, in order, computing only the next few results ahead.
 
-    Each thread computes with one CPU thread: work in small pieces loses more at PyTorch's barriers than it gains.
+    Each thread uses one CPU thread, because small operations lose more at PyTorch's barriers than they gain.
+
+    Args:
+        work: The function; called from several threads at once.
+        items: Its arguments, of any number, read as needed.
+        workers: Number of threads.
+
+    Yields:
+        The results in the order of the items.
     """
     rest = iter(items)
     with _one_thread_each, ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:

@@ -1,41 +1,41 @@
-"""What a user can get wrong: each error says what was given, what is expected and what to do."""
+"""Mistakes that a user can make; each message says what was given, what is expected and what to do."""
 
 
 class FadmError(Exception):
-    """A user's mistake or an unusable input; the command line prints it as one line and exits with 2."""
+    """A user's mistake or an unusable input; the command line prints it in one line and exits with status 2."""
 
 
 class InputError(FadmError):
-    """A file or folder that cannot be read as what it is given for."""
+    """A file or folder that cannot be read, or is not of the expected kind."""
 
 
 class OutputError(FadmError):
-    """A place that cannot be written, or a container that cannot hold what is asked of it."""
+    """An output that cannot be written, or whose format cannot hold what is written."""
 
 
 class OptionError(FadmError):
-    """An option whose value is out of range or contradicts another option."""
+    """An option that is out of range or contradicts another option."""
 
 
 class FaceError(FadmError):
-    """A picture or video in which the face that is asked for cannot be found."""
+    """A picture or video in which the requested face is not found."""
 
 
 class ConfigError(FadmError):
-    """A recipe or configuration with an unknown, mistyped or missing key."""
+    """A configuration with an unknown, mistyped or missing key."""
 
 
 class WeightsError(FadmError):
-    """A weights file that is not what it claims to be, or holds what must not be loaded."""
+    """A weights file that is missing, damaged, of another kind or unsafe to load."""
 
 
 class PackageError(FadmError):
-    """A package, a library of the system or a pretrained network that is needed and not there."""
+    """A package, system library or pretrained network that is needed but missing."""
 
 
 class TrainingError(FadmError):
-    """A training run that cannot go on."""
+    """A training run that cannot start or continue."""
 
 
 class MetricError(FadmError):
-    """Something that cannot be measured from what was given."""
+    """Inputs for which a metric is not defined."""

@@ -1,4 +1,4 @@
-"""Output files: they appear whole or not at all, and a failed write says why in one line."""
+"""Output files: they appear whole or not at all, and a failed write is explained in one line."""
 
 import errno
 import os
@@ -16,12 +16,26 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def place_of(path: str | Path) -> Path:
-    """Where an output really goes (a link is followed, so that it survives the replacement)."""
+    """Find where an output is really written: links are followed, so that replacing the file keeps the link.
+
+    Args:
+        path: The output's name.
+
+    Returns:
+        The absolute path without links.
+    """
     return Path(os.path.realpath(path))
 
 
 def check_folder(path: str | Path) -> None:
-    """Raise OutputError unless the folder that is to hold `path` exists and a file can be made in it."""
+    """Check that the folder of an output exists and that a file can be created in it.
+
+    Args:
+        path: The output's name.
+
+    Raises:
+        OutputError: The folder is missing or cannot be written.
+    """
     parent = place_of(path).parent
     if not parent.is_dir():
         raise OutputError(f"'{path}' cannot be written: the folder '{parent}' does not exist; create it first")
@@ -37,7 +51,18 @@ def check_folder(path: str | Path) -> None:
 
 @contextmanager
 def explain_failure(path: str | Path, *others: type[Any]) -> Iterator[None]:
-    """Turn what the system raises while `path` is written, or a library (others), into an OutputError."""
+    """Turn errors of the system or of a library while an output is written into an OutputError.
+
+    Args:
+        path: The output's name.
+        *others: The library's exception classes, which must have `errno` and `strerror`.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        OutputError: The block raised OSError or one of the others.
+    """
     try:
         yield
     except (OSError, *others) as error:  # type: ignore[misc]
@@ -49,9 +74,18 @@ def explain_failure(path: str | Path, *others: type[Any]) -> Iterator[None]:
 
 @contextmanager
 def replace_file(place: Path) -> Iterator[Path]:
-    """Give a temporary name beside `place`; what was made under it then becomes `place`, file or folder.
+    """Provide a temporary name beside an output; what the block creates there becomes the output when it ends.
 
-    On any exception, KeyboardInterrupt included, the temporary is removed and `place` stays as it was.
+    On any exception, KeyboardInterrupt included, the temporary is removed and the older output stays.
+
+    Args:
+        place: The file or folder to replace, without links (`place_of`); a folder must be empty.
+
+    Yields:
+        The temporary path.
+
+    Raises:
+        OutputError: The folder is missing or cannot be written.
     """
     check_folder(place)
     temporary = place.parent / f".fadm-{secrets.token_hex(6)}.part"
@@ -69,13 +103,25 @@ def replace_file(place: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside and put it into its place once it is on the disk. Raises OutputError."""
+    """Write a file beside its final path and rename it once it is on the disk.
+
+    Args:
+        path: The file.
+        content: All its bytes.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     with replace_file(place_of(path)) as temporary, explain_failure(path), temporary.open("wb") as file:
         file.write(content)
         reach_disk(file)
 
 
 def reach_disk(file: IO[bytes]) -> None:
-    """Return once what was written is on the disk: a loss of power does not undo it."""
+    """Wait until written data is on the disk, so that a power failure cannot undo it.
+
+    Args:
+        file: An open file.
+    """
     file.flush()
     os.fsync(file.fileno())

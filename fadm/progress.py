@@ -1,16 +1,21 @@
-"""How long work tells how far it is."""
+"""Reports of long-running work on its progress."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Whoever wants to know."""
+    """Receives the reports."""
 
     def stage(self, name: str, total: int | None) -> None:
-        """A stage begins; total: its number of frames, None if unknown."""
+        """Begin a stage of the work.
+
+        Args:
+            name: Name of the stage, such as `rendering`.
+            total: Number of its frames, None if unknown.
+        """
 
     def advance(self) -> None:
-        """One more frame of the stage is done."""
+        """Report one more finished frame of the stage."""
 
 
 class _NoProgress:
