@@ -1,4 +1,4 @@
-"""`fadm motion`: a driver's motion as a file of numbers."""
+"""`fadm motion`: extract a driver's motion to a file."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,12 +10,12 @@ from fadm.cli.parameters import collect, takes_options
 from fadm.cli.progress import show_progress
 from fadm.options import MotionOptions
 
-app = typer.Typer(no_args_is_help=True, help="Keep a driver's motion as a file of numbers.")
+app = typer.Typer(no_args_is_help=True, help="Extract a driver's motion to a file.")
 
 
 @app.callback()
 def _group() -> None:
-    """Make `extract` a command of its own although it is the only one."""
+    """Make `extract` a subcommand although it is the only one."""
 
 
 @app.command()
@@ -27,7 +27,7 @@ def extract(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Track the face in DRIVING and keep its motion; the file holds no picture."""
+    """Track the face in DRIVING and write its motion to a file, which contains no picture."""
     options = collect(MotionOptions, given)
     with show_progress(quiet, as_json) as progress:
         from fadm.animation.animator import Animator

@@ -1,4 +1,4 @@
-"""Command-line parameters made from the option dataclasses, so that each option has one home."""
+"""Command-line parameters built from the option dataclasses, so that each option is defined once."""
 
 import inspect
 from collections.abc import Callable
@@ -12,14 +12,21 @@ from fadm.errors import OptionError
 
 Options = TypeVar("Options")
 
-# The name of an option's opposite, where it is not --no-NAME.
+# Name of the flag that switches an option off, where it is not --no-NAME.
 OPPOSITES = {"crop": "full", "relative": "absolute"}
 
 NUMBERS = {int: "a whole number", float: "a number", Fraction: "a number such as 25, 29.97 or 30000/1001"}
 
 
 def takes_options(*classes: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one parameter for each field of the dataclasses, collected in a dict named `given`."""
+    """Add one parameter to a command for each field of option dataclasses; it gets their values in a dict `given`.
+
+    Args:
+        *classes: Option dataclasses; each field's metadata has its `help`.
+
+    Returns:
+        The decorator for the command.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [p for p in inspect.signature(command).parameters.values() if p.name != "given"]
@@ -40,7 +47,18 @@ def takes_options(*classes: type[Any]) -> Callable[[Callable[..., None]], Callab
 
 
 def collect(cls: type[Options], given: dict[str, Any]) -> Options:
-    """Build the options from the values given on the command line. Raises OptionError."""
+    """Build options from the values given on the command line.
+
+    Args:
+        cls: The option dataclass.
+        given: Values by the names of the fields; other names are ignored.
+
+    Returns:
+        The options.
+
+    Raises:
+        OptionError: A value is out of range.
+    """
     names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     return cls(**{name: value for name, value in given.items() if name in names})
 

@@ -1,4 +1,4 @@
-"""How the work is shown: a bar with the speed and time left, JSON lines, or nothing."""
+"""Display of progress: a bar with speed and remaining time, JSON lines, or nothing."""
 
 import json
 import sys
@@ -18,15 +18,28 @@ REPORT_EVERY = 0.5  # seconds between JSON lines
 
 
 class CommandProgress(Progress, Protocol):
-    """Progress that also says what came of it."""
+    """Progress of a command, with a report at its end."""
 
     def finish(self, report: Mapping[str, Any], sentence: str) -> None:
-        """All is done: the report as data and in words."""
+        """Show the result of the command.
+
+        Args:
+            report: The result as data.
+            sentence: The result in words.
+        """
 
 
 @contextmanager
 def show_progress(quiet: bool, as_json: bool) -> Iterator[CommandProgress]:
-    """The progress that the options ask for."""
+    """Choose the display of progress.
+
+    Args:
+        quiet: Show nothing.
+        as_json: Write JSON lines to standard output instead of showing a bar.
+
+    Yields:
+        The progress to report to.
+    """
     if quiet:
         yield SilentProgress()
     elif as_json:
@@ -48,7 +61,7 @@ class _Speed(ProgressColumn):
 
 
 class SilentProgress:
-    """Says nothing."""
+    """Shows nothing."""
 
     def stage(self, name: str, total: int | None) -> None:
         """See `Progress`."""
@@ -61,7 +74,7 @@ class SilentProgress:
 
 
 class BarProgress:
-    """A bar for each stage, on the error stream."""
+    """Shows a bar for each stage on the error stream."""
 
     def __init__(self) -> None:
         columns = (
@@ -93,18 +106,22 @@ class BarProgress:
         self._bars.console.print(sentence, soft_wrap=True, markup=False, highlight=False)
 
     def stop(self, *, erase: bool = False) -> None:
-        """Let go of the screen; before an error the bars are erased."""
+        """Stop drawing.
+
+        Args:
+            erase: Whether to erase the bars, before an error message.
+        """
         self._bars.live.transient = erase
         self._bars.live.stop()
 
     def _close_task(self) -> None:
-        """An estimated number of frames is now known."""
+        """Replace the estimated number of frames by the number of finished ones."""
         if self._task is not None:
             self._bars.update(self._task, total=self._done)
 
 
 class JsonProgress:
-    """One JSON object a line on standard output: {"stage": ..., "done": ..., "total": ...}, then the report."""
+    """Writes JSON lines to standard output: {"stage": ..., "done": ..., "total": ...}, then the report."""
 
     def __init__(self) -> None:
         self._stage, self._done = "", 0

@@ -1,19 +1,19 @@
-"""`fadm weights`: import the papers' released files, list, show and verify what is there."""
+"""`fadm weights`: import the papers' released files; list, show, convert and verify weights."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Import, list, show and verify weights.")
+app = typer.Typer(no_args_is_help=True, help="Import, list, show, convert and verify weights.")
 
 
 @app.command("import")
 def import_files(
     files: Annotated[list[Path], typer.Argument(help="Released files: .pth, .tar, .pkl or .npy.")],
-    name: Annotated[str | None, typer.Option(help="Name to keep it under; its kind by default.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name for the imported weights; their kind by default.")] = None,
 ) -> None:
-    """Convert released files of FADM, FOMM, Face vid2vid, DECA and FLAME; nothing in them is run."""
+    """Convert released files of FADM, FOMM, Face vid2vid, DECA and FLAME without running code from them."""
     from rich.console import Console
 
     from fadm.errors import OptionError
@@ -32,8 +32,8 @@ def import_files(
             highlight=False,
         )
         if imported.left_out:
-            left_out = f"  left out: {', '.join(imported.left_out)}"
-            console.print(left_out, soft_wrap=True, markup=False, highlight=False)
+            note = f"  left out: {', '.join(imported.left_out)}"
+            console.print(note, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command("list")
@@ -49,14 +49,14 @@ def list_all() -> None:
     for weights in list_weights():
         size = f"{weights.path.stat().st_size / 1e6:.1f} MB"
         kind, licence = (weights.metadata.get(key, "") for key in ("kind", "licence"))
-        place = "(with the package)" if weights.is_embedded else str(weights.path)
-        table.add_row(*map(Text, (weights.name, kind, size, licence, place)))
+        location = "(with the package)" if weights.is_embedded else str(weights.path)
+        table.add_row(*map(Text, (weights.name, kind, size, licence, location)))
     Console().print(table)
 
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Name or file of the weights.")]) -> None:
-    """Show what a weights file says of itself, its configuration included."""
+    """Show the metadata of a weights file, including its configuration."""
     from rich.console import Console
 
     from fadm.weights.registry import find_weights
@@ -70,9 +70,9 @@ def show(name: Annotated[str, typer.Argument(help="Name or file of the weights."
 @app.command()
 def halve(
     name: Annotated[str, typer.Argument(help="Name or file of the weights.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The smaller file, .safetensors.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The converted file, .safetensors.")],
 ) -> None:
-    """Write weights again in half precision, as they are passed on."""
+    """Convert weights to half precision, for distribution."""
     from rich.console import Console
 
     from fadm.weights.registry import find_weights
@@ -88,7 +88,7 @@ def halve(
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Names or files; all by default.")] = None,
 ) -> None:
-    """Compare tensors with the hash written when the file was made."""
+    """Compare the tensors of weights with the hash stored in their file."""
     from rich.console import Console
 
     from fadm.errors import WeightsError
@@ -99,8 +99,8 @@ def verify(
     console, num_damaged = Console(), 0
     for path in paths:
         try:
-            intact = f"{path}: intact, sha256 {verify_weights(path)['sha256']}"
-            console.print(intact, soft_wrap=True, markup=False, highlight=False)
+            message = f"{path}: intact, sha256 {verify_weights(path)['sha256']}"
+            console.print(message, soft_wrap=True, markup=False, highlight=False)
         except WeightsError as error:
             num_damaged += 1
             console.print(str(error), style="red", soft_wrap=True, markup=False, highlight=False)
