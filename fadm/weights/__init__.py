@@ -1,1 +1,1 @@
-"""Weights as data: safetensors with their configuration, and importers of the papers' files."""
+"""Weights as data: safetensors with their configuration, and importers of the released files."""

@@ -1,4 +1,4 @@
-"""Read the tensors of a released file, whatever it is packed in, without executing anything of it."""
+"""Read the tensors of a released file in any of its formats, without executing code from the file."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,10 +19,19 @@ DEEPEST_ENTRY = 4
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read every tensor of a torch checkpoint, a pickled table of arrays or a .npy file of one.
+    """Read every tensor of a torch checkpoint, a pickled dict of arrays or a .npy file of such a dict.
 
-    Nested entries get dotted names, the `module.` of parallel training is removed; numbers become float32 or
-    int64. Raises WeightsError for what is unreadable or names anything that could be run.
+    Nested entries get dotted names, and the `module.` of data-parallel training is removed. Numbers become float32 or
+    int64.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Tensors by name.
+
+    Raises:
+        WeightsError: The file cannot be read, or names code that would run.
     """
     try:
         with path.open("rb") as stream:
@@ -43,7 +52,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _skip_numpy_header(stream: BinaryIO) -> None:
-    """Go to the data of a .npy file: magic, version (2 bytes), header length (2 or 4 bytes), header."""
+    """Skip to the data of a .npy file: magic, version (2 bytes), header length (2 or 4 bytes), header."""
     version = stream.read(len(NUMPY_MAGIC) + 2)[-2]
     length = int.from_bytes(stream.read(2 if version == 1 else 4), "little")
     if b"|O" not in stream.read(length):
@@ -51,7 +60,7 @@ def _skip_numpy_header(stream: BinaryIO) -> None:
 
 
 def _flatten(values: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor | Array]]:
-    """Leaves of nested tables under dotted names; what is not an array is left out."""
+    """Yield the leaves of nested dicts under dotted names; values that are not arrays are left out."""
     if isinstance(values, Mapping) and depth < DEEPEST_ENTRY:
         for key, value in values.items():
             yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key), depth + 1)

@@ -1,4 +1,4 @@
-"""Named weights: the package's own files and those that the user has imported into the weights folder."""
+"""Named weights: the package's own files and those in the user's weights folder."""
 
 import difflib
 import os
@@ -19,7 +19,13 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class NamedWeights:
-    """A weights file by its name; metadata as `read_metadata` gives it, with kind, licence and sha256."""
+    """A weights file and its name.
+
+    Attributes:
+        name: The name.
+        path: The file.
+        metadata: Metadata as `read_metadata` returns it, with kind, licence and sha256.
+    """
 
     name: str
     path: Path
@@ -32,53 +38,77 @@ class NamedWeights:
 
     @property
     def kind(self) -> str:
-        """What it holds: `fadm`, `fomm`, `face_vid2vid`, `deca`, `flame`, `flame_landmarks` or another word."""
+        """Kind of the network: `fadm`, `fomm`, `face_vid2vid`, `deca`, `flame`, `flame_landmarks` or another word."""
         return str(self.metadata.get("kind"))
 
     @property
     def licence(self) -> str:
-        """Under which terms it may be used."""
+        """Terms under which it may be used."""
         return str(self.metadata.get("licence", "?"))
 
     @property
     def attributes(self) -> str:
-        """Whose attributes a renderer was trained with: `landmarks`, or `deca`, as all released ones."""
+        """Attributes that a renderer was trained with: `landmarks`, or `deca`, as all released ones."""
         return str(self.metadata.get("attributes", "deca"))
 
     @property
     def sha256(self) -> str:
-        """Of the tensors (`hash_tensors`), as the metadata have it."""
+        """Hash of the tensors (`hash_tensors`), as stored in the metadata."""
         return str(self.metadata.get("sha256"))
 
 
 def weights_folder() -> Path:
-    """Where imported files go: $FADM_HOME/weights, by default ~/.local/share/fadm/weights."""
+    """Folder of imported files: $FADM_HOME/weights, by default ~/.local/share/fadm/weights."""
     home = os.environ.get("FADM_HOME")
     return (Path(home) if home else Path.home() / ".local/share/fadm") / "weights"
 
 
 def named_files() -> dict[str, Path]:
-    """Files by name; one in the user's folder takes the place of an embedded one of its name."""
+    """All weights files by name; a file in the user's folder replaces an embedded one of the same name."""
     folders = (EMBEDDED_FOLDER, weights_folder())
     return {path.stem: path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))}
 
 
 def list_weights() -> list[NamedWeights]:
-    """All named weights with their metadata. Raises WeightsError for a damaged file."""
+    """List all named weights with their metadata.
+
+    Returns:
+        The weights.
+
+    Raises:
+        WeightsError: A file is damaged.
+    """
     return [NamedWeights(name, path, read_metadata(path)) for name, path in named_files().items()]
 
 
 def describe_weights(name: str | Path) -> NamedWeights:
-    """What the weights of a name or file say of themselves. Raises WeightsError for none and for a damaged file."""
+    """Read the metadata of a weights file.
+
+    Args:
+        name: Name of the weights, or a .safetensors file.
+
+    Returns:
+        The weights.
+
+    Raises:
+        WeightsError: There is no such file, or it is damaged.
+    """
     path = find_weights(name)
     return NamedWeights(path.stem, path, read_metadata(path))
 
 
 def load_network(name: str | Path, classes: Mapping[str, tuple[type[Any], type[nn.Module]]]) -> nn.Module:
-    """Build the network of a named or given weights file and load it, in evaluation mode.
+    """Build the network of a weights file and load it, in evaluation mode.
 
-    classes: configuration and network by kind, of the kinds that are wanted. Raises WeightsError when there is no such
-    file, when it is of another kind or when its tensors do not fit.
+    Args:
+        name: Name of the weights, or a .safetensors file.
+        classes: Configuration and network class by kind, of the kinds that the caller accepts.
+
+    Returns:
+        The network.
+
+    Raises:
+        WeightsError: There is no such file, it is of another kind, or its tensors do not fit.
     """
     path = find_weights(name)
     state_dict, metadata = load_weights(path)
@@ -92,7 +122,17 @@ def load_network(name: str | Path, classes: Mapping[str, tuple[type[Any], type[n
 
 
 def find_weights(name: str | Path) -> Path:
-    """The file of a name, or the .safetensors file that is given. Raises WeightsError when there is none."""
+    """Find a weights file.
+
+    Args:
+        name: Name of the weights, or a .safetensors file.
+
+    Returns:
+        The file.
+
+    Raises:
+        WeightsError: There is no such file.
+    """
     given = Path(name)
     if given.suffix == SUFFIX:
         if not given.is_file():

@@ -1,4 +1,4 @@
-"""From the names of a released file to ours, with the proof that every tensor has exactly one place."""
+"""Rename the tensors of a released file, and check that every tensor has exactly one place."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,18 @@ MOST_LISTED = 8
 def rename(
     state_dict: Mapping[str, Tensor], rules: Iterable[tuple[str, str]], ignored: Iterable[str]
 ) -> dict[str, Tensor]:
-    """Apply the rules (regex, replacement) in order to each key that no `ignored` regex matches.
+    """Rename keys by regular expressions.
 
-    Raises WeightsError when two keys end in the same name.
+    Args:
+        state_dict: Tensors by released name.
+        rules: Pairs of expression and replacement, applied to each key in order.
+        ignored: Expressions of the keys that are left out.
+
+    Returns:
+        Tensors by new name.
+
+    Raises:
+        WeightsError: Two keys get the same name.
     """
     skipped = [re.compile(pattern) for pattern in ignored]
     renamed: dict[str, Tensor] = {}
@@ -34,12 +43,27 @@ def rename(
 
 
 def shapes_of(state_dict: Mapping[str, Tensor]) -> Shapes:
-    """Names and shapes of a state-dict."""
+    """List names and shapes of a state-dict.
+
+    Args:
+        state_dict: Tensors by name.
+
+    Returns:
+        Shapes by name.
+    """
     return {key: tuple(tensor.shape) for key, tensor in state_dict.items()}
 
 
 def describe_differences(given: Shapes, expected: Shapes) -> str:
-    """List what is missing, extra or of the wrong shape; empty when both agree."""
+    """Describe the missing, the extra and the misshapen tensors of a state-dict.
+
+    Args:
+        given: Shapes by name.
+        expected: Shapes by name that are expected.
+
+    Returns:
+        One line of text, empty when both agree.
+    """
     wrong = [
         f"{key} {given[key]} instead of {expected[key]}"
         for key in expected

@@ -17,10 +17,16 @@ from fadm.weights.renaming import describe_differences, shapes_of
 
 
 def hash_tensors(state_dict: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the tensors in the order of their names.
+    """Compute the SHA-256 of the tensors in the order of their names.
 
-    Each counts with the line `["name", "dtype", [shape]]` as JSON and then its values, row by row in the
-    machine's (little-endian) bytes.
+    Each adds the line `["name", "dtype", [shape]]` as JSON and then its values, row by row in the machine's
+    (little-endian) bytes.
+
+    Args:
+        state_dict: Tensors by name.
+
+    Returns:
+        The hash in hexadecimal digits.
     """
     digest = hashlib.sha256()
     for name in sorted(state_dict):
@@ -38,9 +44,16 @@ def save_weights(
     config: Mapping[str, Any],
     metadata: Mapping[str, str],
 ) -> None:
-    """Write tensors as they are, with their configuration, hash and further metadata (text to text).
+    """Write a weights file, whole or not at all.
 
-    The file appears whole or not at all. Raises OutputError when the place cannot be written.
+    Args:
+        path: The file.
+        state_dict: Tensors by name, written in their own types.
+        config: Configuration of the network.
+        metadata: Further metadata, text by name.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     tensors = {name: _own_memory(tensor.detach().cpu()) for name, tensor in state_dict.items()}
     header = {**metadata, "config": json.dumps(config), "sha256": hash_tensors(tensors)}
@@ -60,9 +73,16 @@ def _own_memory(tensor: Tensor) -> Tensor:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Read a weights file's metadata without its tensors: text, except `config`, a dict.
+    """Read the metadata of a weights file without its tensors.
 
-    Raises WeightsError for a file that is not one of ours.
+    Args:
+        path: The file.
+
+    Returns:
+        Text by name, except `config`, which is a dict.
+
+    Raises:
+        WeightsError: The file cannot be read, or it is not a weights file of fadm.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -78,9 +98,16 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a weights file: tensors, half precision made float32, and metadata as `read_metadata` gives it.
+    """Read a weights file.
 
-    Raises WeightsError for a file that is not one of ours.
+    Args:
+        path: The file.
+
+    Returns:
+        Tensors by name, floating-point ones in float32, and the metadata as `read_metadata` returns it.
+
+    Raises:
+        WeightsError: The file cannot be read, or it is not a weights file of fadm.
     """
     metadata = read_metadata(path)
     tensors = load_file(path)
@@ -92,7 +119,17 @@ def _single_precision(tensor: Tensor) -> Tensor:
 
 
 def verify_weights(path: Path) -> dict[str, Any]:
-    """Compare the tensors with the hash in the metadata, which is returned. Raises WeightsError."""
+    """Compare the tensors of a weights file with the hash in its metadata.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The metadata as `read_metadata` returns it.
+
+    Raises:
+        WeightsError: The file cannot be read, is not a weights file of fadm, or differs from its hash.
+    """
     metadata = read_metadata(path)
     found = hash_tensors(load_file(path))
     if found != metadata.get("sha256"):
@@ -103,9 +140,15 @@ def verify_weights(path: Path) -> dict[str, Any]:
 
 
 def halve_weights(path: Path, output: Path) -> None:
-    """Write a weights file again in float16, half its size, all else alike.
+    """Write a weights file again in float16, which halves its size.
 
-    Raises WeightsError for a file that is not one of ours or whose values float16 cannot hold, OutputError.
+    Args:
+        path: The file.
+        output: The new file.
+
+    Raises:
+        WeightsError: The file is not a weights file of fadm, or has values out of float16's range.
+        OutputError: The new file cannot be written.
     """
     tensors, metadata = load_weights(path)
     halved = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
@@ -117,7 +160,16 @@ def halve_weights(path: Path, output: Path) -> None:
 
 
 def load_into(module: nn.Module, state_dict: Mapping[str, Tensor], *, source: str) -> None:
-    """Load tensors into a module that wants exactly these. Raises WeightsError that lists all differences."""
+    """Load tensors into a module that has exactly these.
+
+    Args:
+        module: The module.
+        state_dict: Tensors by name.
+        source: Where the tensors come from, to begin the error message with.
+
+    Raises:
+        WeightsError: Tensors are missing, extra or of the wrong shape; the message lists them.
+    """
     differences = describe_differences(shapes_of(state_dict), shapes_of(module.state_dict()))
     if differences:
         raise WeightsError(f"{source} does not fit {type(module).__name__}: {differences}")

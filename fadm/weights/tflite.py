@@ -1,4 +1,4 @@
-"""The constants of a TensorFlow Lite file, read as data: its operators are neither looked at nor run.
+"""Read the constants of a TensorFlow Lite file as data; its operators are neither parsed nor run.
 
 Field numbers are those of TensorFlow Lite's schema (schema.fbs): tables of a FlatBuffer, fields counted from 0.
 """
@@ -24,7 +24,17 @@ MAGIC = b"TFL3"
 
 
 def read_tflite(path: Path) -> dict[str, Tensor]:
-    """Read the floating-point constants of the first graph, by name, as float32. Raises WeightsError."""
+    """Read the floating-point constants of the first graph.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Tensors by name, float32.
+
+    Raises:
+        WeightsError: The file cannot be read, or it is no intact TensorFlow Lite file.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -50,7 +60,7 @@ def _constants(content: bytes) -> Iterator[tuple[str, Tensor]]:
 
 
 def _offset(table: Table, field: int) -> int:
-    """Of a field within its table; 0 if it is not there."""
+    """Offset of a field within its table, 0 if it is absent."""
     return int(table.Offset(4 + 2 * field))
 
 

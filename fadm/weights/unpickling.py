@@ -1,7 +1,7 @@
-"""Read arrays out of pickles without running them: what the stream names becomes an inert record.
+"""Read arrays from pickles without running them: each class that a pickle names becomes an inert record.
 
-A pickle is a program that may call whatever it names. Here each allowed name stands for a class that only
-keeps what it is given, and every other name is refused. Afterwards the records of arrays are decoded.
+A pickle is a program that may call anything it names. Here each allowed name stands for a class that only stores its
+arguments; every other name is refused. Afterwards the records of arrays are decoded.
 """
 
 import io
@@ -46,14 +46,20 @@ NUMBERS = re.compile(r"[<>|=]?[biuf]\d{1,2}")
 
 
 class Record:
-    """One object of a pickle: its class's name, the constructor's arguments and its state."""
+    """An object of a pickle that only stores what would have built it.
+
+    Attributes:
+        name: Full name of the object's class.
+        arguments: Arguments of the constructor.
+        state: State that the pickle sets afterwards, or None.
+    """
 
     name = ""
     arguments: tuple[Any, ...]
     state: Any
 
     def __new__(cls, *arguments: Any) -> "Record":
-        """Keep the arguments; both of pickle's ways to make an object come here."""
+        """Store the arguments; both of pickle's ways to build an object call this."""
         record = super().__new__(cls)
         record.arguments = arguments
         record.state = None
@@ -74,10 +80,18 @@ class _InertUnpickler(pickle.Unpickler):
 
 
 def read_arrays(stream: BinaryIO) -> dict[str, Array]:
-    """Read a pickled table of arrays, of Python 2 as well; values that are not arrays are left out.
+    """Read a pickled dict of arrays, from Python 2 as well; values that are not arrays are left out.
 
-    numpy arrays, chumpy arrays, scipy's sparse matrices (made dense) and torch tensors count as arrays.
-    Raises WeightsError for any other class and for streams that hold no such table.
+    Arrays are numpy arrays, chumpy arrays, scipy's sparse matrices (returned dense) and torch tensors.
+
+    Args:
+        stream: The pickle.
+
+    Returns:
+        Arrays by name.
+
+    Raises:
+        WeightsError: The stream names any other class, or is not a pickled dict of arrays.
     """
     try:
         table = _InertUnpickler(stream, encoding="latin1").load()
@@ -94,9 +108,16 @@ def read_arrays(stream: BinaryIO) -> dict[str, Array]:
 
 
 def read_torch(stream: BinaryIO) -> Any:
-    """Read what torch.save wrote, in its present or its older format: containers, numbers, text and tensors.
+    """Read the output of torch.save in its present or its older format: containers, numbers, text and tensors.
 
-    Raises WeightsError for anything else and for damaged files.
+    Args:
+        stream: The file.
+
+    Returns:
+        The object that was saved.
+
+    Raises:
+        WeightsError: The file names anything else, or is damaged.
     """
     try:
         return torch.load(stream, map_location="cpu", weights_only=True)

@@ -1,1 +1,1 @@
-"""Renaming tables: released state-dict keys to ours, one file a released model."""
+"""Renaming tables from released state-dict keys to ours, one file for each released model."""

@@ -1,4 +1,4 @@
-"""The released Face vid2vid keys (PyTorch reimplementation, plain and SPADE), and sizes from shapes."""
+"""Renaming table of Face vid2vid (PyTorch reimplementation, plain and SPADE), and its sizes."""
 
 import re
 from typing import Any
@@ -67,7 +67,17 @@ IGNORED: tuple[str, ...] = (r"^kp_detector\.down\.weight$",)
 
 
 def config_from_state_dict(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Fields of FaceVid2VidConfig, from released keys and their shapes; the rest keeps its default."""
+    """Derive the fields of FaceVid2VidConfig from shapes; all others keep their defaults.
+
+    Args:
+        shapes: Shapes by released key.
+
+    Returns:
+        The fields.
+
+    Raises:
+        KeyError: An expected key is missing.
+    """
     return (
         {"image_channels": shapes["generator.first.conv.weight"][1]}
         | _keypoint_sizes(shapes)

@@ -1,4 +1,4 @@
-"""Names of the released FADM denoiser and its conditioner, in ours; and the sizes that its shapes reveal."""
+"""Renaming table of FADM's denoiser and conditioner, and their sizes."""
 
 import math
 import re
@@ -36,10 +36,19 @@ RELEASED_NORM_GROUPS = 32
 
 
 def config_from_state_dict(shapes: dict[str, tuple[int, ...]]) -> dict:
-    """The sizes of `unet` and `conditioner` that the shapes of a released state-dict imply.
+    """Derive the sizes of `unet` and `conditioner` from shapes.
 
-    `shapes` has the released keys. The number of normalisation groups leaves no trace; it is the released
-    one, or the largest divisor of the width that it allows.
+    Shapes do not show the number of normalisation groups: it is the released one, or its greatest common divisor with
+    the width.
+
+    Args:
+        shapes: Shapes by released key.
+
+    Returns:
+        The fields of UNetConfig and ConditionerConfig, under `unet` and `conditioner`.
+
+    Raises:
+        KeyError: An expected key is missing.
     """
     channels, in_channels = shapes["downs.0.weight"][:2]
     condition_channels = shapes["condition_conv.pre_conv_color.0.weight"][0]
@@ -51,7 +60,7 @@ def config_from_state_dict(shapes: dict[str, tuple[int, ...]]) -> dict:
             "channels": channels,
             "multipliers": tuple(width // channels for width, _, _ in levels),
             "residual_blocks": levels[0][1],
-            "attention_levels": tuple(i for i, (_, _, attends) in enumerate(levels) if attends),
+            "attention_levels": tuple(i for i, (_, _, has_attention) in enumerate(levels) if has_attention),
             "norm_groups": math.gcd(channels, RELEASED_NORM_GROUPS),
         },
         "conditioner": {
@@ -63,16 +72,16 @@ def config_from_state_dict(shapes: dict[str, tuple[int, ...]]) -> dict:
 
 
 def _read_levels(shapes: dict[str, tuple[int, ...]]) -> list[tuple[int, int, bool]]:
-    """Width, number of residual blocks and whether they attend, for each resolution from the finest on."""
+    """Width, number of residual blocks and whether they have attention, for each resolution from the finest on."""
     levels: list[tuple[int, int, bool]] = []
-    width, blocks, attends = 0, 0, False
+    width, blocks, has_attention = 0, 0, False
     last = max(int(match[1]) for key in shapes if (match := re.match(r"downs\.(\d+)\.", key)))
     for index in range(1, last + 1):
         layer = f"downs.{index}"
         if f"{layer}.conv.weight" in shapes:
-            levels.append((width, blocks, attends))
-            blocks, attends = 0, False
+            levels.append((width, blocks, has_attention))
+            blocks, has_attention = 0, False
         else:
             width, blocks = shapes[f"{layer}.res_block.block1.block.3.weight"][0], blocks + 1
-            attends = attends or f"{layer}.attn.qkv.weight" in shapes
-    return [*levels, (width, blocks, attends)]
+            has_attention = has_attention or f"{layer}.attn.qkv.weight" in shapes
+    return [*levels, (width, blocks, has_attention)]

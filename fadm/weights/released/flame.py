@@ -1,4 +1,4 @@
-"""The arrays of FLAME's released file (generic_model.pkl) and its sizes read from their shapes."""
+"""Renaming table of FLAME's file (generic_model.pkl), and its sizes."""
 
 from typing import Any
 
@@ -14,12 +14,22 @@ RULES: tuple[tuple[str, str], ...] = (
 
 IGNORED: tuple[str, ...] = ()
 
-# Columns of the file -> expressions among them: the released file, and one cut down to what DECA uses.
+# Number of expressions by the number of columns: the released file, and one reduced to the columns that DECA uses.
 NUM_EXPRESSION = {400: 100, 150: 50}
 
 
 def config_from_state_dict(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Fields of FLAMEConfig, from released keys and their shapes; expressions are the last columns."""
+    """Derive the fields of FLAMEConfig; the expressions are the last columns.
+
+    Args:
+        shapes: Shapes by released key.
+
+    Returns:
+        The fields.
+
+    Raises:
+        KeyError: An expected key is missing, or the number of columns is unknown.
+    """
     columns = shapes["shapedirs"][2]
     return {
         "num_vertices": shapes["v_template"][0],

@@ -1,4 +1,4 @@
-"""The arrays of the released landmark embedding (landmark_embedding.npy)."""
+"""Renaming table of FLAME's landmark embedding (landmark_embedding.npy), and its sizes."""
 
 from typing import Any
 
@@ -12,7 +12,17 @@ IGNORED: tuple[str, ...] = ()
 
 
 def config_from_state_dict(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Fields of FLAMELandmarksConfig, from released keys and their shapes."""
+    """Derive the fields of FLAMELandmarksConfig.
+
+    Args:
+        shapes: Shapes by released key.
+
+    Returns:
+        The fields.
+
+    Raises:
+        KeyError: An expected key is missing.
+    """
     num_rows, num_contour = shapes["dynamic_lmk_faces_idx"]
     return {
         "num_contour": num_contour,

@@ -1,4 +1,4 @@
-"""The released first order motion model's keys, and its sizes read from their shapes."""
+"""Renaming table of the first order motion model, and its sizes."""
 
 import re
 from typing import Any
@@ -25,22 +25,56 @@ IGNORED: tuple[str, ...] = (
 
 
 def count_blocks(shapes: dict[str, tuple[int, ...]], pattern: str) -> int:
-    """How many different numbers the one group of `pattern` takes at the start of the keys."""
+    """Count the different numbers that the one group of a pattern matches at the start of the keys.
+
+    Args:
+        shapes: Shapes by released key.
+        pattern: Regular expression with one group.
+
+    Returns:
+        Their count.
+    """
     return len({match[1] for key in shapes if (match := re.match(pattern, key))})
 
 
 def largest_channels(shapes: dict[str, tuple[int, ...]], prefix: str) -> int:
-    """The most output channels of any convolution under `prefix`."""
+    """Find the largest number of output channels of any convolution.
+
+    Args:
+        shapes: Shapes by released key.
+        prefix: Start of the convolutions' keys.
+
+    Returns:
+        The number of channels.
+    """
     return max(shape[0] for key, shape in shapes.items() if key.startswith(prefix) and key.endswith("conv.weight"))
 
 
 def downsampling_factor(shapes: dict[str, tuple[int, ...]], key: str) -> int:
-    """Factor of the anti-aliased downsampling whose kernel is `key`: it is 4 * (factor - 1) + 1 wide."""
+    """Derive the factor of an anti-aliased downsampling from its kernel, which is 4 * (factor - 1) + 1 wide.
+
+    Args:
+        shapes: Shapes by released key.
+        key: Key of the kernel.
+
+    Returns:
+        The factor, 1 without a kernel.
+    """
     return (shapes[key][-1] - 1) // 4 + 1 if key in shapes else 1
 
 
 def config_from_state_dict(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Fields of FOMMConfig, from released keys and their shapes; the rest keeps its default."""
+    """Derive the fields of FOMMConfig from shapes; all others keep their defaults.
+
+    Args:
+        shapes: Shapes by released key.
+
+    Returns:
+        The fields.
+
+    Raises:
+        KeyError: An expected key is missing.
+    """
     detector = "kp_detector.predictor.encoder.down_blocks."
     motion = "generator.dense_motion_network.hourglass."
     keypoint_blocks = count_blocks(shapes, re.escape(detector) + r"(\d+)\.")

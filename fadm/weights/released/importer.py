@@ -1,4 +1,4 @@
-"""Import a released file: read its tensors, recognise its kind, prove the renaming, write safetensors."""
+"""Import a released file: read its tensors, recognise its kind, rename and check them, write safetensors."""
 
 import hashlib
 import re
@@ -21,7 +21,15 @@ from fadm.weights.store import save_weights
 
 @dataclass(frozen=True)
 class ImportedWeights:
-    """What an import made: the file, its kind, and the top-level entries of the source that were left out."""
+    """Result of an import.
+
+    Attributes:
+        path: The new file.
+        kind: Kind of the model.
+        num_tensors: Number of tensors.
+        num_values: Number of values of all tensors.
+        left_out: Top-level entries of the released file that do not belong to the model.
+    """
 
     path: Path
     kind: str
@@ -31,11 +39,19 @@ class ImportedWeights:
 
 
 def import_weights(source: Path, name: str | None = None) -> ImportedWeights:
-    """Import a released file into the weights folder under a name, by default its kind's.
+    """Import a released file into the weights folder.
 
-    Raises WeightsError for a file that cannot be read safely, is of no known kind or differs from its kind in
-    any key or shape; OptionError for a name that cannot be a file's, OutputError when the weights folder
-    cannot be written.
+    Args:
+        source: The released file.
+        name: Name of the weights, by default the kind's.
+
+    Returns:
+        The new file and its contents.
+
+    Raises:
+        WeightsError: The file cannot be read safely, is of no known kind, or differs from its kind in a key or shape.
+        OptionError: The name cannot be a file's name.
+        OutputError: The weights folder cannot be written.
     """
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise OptionError(f"{name!r} cannot be a name: use letters, digits, '_', '-' and '.'")
@@ -57,7 +73,18 @@ def import_weights(source: Path, name: str | None = None) -> ImportedWeights:
 
 
 def recognise(tensors: Mapping[str, Tensor], source: Path) -> str:
-    """The kind of a released file by its entries. Raises WeightsError for none."""
+    """Recognise the kind of a released file by its entries.
+
+    Args:
+        tensors: Tensors by released name.
+        source: The file, for the error message.
+
+    Returns:
+        The kind, a key of KINDS.
+
+    Raises:
+        WeightsError: The file is of no known kind.
+    """
     for name, kind in KINDS.items():
         if _find_prefix(tensors, kind.entries[0]) is not None:
             return name
@@ -67,7 +94,7 @@ def recognise(tensors: Mapping[str, Tensor], source: Path) -> str:
 
 
 def _find_prefix(tensors: Mapping[str, Tensor], entry: str) -> str | None:
-    """What stands before an entry in the keys ('' or for instance 'state_dict.'), None when it is nowhere."""
+    """Prefix of an entry in the keys ('' or for instance 'state_dict.'), None if no key has the entry."""
     for key in tensors:
         match = re.match(rf"(.*?\.|){re.escape(entry)}(\.|$)", key)
         if match:
@@ -76,7 +103,15 @@ def _find_prefix(tensors: Mapping[str, Tensor], entry: str) -> str | None:
 
 
 def select_entries(tensors: Mapping[str, Tensor], kind: Kind) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors of a kind's entries without what stands before them, and the other entries' names."""
+    """Select the entries of a kind and remove their common prefix.
+
+    Args:
+        tensors: Tensors by released name.
+        kind: The kind.
+
+    Returns:
+        Tensors by released name without the prefix, and the names of the other top-level entries.
+    """
     prefix = _find_prefix(tensors, kind.entries[0]) or ""
     selected, left_out = {}, []
     for key, tensor in tensors.items():
@@ -89,22 +124,31 @@ def select_entries(tensors: Mapping[str, Tensor], kind: Kind) -> tuple[dict[str,
 
 
 def convert(released: Mapping[str, Tensor], kind: str, source: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Rename a released state-dict and prove that it fits our module key by key: state-dict, configuration.
+    """Rename a released state-dict and check that it fits our module key by key.
 
-    Raises WeightsError that lists what is missing, extra or of the wrong shape.
+    Args:
+        released: Tensors by released name.
+        kind: The kind, a key of KINDS.
+        source: The file, for error messages.
+
+    Returns:
+        State-dict and configuration of our module.
+
+    Raises:
+        WeightsError: Tensors are missing, extra or of the wrong shape; the message lists them.
     """
     table = KINDS[kind].table
     state_dict = rename(released, table.RULES, table.IGNORED)
     try:
         sizes = table.config_from_state_dict(shapes_of(released))
     except (KeyError, IndexError, ValueError):
-        sizes = {}  # too much is missing to tell the sizes: compare with the released ones
+        sizes = {}  # too much is missing to derive the sizes: compare with the released ones
     config: Any = config_from_dict(KINDS[kind].config, sizes, source=str(source))
     with torch.device("meta"):
         module = KINDS[kind].build(config)
     differences = describe_differences(shapes_of(state_dict), shapes_of(module.state_dict()))
     if differences:
-        raise WeightsError(f"{source} is not what it looks like ({KINDS[kind].title}): {differences}")
+        raise WeightsError(f"{source} does not match its kind ({KINDS[kind].title}): {differences}")
     return state_dict, config_to_dict(config)
 
 

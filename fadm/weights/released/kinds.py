@@ -22,9 +22,13 @@ RELEASED_LICENCE = "its authors' terms: non-commercial use only"
 class Kind:
     """A kind of released model.
 
-    entries: first parts of the keys that belong to the model; what else a file holds (optimizers,
-    discriminators, counters) is left out. A file is of the first kind whose first entry it has.
-    table: the renaming table. config: the dataclass that `build` takes.
+    Attributes:
+        title: Name for messages.
+        entries: First parts of the keys that belong to the model; other entries of a file (optimizers, discriminators,
+            counters) are left out. A file is of the first kind whose first entry it has.
+        table: The renaming table.
+        config: The configuration's dataclass.
+        build: From a configuration to the network.
     """
 
     title: str

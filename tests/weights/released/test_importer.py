@@ -127,7 +127,7 @@ def test_missing_extra_and_misshapen_tensors_are_listed(tmp_path, weights_home):
     table["weights"] = table["weights"][:, :4]
     write_flame_pickle(tmp_path / "model.pkl", table)
     message = "1 missing: pose_directions; 1 of the wrong shape: skinning_weights (60, 4) instead of (60, 5)"
-    with pytest.raises(WeightsError, match=re.escape(f"looks like (FLAME head model): {message}")):
+    with pytest.raises(WeightsError, match=re.escape(f"does not match its kind (FLAME head model): {message}")):
         import_weights(tmp_path / "model.pkl")
     checkpoint = checkpoint_of("fomm_256")
     checkpoint["generator"]["extra.weight"] = torch.ones(1)
