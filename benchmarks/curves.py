@@ -1,8 +1,8 @@
-"""The validation curve of training runs that follow each other: a picture, and its numbers as a Markdown table.
+"""Validation curve of training runs that continue each other: a picture, and its numbers as a Markdown table.
 
 python benchmarks/curves.py RUN... -o PICTURE [--baseline coarse]
 
-baseline: what the numbers are drawn beside, `coarse` for a renderer, `source` for a coarse generator.
+The baseline, drawn as a line, is `coarse` (the coarse frames) for a renderer, `source` for a coarse generator.
 """
 
 import argparse

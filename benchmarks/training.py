@@ -2,9 +2,9 @@
 
 python -m benchmarks.training [RECIPE] [--data SHARD… --validation SHARD…] [--steps N] [--rounds N]
 
-Without shards made-up faces are learned from, a few pairs of each. Every row takes the loop's own steps: precisions
-and numbers of reading processes in turn, round after round, since a machine's speed changes from minute to minute; a
-row is the median of its rounds.
+Without shards the data are synthetic faces, a few pairs of each. Every row takes the loop's own steps: precisions and
+numbers of reading processes in turn, round after round, since a machine's speed changes from minute to minute; a row is
+the median of its rounds.
 """
 
 import argparse
@@ -19,11 +19,13 @@ import torch
 
 from fadm.config import read_table
 from fadm.device import autocast, choose_device, choose_dtype
-from fadm.training import tasks
-from fadm.training.loop import Task, build_state, make_accelerator, read_batches, train_step
+from fadm.training.loop import Task, build_state, read_batches
 from fadm.training.objective import Batch
 from fadm.training.options import OptimizerOptions
+from fadm.training.processes import make_accelerator
 from fadm.training.recipes import FaceVid2VidRecipe, FOMMRecipe, RendererRecipe, read_recipe
+from fadm.training.run import plan_stages
+from fadm.training.step import train_step
 
 DEFAULT = Path(__file__).parents[1] / "configs" / "renderer_small.toml"
 FEW_PAIRS = ("sources_per_clip=1", "drivings_per_source=2", "mirrored=false")
@@ -53,19 +55,13 @@ def read(path: Path, data: list[str], validation: list[str], cache: str) -> Reci
     return recipe
 
 
-def make_task(recipe: Recipe) -> Task:
-    def report(what: str, done: int, total: int) -> None:
-        """Nobody watches."""
-
-    if isinstance(recipe, RendererRecipe):
-        return tasks.renderer_task(recipe, report)
-    if isinstance(recipe, FOMMRecipe):
-        return tasks.fomm_task(recipe, report)
-    return tasks.face_vid2vid_task(recipe, report)
+def build_task(recipe: Recipe) -> Task:
+    (stage,) = plan_stages(recipe, Path())
+    return stage.build_task(lambda what, done, total: None)
 
 
 def note_waiting(batches: Iterator[Batch], waits: list[float]) -> Iterator[Batch]:
-    """The same batches; waits grows by the seconds that each was waited for."""
+    """Pass batches on, and append to `waits` the seconds that each was waited for."""
     while True:
         start = time.perf_counter()
         batch = next(batches)
@@ -122,7 +118,7 @@ def main() -> None:
     rows += [Row(fastest, workers) for workers in WORKERS if workers]
     with tempfile.TemporaryDirectory() as cache:
         recipe = read(given.recipe, given.data, given.validation, cache)
-        task = make_task(recipe)
+        task = build_task(recipe)
         measure(task, recipe, rows, given.steps, given.rounds)
     print(
         f"{given.recipe.name}, {recipe.data.size} pixels, batches of {recipe.run.batch_size}, channels last, "

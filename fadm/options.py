@@ -3,12 +3,13 @@
 Imports nothing heavy, so that `fadm --help` shows names and defaults at once.
 """
 
+import math
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from fadm.errors import OptionError
+from fadm.errors import FadmError, OptionError
 
 DEFAULT_CROP_SIZE = 512
 LARGEST_CROP_SIZE = 1024
@@ -192,10 +193,29 @@ def check_choice(flag: str, value: str, known: tuple[str, ...]) -> None:
         raise OptionError(f"{flag} {value}: give {', '.join(known[:-1])} or {known[-1]}")
 
 
-def check_range(flag: str, value: float | Fraction | None, low: float, high: float) -> None:
-    """Raise OptionError for a number below `low` or above `high`; None is a value that is not given."""
-    if value is not None and not low <= value <= high:
-        raise OptionError(f"{flag} {float(value):g}: give a number from {low:.10g} to {high:.10g}")
+def check_range(
+    name: str,
+    value: float | Fraction | None,
+    low: float,
+    high: float | None,
+    *,
+    error: type[FadmError] = OptionError,
+) -> None:
+    """Check that a number is in its range.
+
+    Args:
+        name: The flag, or the key of a recipe, that holds the number.
+        value: The number; None is a value that is not given.
+        low: The smallest number allowed.
+        high: The largest number allowed; None means that there is none.
+        error: What is raised.
+
+    Raises:
+        OptionError: The number is out of its range, or not a number; of the given kind, where one is given.
+    """
+    if value is not None and not low <= value <= (math.inf if high is None else high):
+        expected = f"{low:.10g} or more" if high is None else f"a number from {low:.10g} to {high:.10g}"
+        raise error(f"{name} {float(value):g}: give {expected}")
 
 
 def _check_rate(rate: Fraction) -> None:

@@ -1,4 +1,4 @@
-"""`fadm learn-face-model`: the landmark face model from tracked clips."""
+"""`fadm learn-face-model`: train the landmark face model on tracked clips."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,42 +7,25 @@ import typer
 
 
 def learn_face_model(
-    shards: Annotated[list[Path], typer.Argument(help="Shards to learn from, or their folder.")],
+    shards: Annotated[list[Path], typer.Argument(help="Shards with training clips, or their folder.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Model file, .safetensors.")],
     validate: Annotated[
-        list[Path] | None, typer.Option(help="Shard with other people, or a folder, to measure on.")
+        list[Path] | None,
+        typer.Option(help="Shard with held-out identities, or a folder, to measure the model on; repeatable."),
     ] = None,
-    tier: Annotated[str, typer.Option(help="Clips to learn from: open (free terms only) or all.")] = "open",
+    tier: Annotated[str, typer.Option(help="Training clips: open (free terms only) or all.")] = "open",
 ) -> None:
-    """Learn mean face, identity, jaw and expression of the landmark face model, in seconds."""
+    """Train the landmark face model: mean face, identity, jaw and expression. This takes seconds."""
     from rich.console import Console
 
-    from fadm.attributes.landmark_model import LandmarkModelConfig, save_landmark_model
-    from fadm.data.provenance import describe_clips
-    from fadm.data.shards import find_shards, read_tracked_clips
-    from fadm.errors import InputError, OptionError
-    from fadm.files import check_folder
-    from fadm.training.face_model import learn_landmark_model, measure_explained_motion
+    from fadm.training.face_model import train_face_model
 
-    if tier not in ("open", "all"):
-        raise OptionError(f"--tier {tier}: give open or all")
-    check_folder(output)
-    clips = [
-        clip for clip in read_tracked_clips(find_shards(shards)) if tier == "all" or clip.info.get("tier") == "open"
-    ]
-    if not clips:
-        raise InputError(
-            f"no clip of tier {tier} in {', '.join(map(str, shards))}: give --tier all, or prepare clips under free "
-            "terms with `fadm data prepare --tier open`"
-        )
-    model = learn_landmark_model(clips, LandmarkModelConfig())
-    save_landmark_model(model, output, {"kind": "landmark face model"} | describe_clips(clips))
+    result = train_face_model(shards, output, validation=validate or (), tier=tier)
     console = Console()
-    console.print(f"{output}: learned from {len(clips)} clips", soft_wrap=True, markup=False, highlight=False)
-    if validate:
-        explained = measure_explained_motion(model, list(read_tracked_clips(find_shards(validate))))
+    console.print(f"{output}: trained on {result.num_clips} clips", soft_wrap=True, markup=False, highlight=False)
+    if result.explained:
         console.print(
-            f"mean error of the landmarks, pixels at 256: {explained.still:.2f} without motion, "
-            f"{explained.pose:.2f} with head pose and camera, {explained.jaw:.2f} with the jaw, "
-            f"{explained.expression:.2f} with the expression"
+            f"mean error of the landmarks, pixels at 256: {result.explained.still:.2f} without motion, "
+            f"{result.explained.pose:.2f} with head pose and camera, {result.explained.jaw:.2f} with the jaw, "
+            f"{result.explained.expression:.2f} with the expression"
         )

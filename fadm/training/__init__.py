@@ -1,1 +1,1 @@
-"""Loops that learn from data, each read from top to bottom."""
+"""Training: recipes, the loop, objectives and their losses."""

@@ -1,4 +1,4 @@
-"""All that a run must remember: networks, their averages, optimizers, step. Written whole, read back bit by bit."""
+"""Checkpoints: networks, their averages, optimizers and the step, written whole and read back bit by bit."""
 
 import json
 import os
@@ -32,7 +32,12 @@ WHOLE_EVERYWHERE = StateDictOptions(full_state_dict=True)
 
 @dataclass
 class TrainedModule:
-    """A module that is trained, as the devices hold it, and its optimizer."""
+    """A module that is trained, as the devices hold it, and its optimizer.
+
+    Attributes:
+        module: The generator or the discriminator, wrapped for the devices.
+        optimizer: Updates the module's parameters.
+    """
 
     module: nn.Module
     optimizer: Optimizer
@@ -40,16 +45,31 @@ class TrainedModule:
 
 @dataclass
 class TrainingState:
-    """players: `generator` and, if there is one, `discriminator`; averages: of each network that is kept."""
+    """All that changes during a run.
 
-    players: dict[str, TrainedModule]
+    Attributes:
+        modules: `generator` and, where there is one, `discriminator`.
+        averages: Exponential moving average of each network that is saved, by its name.
+        step: Steps done.
+        best: The best validation score so far (lower is better); None before the first one.
+    """
+
+    modules: dict[str, TrainedModule]
     averages: dict[str, AveragedModel]
     step: int = 0
     best: float | None = None
 
 
 def average_networks(networks: dict[str, nn.Module], decay: float) -> dict[str, AveragedModel]:
-    """An exponential moving average of each network's parameters; buffers are copied as they are."""
+    """Begin an exponential moving average of each network's parameters; buffers are copied as they are.
+
+    Args:
+        networks: The networks by name.
+        decay: Share of the average that an update keeps, from 0 (a copy of the network) to below 1.
+
+    Returns:
+        The averages by the same names, frozen and in evaluation mode.
+    """
     averages = {}
     for name, network in networks.items():
         average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=False)
@@ -58,21 +78,28 @@ def average_networks(networks: dict[str, nn.Module], decay: float) -> dict[str, 
 
 
 def save_state(state: TrainingState, path: Path, *, is_main: bool = True) -> None:
-    """Write a checkpoint; all processes gather, the main one writes. Raises OutputError.
+    """Write a checkpoint; a crash at any moment leaves the checkpoint before it.
 
-    A crash at any moment leaves the checkpoint before it: written beside, forced to the disk, renamed.
+    The file is written beside its place, forced to the disk and renamed.
+
+    Args:
+        state: What is saved.
+        path: The checkpoint, .safetensors.
+        is_main: Whether this process writes; all processes must call this, since all of them gather tensors.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     tensors: dict[str, Any] = {}
-    for name, player in state.players.items():
-        weights = get_model_state_dict(player.module, options=WHOLE)
+    for name, trained in state.modules.items():
+        weights = get_model_state_dict(trained.module, options=WHOLE)
         tensors |= {f"{name}.module.{key}": tensor for key, tensor in weights.items()}
-        memory: Any = get_optimizer_state_dict(player.module, player.optimizer, options=WHOLE).get("state", {})
-        for parameter, slots in memory.items():
+        moments: Any = get_optimizer_state_dict(trained.module, trained.optimizer, options=WHOLE).get("state", {})
+        for parameter, slots in moments.items():
             tensors |= {f"{name}.optimizer.{parameter}.{slot}": tensor for slot, tensor in slots.items()}
     for name, average in state.averages.items():
-        tensors |= {
-            f"average.{name}.{key}": tensor for key, tensor in get_model_state_dict(average, options=WHOLE).items()
-        }
+        weights = get_model_state_dict(average, options=WHOLE)
+        tensors |= {f"average.{name}.{key}": tensor for key, tensor in weights.items()}
     if not is_main:
         return
     header = {"step": str(state.step), "best": json.dumps(state.best)}
@@ -86,7 +113,15 @@ def save_state(state: TrainingState, path: Path, *, is_main: bool = True) -> Non
 
 
 def load_state(state: TrainingState, path: Path) -> None:
-    """Take everything from a checkpoint. Raises WeightsError for one that is damaged or of another network."""
+    """Restore a state from a checkpoint.
+
+    Args:
+        state: A new state of the same networks and optimizers, changed in place.
+        path: The checkpoint.
+
+    Raises:
+        WeightsError: The file is damaged, or of other networks.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -95,23 +130,28 @@ def load_state(state: TrainingState, path: Path) -> None:
         raise WeightsError(f"{path} is no readable checkpoint ({error}); start in another folder") from error
     with _explain_mismatch(path):
         state.step, state.best = int(header["step"]), json.loads(header["best"])
-        for name, player in state.players.items():
-            set_model_state_dict(player.module, _below(tensors, f"{name}.module."), options=WHOLE)
-            memory: Any = get_optimizer_state_dict(player.module, player.optimizer, options=WHOLE_EVERYWHERE)
-            slots: dict[str, Any] = {}
-            for key, tensor in _below(tensors, f"{name}.optimizer.").items():
-                parameter, _, slot = key.rpartition(".")
-                slots.setdefault(parameter, {})[slot] = tensor
-            given = {"state": memory["state"] | slots, "param_groups": memory["param_groups"]}
-            set_optimizer_state_dict(player.module, player.optimizer, given, options=WHOLE)
-            _forget_unused(player.optimizer, memory["param_groups"], slots)
-            _lay_out_like_parameters(player.optimizer)
+        for name, trained in state.modules.items():
+            set_model_state_dict(trained.module, _below(tensors, f"{name}.module."), options=WHOLE)
+            _load_optimizer(trained, _below(tensors, f"{name}.optimizer."))
         for name, average in state.averages.items():
             set_model_state_dict(average, _below(tensors, f"average.{name}."), options=WHOLE)
 
 
+def _load_optimizer(trained: TrainedModule, tensors: dict[str, Tensor]) -> None:
+    """Restore an optimizer's moments, named PARAMETER.SLOT in a checkpoint."""
+    current: Any = get_optimizer_state_dict(trained.module, trained.optimizer, options=WHOLE_EVERYWHERE)
+    slots: dict[str, Any] = {}
+    for key, tensor in tensors.items():
+        parameter, _, slot = key.rpartition(".")
+        slots.setdefault(parameter, {})[slot] = tensor
+    restored = {"state": current["state"] | slots, "param_groups": current["param_groups"]}
+    set_optimizer_state_dict(trained.module, trained.optimizer, restored, options=WHOLE)
+    _forget_unused(trained.optimizer, current["param_groups"], slots)
+    _lay_out_like_parameters(trained.optimizer)
+
+
 def _forget_unused(optimizer: Optimizer, groups: list[dict[str, Any]], slots: dict[str, Any]) -> None:
-    """Parameters that never had a gradient, parts that are switched off, have no memory."""
+    """Remove the moments of parameters that never had a gradient, those of parts that are switched off."""
     for names, group in zip(groups, optimizer.param_groups, strict=True):
         for name, parameter in zip(names["params"], group["params"], strict=True):
             if name not in slots:

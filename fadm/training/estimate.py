@@ -1,4 +1,4 @@
-"""What a run will take, measured: a few real steps on one real batch, not a formula."""
+"""What a run needs, measured on this machine: a few real steps on one real batch."""
 
 import resource
 import time
@@ -10,18 +10,24 @@ from torch.utils.data import default_collate
 from torch.utils.flop_counter import FlopCounterMode
 
 from fadm.device import autocast, choose_device, choose_dtype
-from fadm.training.loop import Task, sum_losses
+from fadm.training.loop import Task
 from fadm.training.objective import Batch, to_unit, use_channels_last
 from fadm.training.options import RunOptions
+from fadm.training.step import sum_losses
 
 TIMED_STEPS = 2
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """parameters: trained ones, by player; gflops: of one sample, forward and backward; seconds: of the whole run.
+    """Size, cost and duration of a run.
 
-    gigabytes: the most memory that this process has used, samples and frozen networks included.
+    Attributes:
+        parameters: Number of trained parameters, of `generator` and `discriminator`.
+        gflops: 10^9 operations for one sample, forward and backward.
+        samples_per_second: Speed of one process on this machine.
+        seconds: Duration of the whole run at that speed.
+        gigabytes: The most memory that this process has used, samples and frozen networks included.
     """
 
     parameters: dict[str, int]
@@ -32,12 +38,20 @@ class Estimate:
 
 
 def estimate_run(task: Task, run: RunOptions) -> Estimate:
-    """Measure a task on this machine with one process; nothing is written."""
+    """Measure a task on this machine with one process; nothing is written and no parameter changes.
+
+    Args:
+        task: What is trained.
+        run: Batch size, number of steps and precision.
+
+    Returns:
+        The measured costs.
+    """
     device = choose_device()
-    players = {"generator": task.objective.generator, "discriminator": task.objective.discriminator}
-    for player in players.values():
-        if player is not None:
-            use_channels_last(player.to(device).train())
+    modules = {"generator": task.objective.generator, "discriminator": task.objective.discriminator}
+    for module in modules.values():
+        if module is not None:
+            use_channels_last(module.to(device).train())
     size = max(1, run.batch_size // run.accumulation)
     batch = default_collate([task.samples[number] for number in range(size)])
     batch = {name: to_unit(tensor.to(device)) for name, tensor in batch.items()}
@@ -49,7 +63,7 @@ def estimate_run(task: Task, run: RunOptions) -> Estimate:
         _compute(task, batch, run, device)
     rate = TIMED_STEPS * size / (time.perf_counter() - start)
     return Estimate(
-        parameters={name: _count(player) for name, player in players.items() if player is not None},
+        parameters={name: _count(module) for name, module in modules.items() if module is not None},
         gflops=counter.get_total_flops() / 1e9,
         samples_per_second=rate,
         seconds=run.steps * run.batch_size / rate,
@@ -58,18 +72,17 @@ def estimate_run(task: Task, run: RunOptions) -> Estimate:
 
 
 def _compute(task: Task, batch: Batch, run: RunOptions, device: torch.device) -> None:
-    """Forward and backward of all players."""
+    """Run forward and backward of the generator and the discriminator."""
     objective, context = task.objective, autocast(device, choose_dtype(device, run.precision))
     with context:
-        outcome = objective.generator(batch, objective.discriminator)
-    sum_losses(outcome.losses).backward()
+        output = objective.generator(batch, objective.discriminator)
+    sum_losses(output.losses).backward()
     if objective.discriminator is not None:
+        pictures = {name: picture.detach() for name, picture in output.pictures.items()}
         with context:
-            judged = objective.discriminator(
-                batch, {name: picture.detach() for name, picture in outcome.pictures.items()}
-            )
-        sum_losses(judged).backward()
+            losses = objective.discriminator(batch, pictures)
+        sum_losses(losses).backward()
 
 
-def _count(player: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in player.parameters() if parameter.requires_grad)
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

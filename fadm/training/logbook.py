@@ -1,11 +1,9 @@
-"""What a run tells while it goes on: metrics.jsonl, TensorBoard, sample grids, and whoever watches."""
+"""The record of a run: metrics.jsonl, TensorBoard, sheets of validation pictures, and a callback."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
-
-from accelerate import Accelerator
 
 from fadm.data.shards import Pixels
 from fadm.training.options import RunOptions
@@ -13,8 +11,15 @@ from fadm.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What a reporter is told: step of steps, mean losses since it was told before, samples per second."""
+class StepReport:
+    """The numbers that a run logs at one step.
+
+    Attributes:
+        step: Steps done.
+        steps: Steps of the whole run.
+        numbers: Mean weighted losses since the last report and samples per second, or a validation's measures
+            (`validation/l1`), by name.
+    """
 
     step: int
     steps: int
@@ -22,18 +27,21 @@ class Progress:
 
 
 class Logbook:
-    """Means of the losses to metrics.jsonl, TensorBoard and a reporter, by the main process alone."""
+    """Writes mean losses and validations to metrics.jsonl, TensorBoard and a callback; a context manager."""
 
     def __init__(
-        self,
-        folder: RunFolder,
-        run: RunOptions,
-        accelerator: Accelerator,
-        report: Callable[[Progress], None],
-        step: int,
+        self, folder: RunFolder, run: RunOptions, report: Callable[[StepReport], None], step: int, *, is_main: bool
     ) -> None:
-        self.folder, self.run, self.report, self.is_main = folder, run, report, accelerator.is_main_process
-        self.step = step
+        """Prepare to log; nothing is written yet.
+
+        Args:
+            folder: The run's folder.
+            run: Says how often losses are logged.
+            report: Called with each report.
+            step: Steps that are done already; metrics logged after them are removed.
+            is_main: Whether this is the main process, the only one that writes and reports.
+        """
+        self.folder, self.run, self.report, self.step, self.is_main = folder, run, report, step, is_main
         self.sums: dict[str, float] = {}
         self.count, self.since = 0, time.perf_counter()
         self.writer: Any = None
@@ -51,7 +59,12 @@ class Logbook:
             self.writer.close()
 
     def add(self, step: int, losses: dict[str, float]) -> None:
-        """Remember a step's losses; every log_every steps write their means."""
+        """Collect a step's losses; every `log_every` steps, and at the last one, log their means.
+
+        Args:
+            step: Steps done, this one included.
+            losses: The step's losses by name.
+        """
         for name, loss in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + loss
         self.count += 1
@@ -62,7 +75,13 @@ class Logbook:
             self.sums, self.count, self.since = {}, 0, time.perf_counter()
 
     def write(self, step: int, numbers: dict[str, float], grid: Pixels | None = None) -> None:
-        """Write numbers and, if there is one, a grid of pictures."""
+        """Log numbers at once.
+
+        Args:
+            step: Steps done.
+            numbers: Losses or measures by name.
+            grid: A sheet of validation pictures (H, W, 3) to save beside them.
+        """
         if not self.is_main:
             return
         self.folder.log(step, numbers)
@@ -70,4 +89,4 @@ class Logbook:
             self.writer.add_scalar(name, number, step)
         if grid is not None:
             self.folder.save_grid(step, grid)
-        self.report(Progress(step, self.run.steps, numbers))
+        self.report(StepReport(step, self.run.steps, numbers))

@@ -1,42 +1,42 @@
 """The training loop, the same for every kind of network, for one process and for many.
 
-Step k is a function of the recipe, the state before it and k: whatever is random in it comes from the numbers of
-its samples (fadm/data/datasets.py). So a run that was killed goes on as if nothing had happened.
+Step k is a function of the recipe, the state before it and k: all that is random in it comes from the numbers of its
+samples (fadm/data/datasets.py). So a run that was killed resumes as if it had never stopped.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import islice
+from typing import TYPE_CHECKING
 
-import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import AdamW
 from torch.utils.data import DataLoader, Dataset
 
 from fadm.config import config_to_dict
 from fadm.data.datasets import Sample, StepBatches
 from fadm.data.shards import Pixels
-from fadm.device import choose_device, choose_dtype
-from fadm.errors import TrainingError
 from fadm.training.checkpoint import TrainedModule, TrainingState, average_networks, load_state, save_state
-from fadm.training.logbook import Logbook, Progress
+from fadm.training.logbook import Logbook, StepReport
 from fadm.training.objective import Batch, Objective, to_unit, use_channels_last
 from fadm.training.options import DataOptions, OptimizerOptions, RunOptions
+from fadm.training.processes import is_true_in_any, make_accelerator
 from fadm.training.run_folder import RunFolder
 from fadm.training.signals import leave_interrupts_to_parent, stop_signals
+from fadm.training.step import set_learning_rate, train_step
 from fadm.weights.store import save_weights
 
-LONGEST_WAIT = timedelta(days=1)  # of processes for the one that makes pairs
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 @dataclass(frozen=True)
 class Validation:
-    """numbers: means over people who were not learned from, the first one (lower is better) chooses the best weights.
+    """How good networks are on held-out identities.
 
-    grid: pictures of some of them (H, W, 3).
+    Attributes:
+        numbers: Means by name; the first one (lower is better) chooses the best weights.
+        grid: A sheet of pictures (H, W, 3), uint8.
     """
 
     numbers: dict[str, float]
@@ -47,8 +47,11 @@ class Validation:
 class Task:
     """One kind of training, ready to run.
 
-    validate: judges the networks, by name. metadata: of each network's weights file: kind, what it was trained on,
-    terms.
+    Attributes:
+        objective: What is minimised.
+        samples: The training data; sample j is a function of the seed and j alone.
+        validate: Measures networks, given by name.
+        metadata: For each network's weights file: kind, training data and their terms.
     """
 
     objective: Objective
@@ -63,32 +66,47 @@ def train(
     data: DataOptions,
     optimizers: dict[str, OptimizerOptions],
     folder: RunFolder,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[StepReport], None] = lambda report: None,
 ) -> TrainingState:
-    """Train from the folder's checkpoint, or from the start, to the last step; optimizers: by player.
+    """Train to the last step, from the folder's checkpoint where there is one.
 
-    SIGTERM and Ctrl-C write a checkpoint first and raise KeyboardInterrupt. Raises TrainingError for a loss that
-    is not finite, WeightsError for a checkpoint that does not fit.
+    SIGTERM and Ctrl-C write a checkpoint first and raise KeyboardInterrupt.
+
+    Args:
+        task: What is trained.
+        run: Length of the run, and what is written when.
+        data: Says how many processes read ahead.
+        optimizers: Options of the generator's and, where there is one, the discriminator's optimizer.
+        folder: Where checkpoints, metrics and weights are written.
+        report: Called in the main process with whatever is logged.
+
+    Returns:
+        The state after the last step.
+
+    Raises:
+        TrainingError: A loss or a gradient is not finite.
+        WeightsError: The checkpoint is damaged, or of other networks.
+        OutputError: A file cannot be written.
     """
     accelerator = make_accelerator(run)
     state = build_state(task.objective, optimizers, run, accelerator)
     if folder.latest.exists():
         load_state(state, folder.latest)
-    log = Logbook(folder, run, accelerator, report, state.step)
+    log = Logbook(folder, run, report, state.step, is_main=accelerator.is_main_process)
     batches = read_batches(task.samples, run, data, state.step, accelerator)
-    with stop_signals() as asked_to_stop, log:
+    with stop_signals() as is_asked_to_stop, log:
         if state.step == 0:
             validate(task, state, folder, log, accelerator, is_kept=False)  # where the curves begin
         while state.step < run.steps:
-            for name, player in state.players.items():
-                set_learning_rate(player, optimizers[name], state.step, run.steps)
+            for name, trained in state.modules.items():
+                set_learning_rate(trained, optimizers[name], state.step, run.steps)
             losses = train_step(task.objective, state, batches, run, optimizers, accelerator)
             state.step += 1
             log.add(state.step, losses)
             is_last = state.step == run.steps
             if is_last or state.step % run.validate_every == 0:
                 validate(task, state, folder, log, accelerator)
-            is_stopping = _any_process(asked_to_stop(), accelerator)
+            is_stopping = is_true_in_any(is_asked_to_stop(), accelerator)
             if is_last or is_stopping or state.step % run.checkpoint_every == 0:
                 save_state(state, folder.latest, is_main=accelerator.is_main_process)
             if is_stopping:
@@ -96,53 +114,52 @@ def train(
     return state
 
 
-def join_processes() -> PartialState:
-    """The processes that a launcher has started, each with its GPU or, where there is none, all on the CPU (gloo)."""
-    return PartialState(cpu=choose_device().type == "cpu", timeout=LONGEST_WAIT)
-
-
-def make_accelerator(run: RunOptions) -> Accelerator:
-    """Devices, precision and processes as the launcher, or nothing but the machine, says."""
-    is_half = choose_dtype(join_processes().device, run.precision) == torch.bfloat16
-    parts_may_rest = DistributedDataParallelKwargs(find_unused_parameters=True)  # conditions that are switched off
-    return Accelerator(
-        mixed_precision="bf16" if is_half else "no",
-        gradient_accumulation_steps=run.accumulation,
-        kwargs_handlers=[parts_may_rest],
-    )
-
-
-def _any_process(is_so: bool, accelerator: Accelerator) -> bool:
-    """Whether it is so in any of the processes: they stop after the same step."""
-    if accelerator.num_processes == 1:
-        return is_so
-    votes = accelerator.reduce(torch.tensor(float(is_so), device=accelerator.device))
-    return bool(votes > 0)
-
-
 def build_state(
-    objective: Objective, optimizers: dict[str, OptimizerOptions], run: RunOptions, accelerator: Accelerator
+    objective: Objective, optimizers: dict[str, OptimizerOptions], run: RunOptions, accelerator: "Accelerator"
 ) -> TrainingState:
-    """Put the players on the devices and give each its optimizer."""
-    modules = {"generator": objective.generator, "discriminator": objective.discriminator}
-    players = {}
-    for name, module in modules.items():
+    """Put generator and discriminator on the devices, each with an optimizer.
+
+    Args:
+        objective: What is trained.
+        optimizers: Options of each module's optimizer.
+        run: Says the decay of the averages.
+        accelerator: Knows the devices.
+
+    Returns:
+        The state before the first step.
+    """
+    modules = {}
+    for name, module in {"generator": objective.generator, "discriminator": objective.discriminator}.items():
         if module is None:
             continue
         use_channels_last(module.train())
         options = optimizers[name]
-        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         optimizer = AdamW(
-            trained, lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay, fused=True
+            parameters, lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay, fused=True
         )
-        players[name] = TrainedModule(*accelerator.prepare(module, optimizer))
-    return TrainingState(players, average_networks(objective.networks, run.ema_decay))
+        modules[name] = TrainedModule(*accelerator.prepare(module, optimizer))
+    return TrainingState(modules, average_networks(objective.networks, run.ema_decay))
 
 
 def read_batches(
-    samples: Dataset[Sample], run: RunOptions, data: DataOptions, first: int, accelerator: Accelerator
+    samples: Dataset[Sample], run: RunOptions, data: DataOptions, first: int, accelerator: "Accelerator"
 ) -> Iterator[Batch]:
-    """This process' micro-batches from step `first` on, on its device; bytes become 0..1."""
+    """Read this process's micro-batches, on its device.
+
+    Args:
+        samples: The training data.
+        run: Batch size, accumulation and number of steps.
+        data: Says how many processes read ahead.
+        first: The step to begin with.
+        accelerator: Knows the device and the other processes.
+
+    Yields:
+        Micro-batches, `run.accumulation` for each step, with pictures as 0..1.
+
+    Raises:
+        ConfigError: A batch cannot be divided evenly among processes and parts.
+    """
     plan = StepBatches(
         first,
         run.steps,
@@ -164,81 +181,30 @@ def read_batches(
         yield {name: to_unit(tensor.to(accelerator.device, non_blocking=is_cuda)) for name, tensor in batch.items()}
 
 
-def train_step(
-    objective: Objective,
-    state: TrainingState,
-    batches: Iterator[Batch],
-    run: RunOptions,
-    optimizers: dict[str, OptimizerOptions],
-    accelerator: Accelerator,
-) -> dict[str, float]:
-    """One step of each player on the next batch -> mean losses by name."""
-    generator, discriminator = state.players["generator"], state.players.get("discriminator")
-    sums: dict[str, Tensor] = {}
-    for batch in islice(batches, run.accumulation):
-        with accelerator.accumulate(*(player.module for player in state.players.values())):
-            if objective.discriminator is not None:
-                objective.discriminator.requires_grad_(False)
-            outcome = generator.module(batch, objective.discriminator)
-            losses = dict(outcome.losses)
-            _descend(generator, sum_losses(losses), optimizers["generator"], accelerator)
-            if discriminator is not None and objective.discriminator is not None:
-                objective.discriminator.requires_grad_(True)
-                pictures = {name: picture.detach() for name, picture in outcome.pictures.items()}
-                judged = discriminator.module(batch, pictures)
-                _descend(discriminator, sum_losses(judged), optimizers["discriminator"], accelerator)
-                losses |= judged
-        for name, loss in losses.items():
-            sums[name] = sums.get(name, torch.zeros(())) + loss.detach().float().cpu() / run.accumulation
-    for name, average in state.averages.items():
-        average.update_parameters(objective.networks[name])
-    means: Tensor = accelerator.reduce(torch.stack(list(sums.values())).to(accelerator.device), "mean")
-    return dict(zip(sums, means.tolist(), strict=True))
-
-
-def _descend(player: TrainedModule, loss: Tensor, options: OptimizerOptions, accelerator: Accelerator) -> None:
-    _check_finite("loss", loss)
-    accelerator.backward(loss)
-    if accelerator.sync_gradients:
-        largest = math.inf if options.clip_norm is None else options.clip_norm
-        norm = accelerator.clip_grad_norm_(player.module.parameters(), largest)
-        _check_finite("norm of the gradient", norm)
-    player.optimizer.step()
-    player.optimizer.zero_grad()
-
-
-def _check_finite(what: str, value: Tensor) -> None:
-    if not torch.isfinite(value):
-        raise TrainingError(
-            f"the {what} is {value.item()}: training has diverged; lower optimizer.learning_rate or set clip_norm, and "
-            "start in another folder, with run.start = these weights to keep what was learned"
-        )
-
-
-def sum_losses(losses: dict[str, Tensor]) -> Tensor:
-    """What is minimised: the sum of the weighted losses."""
-    return torch.stack([loss.float() for loss in losses.values()]).sum()
-
-
-def set_learning_rate(player: TrainedModule, options: OptimizerOptions, step: int, steps: int) -> None:
-    """Warm-up and cosine, as a function of the step alone."""
-    rate = options.learning_rate * min(1.0, (step + 1) / max(1, options.warmup_steps))
-    if options.decay == "cosine":
-        share = 0.5 * (1 + math.cos(math.pi * step / steps))
-        rate *= options.final_share + (1 - options.final_share) * share
-    for group in player.optimizer.param_groups:
-        group["lr"] = rate
-
-
 def validate(
-    task: Task, state: TrainingState, folder: RunFolder, log: Logbook, accelerator: Accelerator, *, is_kept: bool = True
+    task: Task,
+    state: TrainingState,
+    folder: RunFolder,
+    log: Logbook,
+    accelerator: "Accelerator",
+    *,
+    is_kept: bool = True,
 ) -> None:
-    """Judge the averaged networks; if asked to, keep their weights as the last and, if they are, as the best."""
+    """Measure the averaged networks in the main process and save their weights.
+
+    Args:
+        task: Measures the networks.
+        state: The averages and the best score so far, which a better one replaces.
+        folder: Where weights are saved: always as the last and, with the best score so far, as the best.
+        log: Where the measures are logged.
+        accelerator: Of the processes, which wait for the main one.
+        is_kept: Whether weights are saved.
+    """
     if accelerator.is_main_process:
         networks = {name: average.module for name, average in state.averages.items()}
-        judged = task.validate(networks)
-        log.write(state.step, {f"validation/{name}": value for name, value in judged.numbers.items()}, judged.grid)
-        score = next(iter(judged.numbers.values()))
+        result = task.validate(networks)
+        log.write(state.step, {f"validation/{name}": value for name, value in result.numbers.items()}, result.grid)
+        score = next(iter(result.numbers.values()))
         if is_kept:
             _keep_weights(task, state, folder, networks, score)
     accelerator.wait_for_everyone()

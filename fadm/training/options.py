@@ -1,21 +1,25 @@
-"""How training runs: data, optimizer, length, what is written when. Each kind's recipe is these and its objective."""
+"""Options of a training run: data, optimizer, length, what is written when. A recipe adds an objective to them."""
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from fadm.data.pairs.store import PairOptions
 from fadm.errors import ConfigError
+from fadm.options import check_range
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """What is learned from.
+    """Training data and held-out data.
 
-    shards, validation: files of clips (fadm data prepare) or their folders, of other people each; none: made-up moving
-    faces.
-    tier: `open` takes clips under free terms only. cache: folder of coarse frames and made-up faces. workers:
-    processes that read ahead.
+    Attributes:
+        shards: Shards with the training clips, or their folders; none means synthetic faces.
+        validation: Shards with clips of held-out identities, or their folders.
+        tier: `open` takes only clips under free terms.
+        size: Side of all pictures, in pixels.
+        is_jittered: Whether colours are changed at random, in all pictures of a sample alike.
+        cache: Folder for coarse frames and synthetic faces.
+        workers: Processes that read ahead.
     """
 
     shards: tuple[str, ...] = ()
@@ -28,14 +32,18 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
-        check_range("data", self, size=(1, None), workers=(0, None))
+        check_ranges("data", self, size=(1, None), workers=(0, None))
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoarseOptions:
-    """The frozen coarse generator: `geometric` or the name of weights; which pairs it makes of each clip.
+    """The frozen coarse generator, and the pairs of frames that it is applied to.
 
-    attributes: whose numbers the renderer is conditioned on: the landmark face model's or (with its weights) DECA's.
+    Attributes:
+        generator: `geometric`, or the name or file of weights.
+        attributes: Attributes that the renderer is conditioned on: those of the landmark face model, or of DECA.
+        pairs: Which pairs are made of each training clip.
+        validation_pairs_per_clip: How many pairs are made of each held-out clip.
     """
 
     generator: str = "geometric"
@@ -45,19 +53,25 @@ class CoarseOptions:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
-        check_range("coarse", self, validation_pairs_per_clip=(1, None))
+        check_ranges("coarse", self, validation_pairs_per_clip=(1, None))
         if self.pairs.size != PairOptions.size:
             raise ConfigError("coarse.pairs.size: the pairs have the size of all pictures; set data.size")
         counts = {"sources_per_clip": (1, None), "drivings_per_source": (1, None), "seed": (0, None)}
-        check_range("coarse.pairs", self.pairs, augmented=(0, 1), **counts)
+        check_ranges("coarse.pairs", self.pairs, augmented=(0, 1), **counts)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerOptions:
-    """AdamW (Adam without decay); the defaults are the papers' of FADM.
+    """AdamW, which without weight decay is Adam; the defaults are FADM's (arXiv 2304.03199).
 
-    The rate rises linearly over warmup_steps and falls along a cosine to final_share of itself, if asked for.
-    clip_norm: largest norm of the gradient of all parameters.
+    Attributes:
+        learning_rate: The largest learning rate.
+        betas: Decay of the two moments, each from 0 to below 1.
+        weight_decay: AdamW's weight decay.
+        warmup_steps: Steps over which the rate rises linearly from 0.
+        decay: `cosine` lets the rate fall along half a cosine until the last step.
+        final_share: Share of the largest rate that is left then.
+        clip_norm: The largest norm of the gradient of all parameters; None does not clip.
     """
 
     learning_rate: float = 2e-4
@@ -70,18 +84,29 @@ class OptimizerOptions:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
-        check_range("optimizer", self, learning_rate=(0, None), weight_decay=(0, None), final_share=(0, 1))
+        check_ranges("optimizer", self, learning_rate=(0, None), weight_decay=(0, None), final_share=(0, 1))
         if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ConfigError(f"optimizer.clip_norm {self.clip_norm} is out of range; choose above 0, or leave it out")
+            raise ConfigError(f"optimizer.clip_norm {self.clip_norm}: give a number above 0, or leave it out")
         if not all(0 <= beta < 1 for beta in self.betas):
-            raise ConfigError(f"optimizer.betas {list(self.betas)} are out of range; choose from 0 to below 1")
+            raise ConfigError(f"optimizer.betas {list(self.betas)}: give numbers from 0 to below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Length and habits of a run; batch_size counts the samples of a step over all processes.
+    """Length of a run, and what is written when.
 
-    start: weights to begin with. ema_decay: of the averaged weights, which are validated and kept.
+    Attributes:
+        steps: Steps of the run, or of each stage of a distillation.
+        batch_size: Samples of a step, over all processes.
+        accumulation: Number of parts in which each process computes its samples, to save memory.
+        seed: Seed of all randomness.
+        start: Name or file of the weights to begin with; None trains from scratch.
+        ema_decay: Decay of the averaged weights, which are validated and saved; 0 saves the weights themselves.
+        precision: `auto` takes bfloat16 where the device computes it fast.
+        log_every: Steps between two lines of metrics.
+        checkpoint_every: Steps between two checkpoints.
+        validate_every: Steps between two validations.
+        validation_samples: Samples of a validation.
     """
 
     steps: int = 100_000
@@ -100,13 +125,19 @@ class RunOptions:
         """Raise ConfigError for numbers out of range."""
         names = ("steps", "batch_size", "accumulation", "log_every", "checkpoint_every", "validate_every")
         counts = dict.fromkeys((*names, "validation_samples"), (1, None))
-        check_range("run", self, seed=(0, None), ema_decay=(0, 1), **counts)
+        check_ranges("run", self, seed=(0, None), ema_decay=(0, 1), **counts)
 
 
-def check_range(table: str, options: Any, **ranges: tuple[float, float | None]) -> None:
-    """Raise ConfigError for the first number that is not within its range, both ends included; None: no end."""
-    for name, (least, most) in ranges.items():
-        given = getattr(options, name)
-        if not least <= given <= (math.inf if most is None else most):
-            end = "more" if most is None else f"up to {most}"
-            raise ConfigError(f"{table}.{name} {given} is out of range; choose {least} or {end}")
+def check_ranges(table: str, options: Any, **ranges: tuple[float, float | None]) -> None:
+    """Check numbers of a recipe's table.
+
+    Args:
+        table: Name of the table, for the error.
+        options: The table, with an attribute for each key.
+        **ranges: The smallest and the largest value of each key that is checked; None means without end.
+
+    Raises:
+        ConfigError: A number is out of its range.
+    """
+    for name, (low, high) in ranges.items():
+        check_range(f"{table}.{name}", getattr(options, name), low, high, error=ConfigError)

@@ -1,4 +1,4 @@
-"""Recipes: all choices of one training run. A TOML file says which kind it is, and what differs from the defaults."""
+"""Recipes: all choices of a training run. A TOML file holds the kind and what differs from the defaults."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,17 @@ COARSE_OPTIMIZER = OptimizerOptions(betas=(0.5, 0.999))
 
 @dataclass(frozen=True, kw_only=True)
 class RendererRecipe:
-    """`fadm train renderer`; render: how validation renders."""
+    """Recipe of `fadm train renderer`.
+
+    Attributes:
+        objective: The network and its losses.
+        data: Training data and held-out data.
+        coarse: The frozen coarse generator and the pairs that it is applied to.
+        optimizer: Of the renderer.
+        discriminator_optimizer: Of the discriminator, where there is one.
+        run: Length of the run, and what is written when.
+        render: How validation renders.
+    """
 
     objective: RendererObjectiveConfig = RendererObjectiveConfig()
     data: DataOptions = DataOptions()
@@ -31,7 +41,15 @@ class RendererRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class FOMMRecipe:
-    """`fadm train fomm`."""
+    """Recipe of `fadm train fomm`.
+
+    Attributes:
+        objective: The network and its losses.
+        data: Training data and held-out data.
+        optimizer: Of the motion model.
+        discriminator_optimizer: Of the discriminator, where there is one.
+        run: Length of the run, and what is written when.
+    """
 
     objective: FOMMObjectiveConfig = FOMMObjectiveConfig()
     data: DataOptions = DataOptions()
@@ -42,7 +60,15 @@ class FOMMRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceVid2VidRecipe:
-    """`fadm train face_vid2vid`."""
+    """Recipe of `fadm train face_vid2vid`.
+
+    Attributes:
+        objective: The network and its losses.
+        data: Training data and held-out data.
+        optimizer: Of Face vid2vid.
+        discriminator_optimizer: Of the discriminator, where there is one.
+        run: Length of the run, and what is written when.
+    """
 
     objective: FaceVid2VidObjectiveConfig = FaceVid2VidObjectiveConfig()
     data: DataOptions = DataOptions()
@@ -53,7 +79,16 @@ class FaceVid2VidRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationRecipe:
-    """`fadm train distill`: run holds for each stage; teacher: weights of a trained renderer."""
+    """Recipe of `fadm train distill`.
+
+    Attributes:
+        teacher: Name or file of the weights of a trained renderer.
+        objective: The stages and their losses.
+        data: Training data and held-out data.
+        coarse: The frozen coarse generator and the pairs that it is applied to.
+        optimizer: Of each student.
+        run: Length of each stage, and what is written when.
+    """
 
     teacher: str
     objective: DistillationStages = DistillationStages()
@@ -73,9 +108,21 @@ KINDS: dict[str, type[Recipe]] = {
 }
 
 
-def read_recipe(kind: str, path: Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe of the given kind. Raises ConfigError, also where the file says that it is of another kind."""
-    values = dict(read_table(path, overrides))
+def read_recipe(kind: str, path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        kind: `renderer`, `fomm`, `face_vid2vid` or `distill`.
+        path: A .toml or .json file, such as those in configs/.
+        overrides: Changed keys, such as `run.steps=2000`.
+
+    Returns:
+        The recipe, with its defaults where the file says nothing.
+
+    Raises:
+        ConfigError: The file cannot be read, is of another kind, or holds an unknown key or a wrong value.
+    """
+    values = dict(read_table(Path(path), overrides))
     given = values.pop("kind", kind)
     if given != kind:
         raise ConfigError(f"{path} is a recipe of kind {given!r}, not {kind!r}; use fadm train {given}")

@@ -1,4 +1,4 @@
-"""Being asked to stop: the step is finished and a checkpoint written first."""
+"""Stopping on request: the step is finished and a checkpoint written first."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -8,7 +8,11 @@ from types import FrameType
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM or Ctrl-C has come since; a second Ctrl-C interrupts at once."""
+    """Note SIGTERM and Ctrl-C instead of ending the process; a second Ctrl-C interrupts at once.
+
+    Yields:
+        A function that says whether a signal has come.
+    """
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -26,5 +30,9 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
 
 
 def leave_interrupts_to_parent(worker: int) -> None:
-    """For a process that reads ahead: Ctrl-C reaches it, too, but its parent still wants the step's samples."""
+    """Ignore Ctrl-C in a process that reads ahead: its parent still needs the samples of the step.
+
+    Args:
+        worker: Number of the process, as `torch.utils.data.DataLoader` gives it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -27,7 +27,7 @@ def test_the_learned_model_can_be_loaded_and_says_what_it_is_from(tmp_path, caps
     output = tmp_path / "model.safetensors"
     assert run_fadm("learn-face-model", shard, "-o", output, "--validate", shard, *options) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert f"learned from {clips} clips" in said and "mean error of the landmarks, pixels at 256" in said
+    assert f"trained on {clips} clips" in said and "mean error of the landmarks, pixels at 256" in said
     assert load_landmark_model(output).mean.shape == (478, 3)
     assert "MIT" in json.dumps(read_metadata(output))
 
@@ -35,7 +35,7 @@ def test_the_learned_model_can_be_loaded_and_says_what_it_is_from(tmp_path, caps
 def test_brackets_in_the_models_name_are_no_markup(tmp_path, capsys, shard):
     output = tmp_path / "model[red].safetensors"
     assert run_fadm("learn-face-model", shard, "-o", output) == 0
-    assert capsys.readouterr().out == f"{output}: learned from 3 clips\n"
+    assert capsys.readouterr().out == f"{output}: trained on 3 clips\n"
 
 
 def test_no_clip_of_the_tier(tmp_path, capsys):

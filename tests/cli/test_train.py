@@ -30,7 +30,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def recipe(tmp_path, cache, monkeypatch):
-    """A tiny renderer that learns from made-up faces, three people of them."""
+    """A tiny renderer trained on synthetic faces, of three identities."""
     monkeypatch.setattr(
         tasks, "SyntheticOptions", lambda size: SYNTHETIC(clips=2, validation_clips=1, frames=3, size=size)
     )
@@ -82,23 +82,23 @@ def test_another_recipe_in_the_same_folder_is_refused(tmp_path, capsys, recipe):
     capsys.readouterr()
     assert run_fadm("train", "renderer", recipe, "-o", run, "-s", "run.seed=5") == 2
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith(f"fadm: {run} holds a run with run.seed = 0, now 5; give the same recipe to go on")
+    assert said.startswith(f"fadm: {run} holds a run with run.seed = 0, now 5; give the same recipe to resume it")
 
 
-def test_interrupted_it_says_so_and_goes_on(tmp_path, capsys, recipe, monkeypatch):
-    run, show = tmp_path / "run", command._show
+def test_interrupted_it_says_so_and_resumes(tmp_path, capsys, recipe, monkeypatch):
+    run, show = tmp_path / "run", command._show_step
 
-    def interrupt(progress, console):
-        show(progress, console)
-        if progress.step == 1 and "denoising" in progress.numbers:
+    def interrupt(report, console):
+        show(report, console)
+        if report.step == 1 and "denoising" in report.numbers:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(command, "_show", interrupt)
+    monkeypatch.setattr(command, "_show_step", interrupt)
     assert run_fadm("train", "renderer", recipe, "-o", run) == 130
     said = capsys.readouterr()
     assert said.err == "fadm: interrupted\n" and "step 2" not in said.out
     assert (run / "latest.safetensors").exists()
-    monkeypatch.setattr(command, "_show", show)
+    monkeypatch.setattr(command, "_show_step", show)
     assert run_fadm("train", "renderer", recipe, "-o", run) == 0
     said = capsys.readouterr().out
     assert "step 1 of" not in said and "step 2 of 2: denoising" in said

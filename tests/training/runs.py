@@ -15,7 +15,7 @@ from fadm.diffusion.unet import UNetConfig
 from fadm.rendering.conditioner import ConditionerConfig
 from fadm.rendering.options import RendererConfig
 from fadm.training.checkpoint import TrainingState
-from fadm.training.logbook import Progress
+from fadm.training.logbook import StepReport
 from fadm.training.loop import Task, Validation, train
 from fadm.training.losses.discriminator import DiscriminatorConfig
 from fadm.training.objectives.renderer import RendererObjectiveConfig, build_renderer_objective
@@ -85,7 +85,7 @@ def make_task() -> Task:
 
 
 def run_training(
-    folder: Path, report: Callable[[Progress], None] = lambda progress: None, **changes: object
+    folder: Path, report: Callable[[StepReport], None] = lambda report: None, **changes: object
 ) -> TrainingState:
     """Train in a folder; the run's options may be changed."""
     (folder / "samples").mkdir(parents=True, exist_ok=True)
@@ -99,10 +99,10 @@ if __name__ == "__main__":  # python -m tests.training.runs FOLDER [STEP at whic
     import signal
     import sys
 
-    def report(progress: Progress) -> None:
+    def die(report: StepReport) -> None:
         """Die as by kill -9 once the step is logged."""
-        if len(sys.argv) > 2 and progress.step == int(sys.argv[2]):
+        if len(sys.argv) > 2 and report.step == int(sys.argv[2]):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    run_training(Path(sys.argv[1]), report)
+    run_training(Path(sys.argv[1]), die)
     print(PartialState().num_processes, "processes")

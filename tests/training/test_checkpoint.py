@@ -21,28 +21,28 @@ class Network(nn.Module):
 def make_state(seed, channels=4, steps=0):
     torch.manual_seed(seed)
     network = Network(channels)
-    player = TrainedModule(network, torch.optim.AdamW(network.parameters(), lr=0.1))
-    state = TrainingState({"generator": player}, average_networks({"fadm": network}, 0.5))
+    trained = TrainedModule(network, torch.optim.AdamW(network.parameters(), lr=0.1))
+    state = TrainingState({"generator": trained}, average_networks({"fadm": network}, 0.5))
     for _ in range(steps):
         take_step(state)
     return state
 
 
 def take_step(state):
-    player = state.players["generator"]
-    player.module(
+    trained = state.modules["generator"]
+    trained.module(
         torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(state.step))
     ).square().sum().backward()
-    player.optimizer.step()
-    player.optimizer.zero_grad()
-    state.averages["fadm"].update_parameters(player.module)
+    trained.optimizer.step()
+    trained.optimizer.zero_grad()
+    state.averages["fadm"].update_parameters(trained.module)
     state.step += 1
 
 
 def tensors_of(state):
-    player = state.players["generator"]
-    slots = [tensor for memory in player.optimizer.state.values() for tensor in memory.values()]
-    return [*player.module.state_dict().values(), *slots, *state.averages["fadm"].state_dict().values()]
+    trained = state.modules["generator"]
+    slots = [tensor for memory in trained.optimizer.state.values() for tensor in memory.values()]
+    return [*trained.module.state_dict().values(), *slots, *state.averages["fadm"].state_dict().values()]
 
 
 def test_a_state_comes_back_bit_by_bit_and_goes_on_alike(tmp_path):
@@ -64,14 +64,14 @@ def test_moments_have_the_layout_of_their_parameters(tmp_path):
     save_state(make_state(0, steps=1), tmp_path / "latest.safetensors")
     state = make_state(1)
     load_state(state, tmp_path / "latest.safetensors")
-    player = state.players["generator"]
-    moment = player.optimizer.state[player.module.conv.weight]["exp_avg"]
-    assert moment.stride() == player.module.conv.weight.stride() != moment.contiguous().stride()
+    trained = state.modules["generator"]
+    moment = trained.optimizer.state[trained.module.conv.weight]["exp_avg"]
+    assert moment.stride() == trained.module.conv.weight.stride() != moment.contiguous().stride()
 
 
 def test_averages_are_exponential_and_buffers_are_copied():
     state = make_state(0)
-    network, average = state.players["generator"].module, state.averages["fadm"]
+    network, average = state.modules["generator"].module, state.averages["fadm"]
     assert not average.training and not any(p.requires_grad for p in average.parameters())
     values = []
     for number in (1.0, 2.0, 4.0):

@@ -4,7 +4,7 @@ from torch import nn
 
 from fadm.training.estimate import estimate_run
 from fadm.training.loop import Task
-from fadm.training.objective import Objective, Outcome
+from fadm.training.objective import Objective, ObjectiveOutput
 from fadm.training.options import RunOptions
 from tests.training.runs import MadeUpSamples, make_task, validate
 
@@ -17,7 +17,7 @@ class Product(nn.Module):
         self.learned, self.frozen = nn.Linear(56, 3, bias=False), nn.Linear(7, 7).requires_grad_(False)
 
     def forward(self, batch, discriminator):
-        return Outcome({"sum": self.learned(batch["attributes_source"]).sum()}, {})
+        return ObjectiveOutput({"sum": self.learned(batch["attributes_source"]).sum()}, {})
 
 
 def test_operations_and_parameters_have_their_closed_form():

@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from fadm.errors import TrainingError, WeightsError
-from fadm.training import loop
+from fadm.training.checkpoint import TrainedModule
 from fadm.training.loop import Validation
-from fadm.training.objective import Outcome
+from fadm.training.objective import ObjectiveOutput
 from fadm.training.run_folder import read_metrics
+from fadm.training.step import set_learning_rate
 from fadm.weights.store import read_metadata
 from tests.training import runs
 from tests.training.runs import OPTIMIZER, RUN, run_training
@@ -79,8 +80,8 @@ def test_accumulated_steps_are_the_same_steps(tmp_path):
 
 
 def test_asked_to_stop_a_checkpoint_is_written_first(tmp_path):
-    def ask(progress):
-        if progress.step == 3:
+    def ask(report):
+        if report.step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
@@ -102,7 +103,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
     def diverge(generator, batch, discriminator):
-        return Outcome({"picture": next(generator.parameters()).sum() * float("nan")}, {})
+        return ObjectiveOutput({"picture": next(generator.parameters()).sum() * float("nan")}, {})
 
     monkeypatch.setattr("fadm.training.objectives.renderer.RendererTraining.forward", diverge)
     with pytest.raises(TrainingError, match=r"lower optimizer\.learning_rate"):
@@ -121,11 +122,11 @@ def test_a_score_that_is_no_number_does_not_replace_the_best_weights(tmp_path, m
 
 def test_learning_rate_warms_up_and_falls_along_a_cosine():
     parameter = torch.nn.Parameter(torch.zeros(1))
-    player = loop.TrainedModule(torch.nn.Identity(), torch.optim.AdamW([parameter]))
+    trained = TrainedModule(torch.nn.Identity(), torch.optim.AdamW([parameter]))
     rates = []
     for step in (0, 1, 50, 100):
-        loop.set_learning_rate(player, replace(OPTIMIZER, learning_rate=1.0, warmup_steps=2), step, 100)
-        rates.append(player.optimizer.param_groups[0]["lr"])
+        set_learning_rate(trained, replace(OPTIMIZER, learning_rate=1.0, warmup_steps=2), step, 100)
+        rates.append(trained.optimizer.param_groups[0]["lr"])
     # shares 1, 0.99975, 0.5, 0 of the cosine between 1 and 0.05
     assert rates == pytest.approx([0.5, 0.95 * 0.5 * (1 + torch.pi / torch.pi * 0.9995065604) + 0.05, 0.525, 0.05])
 
@@ -143,8 +144,8 @@ def test_a_run_with_parts_switched_off_goes_on(tmp_path, monkeypatch):
     objective = replace(runs.OBJECTIVE, renderer=replace(runs.RENDERER, conditioner=conditioner))
     monkeypatch.setattr(runs, "OBJECTIVE", objective)
 
-    def ask(progress):
-        if progress.step == 2:
+    def ask(report):
+        if report.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
     run_training(tmp_path / "whole", steps=4, validate_every=4)

@@ -90,8 +90,8 @@ def take_steps(objective: Objective, batch: Batch, steps: int) -> list[float]:
     for _ in range(steps):
         if objective.discriminator:
             objective.discriminator.requires_grad_(False)
-        outcome = objective.generator(batch, objective.discriminator)
-        total = torch.stack(list(outcome.losses.values())).sum()
+        output = objective.generator(batch, objective.discriminator)
+        total = torch.stack(list(output.losses.values())).sum()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
@@ -99,6 +99,6 @@ def take_steps(objective: Objective, batch: Batch, steps: int) -> list[float]:
         if objective.discriminator and discriminator_optimizer:
             objective.discriminator.requires_grad_(True)
             discriminator_optimizer.zero_grad()
-            torch.stack(list(objective.discriminator(batch, outcome.pictures).values())).sum().backward()
+            torch.stack(list(objective.discriminator(batch, output.pictures).values())).sum().backward()
             discriminator_optimizer.step()
     return totals

@@ -1,1 +1,1 @@
-"""What training objectives are made of."""
+"""The losses that training objectives consist of."""

@@ -1,4 +1,4 @@
-"""A discriminator that judges overlapping patches, and the losses that set it and a generator against each other.
+"""A discriminator of overlapping patches, and the adversarial losses between it and a generator.
 
 FOMM's released training (least squares, arXiv 1611.04076); Face vid2vid's appendix (hinge, arXiv 1705.02894).
 """
@@ -27,9 +27,13 @@ AdversarialLoss = Literal["least_squares", "hinge"]
 class DiscriminatorConfig:
     """Sizes of the discriminator; the defaults are FOMM's released ones.
 
-    factors: by which pictures shrink, one network for each. width: channels of the first block (twice the
-    released block expansion), doubled per block up to max_channels. sees_keypoints: Gaussians around the driving
-    key points are channels beside the picture.
+    Attributes:
+        factors: Factors by which pictures shrink; each size has a network of its own.
+        width: Channels of the first block (twice the released block expansion), doubled per block.
+        max_channels: The largest number of channels.
+        num_blocks: Blocks of each network.
+        has_spectral_norm: Whether convolutions are normalised by their spectral norm (arXiv 1802.05957).
+        sees_keypoints: Whether Gaussians around the driving key points are further channels of the input.
     """
 
     factors: tuple[int, ...] = (1,)
@@ -42,7 +46,12 @@ class DiscriminatorConfig:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one network says of pictures: scores (B, 1, h, w), a patch each, and the features of its blocks."""
+    """Output of one patch network.
+
+    Attributes:
+        scores: A score for each patch (B, 1, h, w); higher is more real.
+        features: Output of each block (B, C, h, w), for feature matching.
+    """
 
     scores: Tensor
     features: list[Tensor]
@@ -59,7 +68,14 @@ class PatchBlock(nn.Module):
         self.halves = halves
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C', H - 3, W - 3), or half of that."""
+        """Compute the block.
+
+        Args:
+            x: Features (B, C, H, W).
+
+        Returns:
+            Features (B, C', H - 3, W - 3), or half as high and wide.
+        """
         x = F.leaky_relu(self.norm(self.conv(x)), LEAK)
         return F.avg_pool2d(x, 2) if self.halves else x
 
@@ -85,7 +101,17 @@ class PatchNetwork(nn.Module):
         self.score = spectral_norm(score) if config.has_spectral_norm else score
 
     def forward(self, picture: Tensor) -> Judgement:
-        """(B, C, H, W) -> scores and features. Raises OptionError for pictures that are too small."""
+        """Score the patches of pictures.
+
+        Args:
+            picture: Pictures (B, C, H, W), key-point channels included.
+
+        Returns:
+            Scores and features.
+
+        Raises:
+            OptionError: The pictures are too small for the number of blocks.
+        """
         self._check_size(picture)
         features = []
         x = picture
@@ -107,7 +133,7 @@ class PatchNetwork(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """One network for each factor; its forward is what the discriminator minimises."""
+    """One patch network for each size; `forward` gives the losses that the discriminator minimises."""
 
     def __init__(self, config: DiscriminatorConfig, num_keypoints: int, loss: AdversarialLoss) -> None:
         super().__init__()
@@ -118,7 +144,18 @@ class Discriminator(nn.Module):
         self.networks = nn.ModuleList(PatchNetwork(in_channels, config) for _ in config.factors)
 
     def judge(self, picture: Tensor, keypoint_maps: Tensor | None = None) -> list[Judgement]:
-        """Pictures (B, 3, H, W) and, for a discriminator that sees key points, their Gaussians (B, K, H, W)."""
+        """Score pictures at each size.
+
+        Args:
+            picture: Pictures (B, 3, H, W) in 0..1.
+            keypoint_maps: Gaussians around the key points (B, K, H, W), for a discriminator that sees them.
+
+        Returns:
+            The output of each network.
+
+        Raises:
+            OptionError: The pictures are too small.
+        """
         judgements = []
         for network, level in zip(self.networks, self.pyramid(picture), strict=True):
             x = level
@@ -130,34 +167,75 @@ class Discriminator(nn.Module):
         return judgements
 
     def forward(self, batch: Batch, pictures: Batch) -> dict[str, Tensor]:
-        """Losses of judging batch["driving"] real and pictures["prediction"] made, both (B, 3, H, W) in 0..1.
+        """Compute the discriminator's losses on real and generated pictures.
 
-        A discriminator that sees key points also takes pictures["keypoints"] (B, K, H, W).
+        Args:
+            batch: `driving` (B, 3, H, W) in 0..1, the real pictures.
+            pictures: `prediction` (B, 3, H, W) in 0..1, the generated ones; for a discriminator that sees key points
+                also `keypoints` (B, K, H, W).
+
+        Returns:
+            `discriminator_real` and `discriminator_fake`, scalars.
+
+        Raises:
+            OptionError: The pictures are too small.
         """
         maps = pictures["keypoints"].detach() if self.sees_keypoints else None
         real = self.judge(batch["driving"], maps)
-        made = self.judge(pictures["prediction"].detach(), maps)
+        fake = self.judge(pictures["prediction"].detach(), maps)
         real_loss = torch.stack([score_as_real(self.loss, j.scores) for j in real]).sum()
-        made_loss = torch.stack([score_as_made(self.loss, j.scores) for j in made]).sum()
-        return {"discriminator_real": real_loss, "discriminator_fake": made_loss}
+        fake_loss = torch.stack([score_as_fake(self.loss, j.scores) for j in fake]).sum()
+        return {"discriminator_real": real_loss, "discriminator_fake": fake_loss}
 
 
 def score_as_real(loss: AdversarialLoss, scores: Tensor) -> Tensor:
-    """What the discriminator loses on real pictures: (1 - s)^2, or max(0, 1 - s) for the hinge; mean, a scalar."""
+    """Compute the discriminator's loss on real pictures: (1 - s)^2, or max(0, 1 - s) for the hinge.
+
+    Args:
+        loss: The kind of loss.
+        scores: Scores of any shape.
+
+    Returns:
+        The mean over the scores, a scalar.
+    """
     return (1 - scores).square().mean() if loss == "least_squares" else F.relu(1 - scores).mean()
 
 
-def score_as_made(loss: AdversarialLoss, scores: Tensor) -> Tensor:
-    """What the discriminator loses on made pictures: s^2, or max(0, 1 + s) for the hinge; mean, a scalar."""
+def score_as_fake(loss: AdversarialLoss, scores: Tensor) -> Tensor:
+    """Compute the discriminator's loss on generated pictures: s^2, or max(0, 1 + s) for the hinge.
+
+    Args:
+        loss: The kind of loss.
+        scores: Scores of any shape.
+
+    Returns:
+        The mean over the scores, a scalar.
+    """
     return scores.square().mean() if loss == "least_squares" else F.relu(1 + scores).mean()
 
 
 def score_as_convincing(loss: AdversarialLoss, scores: Tensor) -> Tensor:
-    """What the generator loses on its pictures: (1 - s)^2, or -s for the hinge; mean, a scalar."""
+    """Compute the generator's loss on its pictures: (1 - s)^2, or -s for the hinge.
+
+    Args:
+        loss: The kind of loss.
+        scores: Scores of any shape.
+
+    Returns:
+        The mean over the scores, a scalar.
+    """
     return (1 - scores).square().mean() if loss == "least_squares" else -scores.mean()
 
 
-def match_features(made: Sequence[Judgement], real: Sequence[Judgement]) -> Tensor:
-    """Mean absolute difference of the discriminator's features, summed over blocks and networks (arXiv 1711.11585)."""
-    pairs = [pair for m, r in zip(made, real, strict=True) for pair in zip(m.features, r.features, strict=True)]
-    return torch.stack([(made_block - real_block).abs().float().mean() for made_block, real_block in pairs]).sum()
+def match_features(fake: Sequence[Judgement], real: Sequence[Judgement]) -> Tensor:
+    """Compute the feature matching loss: mean absolute differences of the discriminator's features (arXiv 1711.11585).
+
+    Args:
+        fake: The networks' outputs for generated pictures.
+        real: Their outputs for real pictures.
+
+    Returns:
+        The sum over blocks and networks, a scalar.
+    """
+    pairs = [pair for f, r in zip(fake, real, strict=True) for pair in zip(f.features, r.features, strict=True)]
+    return torch.stack([(fake_block - real_block).abs().float().mean() for fake_block, real_block in pairs]).sum()

@@ -1,4 +1,4 @@
-"""Key points must move as the picture does: random thin-plate deformations (FOMM section 3.3)."""
+"""Equivariance losses: key points must move as the picture does, under random thin-plate deformations (FOMM 3.3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 from fadm.coarse.keypoints import Keypoints, coordinate_grid, multiply
 from fadm.device import seeded_generator
 
-STREAM = 1  # beside a sample's seed, so that what else is drawn from that seed is independent of its deformation
+STREAM = 1  # beside a sample's seed, so that its deformation is independent of what else is drawn from that seed
 EPS = 1e-6
 
 
@@ -18,8 +18,10 @@ EPS = 1e-6
 class DeformationConfig:
     """How strong a random deformation is; the defaults are the released training's.
 
-    sigma_affine: standard deviation of the six numbers of the affine part, around the identity. sigma_tps: of the
-    weights of the radial functions, which stand on a points_tps x points_tps grid over the picture.
+    Attributes:
+        sigma_affine: Standard deviation of the six numbers of the affine part, around the identity.
+        sigma_tps: Standard deviation of the weights of the radial functions.
+        points_tps: The radial functions stand on a grid of points_tps x points_tps over the picture.
     """
 
     sigma_affine: float = 0.05
@@ -31,8 +33,12 @@ class DeformationConfig:
 class Deformation:
     """T(z) = A z + t + sum_n w_n U(|z - c_n|) with U(r) = r^2 log r, one for each sample of a batch.
 
-    affine (B, 2, 3): A beside t; centres (N, 2); weights (B, N, 2). Coordinates are in -1..1, x first. The
-    deformed picture shows at z what the picture shows at T(z).
+    Coordinates are in -1..1, x first. The deformed picture shows at z what the picture shows at T(z).
+
+    Attributes:
+        affine: A beside t (B, 2, 3).
+        centres: The points c_n (N, 2).
+        weights: The weights w_n (B, N, 2).
     """
 
     affine: Tensor
@@ -40,21 +46,42 @@ class Deformation:
     weights: Tensor
 
     def move(self, points: Tensor) -> Tensor:
-        """T of points (B or 1, P, 2) -> (B, P, 2); differentiable in the points."""
+        """Compute T, differentiably.
+
+        Args:
+            points: Points z (B or 1, P, 2).
+
+        Returns:
+            T(z) (B, P, 2).
+        """
         squares = (points.unsqueeze(-2) - self.centres).square().sum(-1)  # (B, P, N)
         radial = 0.5 * squares * torch.log(squares + EPS)
         linear, shift = self.affine[..., :2], self.affine[..., 2].unsqueeze(1)
         return multiply(points, linear.transpose(1, 2)) + shift + multiply(radial, self.weights)
 
     def jacobians(self, points: Tensor) -> Tensor:
-        """Derivatives of `move` at points (B or 1, P, 2) -> (B, P, 2, 2), row i that of T's coordinate i."""
+        """Compute the derivatives of T.
+
+        Args:
+            points: Points z (B or 1, P, 2).
+
+        Returns:
+            T'(z) (B, P, 2, 2), row i that of T's coordinate i.
+        """
         offsets = points.unsqueeze(-2) - self.centres  # (B, P, N, 2)
         squares = offsets.square().sum(-1, keepdim=True)
         slopes = offsets * (torch.log(squares + EPS) + squares / (squares + EPS))
         return self.affine[:, None, :, :2] + multiply(self.weights.transpose(1, 2).unsqueeze(1), slopes)
 
     def apply(self, picture: Tensor) -> Tensor:
-        """Deform pictures (B, C, H, W) -> the same shape; what lies outside is the picture's reflection."""
+        """Deform pictures; beyond its edges a picture is reflected.
+
+        Args:
+            picture: Pictures (B, C, H, W).
+
+        Returns:
+            The deformed pictures (B, C, H, W).
+        """
         grid = coordinate_grid((picture.shape[2], picture.shape[3]), device=picture.device, dtype=torch.float32)
         places = self.move(grid.view(1, -1, 2)).view(-1, *grid.shape)
         return F.grid_sample(
@@ -63,7 +90,19 @@ class Deformation:
 
 
 def draw_deformation(seeds: Sequence[int], config: DeformationConfig, device: torch.device) -> Deformation:
-    """One deformation for each seed, whatever the others are."""
+    """Draw a random deformation for each sample, each from its own seed.
+
+    Args:
+        seeds: The samples' seeds, from 0.
+        config: How strong the deformations are.
+        device: Where they are applied.
+
+    Returns:
+        The deformations.
+
+    Raises:
+        OptionError: A seed is negative.
+    """
     centres = coordinate_grid((config.points_tps,) * 2, device=device, dtype=torch.float32).reshape(-1, 2)
     affine, weights = [], []
     for seed in seeds:
@@ -74,12 +113,30 @@ def draw_deformation(seeds: Sequence[int], config: DeformationConfig, device: to
 
 
 def measure_position_error(positions: Tensor, deformed: Tensor, deformation: Deformation) -> Tensor:
-    """Mean |p - T(p')| over a picture's key points p (B, K, 2) and its deformation's p', a scalar."""
+    """Measure |p - T(p')|.
+
+    Args:
+        positions: Key points p of the pictures (B, K, 2).
+        deformed: Key points p' of the deformed pictures (B, K, 2).
+        deformation: T.
+
+    Returns:
+        The mean, a scalar.
+    """
     return (positions - deformation.move(deformed)).abs().mean()
 
 
 def measure_jacobian_error(keypoints: Keypoints, deformed: Keypoints, deformation: Deformation) -> Tensor:
-    """Mean |1 - J^-1 T'(p') J'| over the key points of a picture and of its deformation, a scalar."""
+    """Measure |1 - J^-1 T'(p') J'|.
+
+    Args:
+        keypoints: Key points of the pictures, with Jacobians J.
+        deformed: Key points p' of the deformed pictures, with Jacobians J'.
+        deformation: T.
+
+    Returns:
+        The mean, a scalar.
+    """
     assert keypoints.jacobians is not None and deformed.jacobians is not None
     moved = multiply(deformation.jacobians(deformed.positions), deformed.jacobians)
     ratio = torch.linalg.solve(keypoints.jacobians, moved)

@@ -1,4 +1,4 @@
-"""How well a generator's pictures show the driving frames: what FOMM and Face vid2vid minimise alike."""
+"""Reconstruction losses: how well generated pictures show the driving frames; shared by FOMM and Face vid2vid."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,18 +7,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fadm.errors import ConfigError
 from fadm.training.losses.discriminator import Discriminator, match_features, score_as_convincing
 from fadm.training.losses.pyramid import PerceptualLoss, Pyramid, load_picture_features
+from fadm.training.options import check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReconstructionConfig:
-    """How predictions are compared with driving frames; the defaults are the papers'. Weight 0 leaves a loss out.
+    """How generated pictures are compared with driving frames; the defaults are the papers'.
 
-    factors: by which pictures shrink. strides: of the pretrained features that are compared at each size.
-    pixel_weight: of the pictures' own absolute differences at each size, in no paper. feature_matching_weight:
-    of the discriminator's features, where there is a discriminator.
+    Attributes:
+        factors: Factors by which pictures shrink before they are compared.
+        strides: Strides of the pretrained features that are compared at each size.
+        perceptual_weight: Weight of the perceptual loss; 0 leaves it out, as it does for the other weights.
+        pixel_weight: Weight of the mean absolute difference of the pictures at each size, in no paper.
+        feature_matching_weight: Weight of feature matching, where there is a discriminator.
     """
 
     factors: tuple[int, ...] = (1, 2, 4, 8)
@@ -29,15 +32,22 @@ class ReconstructionConfig:
 
 
 class ReconstructionLoss(nn.Module):
-    """Perceptual, pixel, adversarial and feature matching losses; the discriminator is an argument, not a part.
-
-    features: what PerceptualLoss takes, in place of the pretrained ones. Raises PackageError where those are
-    asked for and missing.
-    """
+    """Perceptual, pixel, adversarial and feature matching losses; the discriminator is an argument, not a part."""
 
     def __init__(
         self, config: ReconstructionConfig, adversarial_weight: float, features: nn.Module | None = None
     ) -> None:
+        """Load the pretrained features, if they are needed.
+
+        Args:
+            config: Sizes and weights of the losses.
+            adversarial_weight: Weight of the adversarial loss.
+            features: Features to use in place of the pretrained ones (see PerceptualLoss).
+
+        Raises:
+            ConfigError: A stride of the pretrained features does not exist.
+            PackageError: The pretrained features are needed and not installed.
+        """
         super().__init__()
         self.config = config
         self.adversarial_weight = adversarial_weight
@@ -49,7 +59,17 @@ class ReconstructionLoss(nn.Module):
     def forward(
         self, prediction: Tensor, driving: Tensor, discriminator: Discriminator | None, keypoint_maps: Tensor | None
     ) -> dict[str, Tensor]:
-        """Two (B, 3, H, W) in 0..1, the discriminator and what it sees beside them -> weighted scalars by name."""
+        """Compute the losses of generated pictures.
+
+        Args:
+            prediction: Generated pictures (B, 3, H, W) in 0..1.
+            driving: The driving frames, of the same shape.
+            discriminator: For the adversarial losses; None leaves them out.
+            keypoint_maps: Gaussians around the key points (B, K, H, W), for a discriminator that sees them.
+
+        Returns:
+            Weighted losses by name, scalars.
+        """
         losses = {}
         pictures, targets = self.pyramid(prediction), self.pyramid(driving)
         if self.perceptual is not None:
@@ -58,26 +78,31 @@ class ReconstructionLoss(nn.Module):
             errors = [(p - t).abs().mean() for p, t in zip(pictures, targets, strict=True)]
             losses["pixel"] = self.config.pixel_weight * torch.stack(errors).sum()
         if discriminator is not None:
-            losses |= self._persuade(prediction, driving, discriminator, keypoint_maps)
+            losses |= self._adversarial_losses(prediction, driving, discriminator, keypoint_maps)
         return losses
 
-    def _persuade(
+    def _adversarial_losses(
         self, prediction: Tensor, driving: Tensor, discriminator: Discriminator, keypoint_maps: Tensor | None
     ) -> dict[str, Tensor]:
-        made = discriminator.judge(prediction, keypoint_maps)
-        scores = [score_as_convincing(discriminator.loss, judgement.scores) for judgement in made]
+        fake = discriminator.judge(prediction, keypoint_maps)
+        scores = [score_as_convincing(discriminator.loss, judgement.scores) for judgement in fake]
         losses = {"adversarial": self.adversarial_weight * torch.stack(scores).sum()}
         if self.config.feature_matching_weight:
             with torch.no_grad():
                 real = discriminator.judge(driving, keypoint_maps)
-            losses["feature_matching"] = self.config.feature_matching_weight * match_features(made, real)
+            losses["feature_matching"] = self.config.feature_matching_weight * match_features(fake, real)
         return losses
 
 
-def check_weights(*configs: Any) -> None:
-    """Raise ConfigError for a negative weight among the fields of an objective's configurations."""
-    for config in configs:
-        for field in dataclasses.fields(config):
-            weight = getattr(config, field.name)
-            if field.name.endswith("_weight") and weight < 0:
-                raise ConfigError(f"{field.name} is {weight}: a loss is weighted by 0, which leaves it out, or more")
+def check_weights(table: str, config: Any) -> None:
+    """Check that no weight of a loss is negative.
+
+    Args:
+        table: Name of the configuration in a recipe, for the error.
+        config: A configuration; its fields that end in `_weight` are checked.
+
+    Raises:
+        ConfigError: A weight is negative.
+    """
+    names = [field.name for field in dataclasses.fields(config) if field.name.endswith("_weight")]
+    check_ranges(table, config, **dict.fromkeys(names, (0, None)))

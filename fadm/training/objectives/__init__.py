@@ -1,1 +1,1 @@
-"""What each kind of training minimises."""
+"""One file for each kind of training: what its generator and its discriminator minimise."""

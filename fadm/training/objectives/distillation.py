@@ -1,39 +1,42 @@
-"""Progressive distillation: a renderer learns to reach in one step what its teacher reaches in several.
+"""Objective of progressive distillation: a student reaches in one step what its teacher reaches in several.
 
 Salimans & Ho 2022 (arXiv 2202.00512), section 3 and algorithm 2, for teachers with any larger number of steps. One
-departure: where the walk begins x_t is noise alone, as in inference, and not the noised frame.
+departure: at the first timestep x_t is noise alone, as in inference, and not the noised frame.
 """
 
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from fadm.device import seeded_generator
-from fadm.diffusion.sampling import spaced_timesteps
-from fadm.diffusion.schedule import alpha_sigma, alphas_cumprod_at, q_sample, x0_from_output
+from fadm.diffusion.schedule import alpha_sigma, q_sample, x0_from_output
 from fadm.errors import ConfigError
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.networks.efficientnet import EfficientNetLite0, load_efficientnet_lite0
 from fadm.rendering.conditions import inference_conditions
 from fadm.rendering.renderer import DiffusionRenderer, RendererFeatures
-from fadm.training.objective import Batch, Objective, Outcome
-from fadm.training.options import check_range
-
-Weighting = Literal["uniform", "snr", "truncated_snr", "snr_plus_one"]
+from fadm.training.objective import Batch, Objective, ObjectiveOutput
+from fadm.training.objectives.distillation_targets import Weighting, plan_targets, weigh_steps
+from fadm.training.options import check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationLosses:
-    """What a student minimises; the defaults are the paper's loss alone.
+    """What a student minimises; the defaults are the paper's loss alone. A loss of weight 0 is left out.
 
-    denoising_weight: of the squared error of x0, times the paper's `weighting` of the step (section 4): a function
-    of the signal-to-noise ratio alpha^2 / sigma^2. Beside it, each with its weight: L1 of the implied picture,
-    `attention_weight` times more where people look, and its EfficientNet-Lite0 distance. Both are measured against
-    the teacher's picture, and to the share `real_weight` against the driving frame.
+    Attributes:
+        denoising_weight: Weight of the squared error of x0.
+        weighting: How that error is weighted at each timestep, a function of the signal-to-noise ratio alpha^2 /
+            sigma^2 (section 4).
+        picture_weight: Weight of the L1 error of the student's picture.
+        attention_weight: How many times more that error counts on eyes and mouth.
+        perceptual_weight: Weight of the EfficientNet-Lite0 distance of the student's picture.
+        perceptual_strides: Strides of the features that are compared.
+        real_weight: Share of the two errors that is measured against the driving frame, from 0 to 1; the rest is
+            measured against the teacher's picture.
     """
 
     denoising_weight: float = 1.0
@@ -47,9 +50,13 @@ class DistillationLosses:
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationConfig:
-    """One stage; raises ConfigError for a teacher with fewer steps than its student.
+    """One stage of a distillation.
 
-    clip: range to which each of the teacher's estimates is limited, as in `RenderOptions`.
+    Attributes:
+        teacher_steps: Sampling steps of the teacher.
+        student_steps: Sampling steps of the student, at most as many.
+        clip: Range to which each estimate of the teacher is limited, as in `RenderOptions`.
+        losses: What the student minimises.
     """
 
     teacher_steps: int = 100
@@ -58,21 +65,25 @@ class DistillationConfig:
     losses: DistillationLosses = DistillationLosses()
 
     def __post_init__(self) -> None:
-        """Check the steps and the shares."""
+        """Raise ConfigError for steps or weights that are not possible."""
         if not 1 <= self.student_steps <= self.teacher_steps:
             raise ConfigError(
                 f"student_steps {self.student_steps} must be at least 1 and at most teacher_steps {self.teacher_steps}"
             )
         names = ("denoising", "picture", "attention", "perceptual")
         weights = dict.fromkeys((f"{name}_weight" for name in names), (0, None))
-        check_range("losses", self.losses, real_weight=(0, 1), **weights)
+        check_ranges("objective.losses", self.losses, real_weight=(0, 1), **weights)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationStages:
-    """Stages one after the other, each student the next teacher; raises ConfigError for steps that do not fall.
+    """Stages one after the other, in which each student is the next teacher.
 
-    steps: of each stage's student. teacher_steps: of the first teacher.
+    Attributes:
+        teacher_steps: Sampling steps of the first teacher.
+        steps: Sampling steps of each student; they fall from stage to stage.
+        clip: Range to which each estimate of a teacher is limited, as in `RenderOptions`.
+        losses: What each student minimises.
     """
 
     teacher_steps: int = 100
@@ -81,14 +92,14 @@ class DistillationStages:
     losses: DistillationLosses = DistillationLosses()
 
     def __post_init__(self) -> None:
-        """Check the steps."""
-        walk = (self.teacher_steps, *self.steps)
-        if not self.steps or any(student >= teacher for teacher, student in pairwise(walk)):
+        """Raise ConfigError for steps that do not fall."""
+        steps = (self.teacher_steps, *self.steps)
+        if not self.steps or any(student >= teacher for teacher, student in pairwise(steps)):
             raise ConfigError(f"steps {self.steps} must fall from stage to stage, from below {self.teacher_steps}")
         self.configs()
 
     def configs(self) -> list[DistillationConfig]:
-        """The stages in their order."""
+        """Return the stages in their order."""
         return [
             DistillationConfig(teacher_steps=teacher, student_steps=student, clip=self.clip, losses=self.losses)
             for teacher, student in pairwise((self.teacher_steps, *self.steps))
@@ -96,7 +107,7 @@ class DistillationStages:
 
 
 class DistillationTraining(nn.Module):
-    """Student and frozen teacher as one forward pass; features: frozen, for the perceptual distance."""
+    """Student and frozen teacher as one forward pass."""
 
     steps: Tensor
     shares: Tensor
@@ -104,26 +115,50 @@ class DistillationTraining(nn.Module):
     def __init__(
         self, config: DistillationConfig, teacher: DiffusionRenderer, features: EfficientNetLite0 | None
     ) -> None:
+        """Copy the teacher twice: one copy stays as it is, the other is the student.
+
+        Args:
+            config: Steps and losses.
+            teacher: A trained renderer, not changed.
+            features: Frozen network of the perceptual distance; None leaves that loss out.
+        """
         super().__init__()
         self.config = config
         self.student = deepcopy(teacher).requires_grad_(True)
         self.teacher = deepcopy(teacher).requires_grad_(False)
         self.features = features
-        steps, shares = plan_walks(teacher.schedule, config.teacher_steps, config.student_steps)
+        steps, shares = plan_targets(teacher.schedule, config.teacher_steps, config.student_steps)
         self.register_buffer("steps", steps, persistent=False)
         self.register_buffer("shares", shares, persistent=False)
         self.train()
 
     def train(self, mode: bool = True) -> "DistillationTraining":
-        """The teacher and the features stay as they are, whatever the student does."""
+        """Set the student's mode; the teacher and the features stay in evaluation mode.
+
+        Args:
+            mode: True for training.
+
+        Returns:
+            The module itself.
+        """
         super().train(mode)
         for frozen in (self.teacher, self.features):
             if frozen is not None:
                 frozen.eval()
         return self
 
-    def forward(self, batch: Batch, discriminator: nn.Module | None) -> Outcome:
-        """batch: source, driving, coarse (B, 3, H, W) and attention (B, 1, H, W) in 0..1, attributes, seed (B,)."""
+    def forward(self, batch: Batch, discriminator: nn.Module | None) -> ObjectiveOutput:
+        """Compute the student's losses on a batch.
+
+        Args:
+            batch: `source`, `driving` and `coarse` (B, 3, H, W) and `attention` (B, 1, H, W) in 0..1,
+                `attributes_source` and `attributes_driving` (B, 56), `seed` (B,) int64; for a renderer with person
+                masks `person` (B, 2, H, W) in 0..1.
+            discriminator: Not used.
+
+        Returns:
+            The losses, and the pictures `coarse`, `teacher`, `prediction` (the student's) and `driving`.
+        """
         student, coarse, driving = self.student, batch["coarse"], batch["driving"]
         conditions = inference_conditions(
             coarse, batch["attributes_source"], batch["attributes_driving"], batch["source"], batch.get("person")
@@ -133,7 +168,7 @@ class DistillationTraining(nn.Module):
         x_t = q_sample(student.to_x0(driving, coarse), t, eps, student.schedule)
         x_t = torch.where((t == student.config.timesteps - 1).view(-1, 1, 1, 1), eps, x_t)
         with torch.no_grad():
-            target = self.walk(x_t, interval, self.teacher.encode(conditions), coarse)
+            target = self.sample_target(x_t, interval, self.teacher.encode(conditions), coarse)
         x0 = _estimate(student, x_t, t, student.encode(conditions))
         pictures = {
             "coarse": coarse,
@@ -144,13 +179,22 @@ class DistillationTraining(nn.Module):
         weight = weigh_steps(student.schedule, t, self.config.losses.weighting)
         denoising = (weight * (x0 - target).square()).mean()
         losses = {"denoising": self.config.losses.denoising_weight * denoising}
-        return Outcome(losses | self._picture_losses(pictures, batch["attention"]), pictures)
+        return ObjectiveOutput(losses | self._picture_losses(pictures, batch["attention"]), pictures)
 
-    def walk(self, x_t: Tensor, interval: Tensor, features: RendererFeatures, coarse: Tensor) -> Tensor:
-        """The x0 (B, 3, H, W) with which one DDIM step leads to where the teacher's steps lead from x_t.
+    def sample_target(self, x_t: Tensor, interval: Tensor, features: RendererFeatures, coarse: Tensor) -> Tensor:
+        """Find the x0 with which one DDIM step leads to where the teacher's steps lead (algorithm 2).
 
-        interval (B,): the student's step. The inverted step (algorithm 2) is the mean of the teacher's estimates in
-        the shares of `plan_walks`, which unlike the formula in the paper loses no digits.
+        It is the mean of the teacher's estimates in the shares of `plan_targets`, which unlike the formula in the
+        paper loses no digits.
+
+        Args:
+            x_t: The noisy pictures (B, 3, H, W) that the student begins with.
+            interval: The student's steps (B,) int64, from 0.
+            features: The teacher's encoded conditions.
+            coarse: Coarse frames (B, 3, H, W) in 0..1.
+
+        Returns:
+            The targets (B, 3, H, W).
         """
         teacher, target = self.teacher, torch.zeros_like(x_t)
         steps, shares = self.steps[interval].T, self.shares[interval].T  # (K, B)
@@ -166,7 +210,7 @@ class DistillationTraining(nn.Module):
         return target
 
     def _picture_losses(self, pictures: dict[str, Tensor], attention: Tensor) -> dict[str, Tensor]:
-        """The weighted losses on the student's picture, against the teacher's and the driving frame."""
+        """Compute the weighted losses on the student's picture, against the teacher's and the driving frame."""
         options, losses = self.config.losses, {}
         shares = {"teacher": 1 - options.real_weight, "driving": options.real_weight}
         shares = {name: share for name, share in shares.items() if share}
@@ -175,16 +219,16 @@ class DistillationTraining(nn.Module):
             errors = [share * (pictures["prediction"] - pictures[name]).abs() for name, share in shares.items()]
             losses["picture"] = (emphasis * torch.stack(errors).sum(0)).mean()
         if self.features is not None:
-            made = self.features.features(pictures["prediction"], options.perceptual_strides)
+            predicted = self.features.features(pictures["prediction"], options.perceptual_strides)
             losses["perceptual"] = torch.zeros((), device=attention.device)
             for name, share in shares.items():
-                wanted = self.features.features(pictures[name], options.perceptual_strides)
-                distance = perceptual_distance(made, wanted).mean()
+                expected = self.features.features(pictures[name], options.perceptual_strides)
+                distance = perceptual_distance(predicted, expected).mean()
                 losses["perceptual"] = losses["perceptual"] + options.perceptual_weight * share * distance
         return losses
 
     def _draw(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Each sample's step of the student (B,) and eps (B, 3, H, W)."""
+        """Draw each sample's step of the student (B,) and eps (B, 3, H, W)."""
         shape, device = batch["driving"].shape[1:], batch["driving"].device
         interval, eps = [], []
         for seed in batch["seed"].tolist():
@@ -195,59 +239,25 @@ class DistillationTraining(nn.Module):
 
 
 def build_distillation_objective(config: DistillationConfig, teacher: DiffusionRenderer) -> Objective:
-    """Build a stage: the student begins as a copy of the teacher, which itself is left alone.
+    """Build one stage; the student begins as a copy of the teacher.
 
-    Raises OptionError for more steps than the teacher has timesteps, PackageError where pretrained features are
-    missing.
+    Args:
+        config: Steps and losses.
+        teacher: A trained renderer, not changed.
+
+    Returns:
+        The objective; its network, the student, is called `fadm`.
+
+    Raises:
+        OptionError: There are more sampling steps than the teacher has timesteps.
+        PackageError: The pretrained features are needed and not installed.
     """
     features = load_efficientnet_lite0() if config.losses.perceptual_weight else None
     training = DistillationTraining(config, teacher, features)
     return Objective(training, None, {"fadm": training.student})
 
 
-def plan_walks(schedule: Tensor, teacher_steps: int, student_steps: int) -> tuple[Tensor, Tensor]:
-    """For each step of the student the teacher's timesteps (N, K) int64 and the shares of its estimates (N, K).
-
-    Both walk on `spaced_timesteps`; a walk with fewer steps than others begins with its first one repeated, which
-    leads nowhere. With r = alpha / sigma a DDIM step (eta 0) from t to u adds (r_u - r_t) x0 to x / sigma, so one
-    step for them all has the x0 that is the estimates' mean, weighted by how much each lets r grow. The last step
-    leads to r infinite: there the last estimate, the picture itself, is the mean.
-    """
-    total = len(schedule)
-    grid = spaced_timesteps(teacher_steps, total)
-    walks = [
-        [first, *(t for t in grid if last < t < first), last]
-        for first, last in pairwise((*spaced_timesteps(student_steps, total), -1))
-    ]
-    longest = max(len(walk) for walk in walks)
-    walks = [walk[:1] * (longest - len(walk)) + walk for walk in walks]
-    shares = torch.zeros(len(walks), longest - 1, dtype=torch.float64)
-    for number, walk in enumerate(walks):
-        if walk[-1] < 0:
-            shares[number, -1] = 1
-        else:
-            signal = torch.tensor([alphas_cumprod_at(schedule, t) for t in walk], dtype=torch.float64)
-            growth = (signal / (1 - signal)).sqrt().diff()
-            shares[number] = growth / growth.sum()
-    return torch.tensor([walk[:-1] for walk in walks]), shares.float()
-
-
-def weigh_steps(schedule: Tensor, t: Tensor, weighting: Weighting) -> Tensor:
-    """The weight of the squared error of x0 at t (B,) -> (B, 1, 1, 1) (Salimans & Ho 2022, section 4)."""
-    alpha, sigma = alpha_sigma(schedule, t)
-    ratio = (alpha / sigma).square()
-    if weighting == "uniform":
-        return torch.ones_like(ratio)
-    if weighting == "snr":
-        return ratio
-    if weighting == "truncated_snr":
-        return ratio.clamp(min=1)
-    if weighting == "snr_plus_one":
-        return ratio + 1
-    raise ConfigError(f"losses.weighting {weighting!r} is unknown; choose uniform, snr, truncated_snr or snr_plus_one")
-
-
 def _estimate(renderer: DiffusionRenderer, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
-    """The x0 (B, 3, H, W) that a renderer's answer implies, in float32."""
+    """Compute the x0 (B, 3, H, W) that a renderer's output implies, in float32."""
     output = renderer.denoise(x_t, t, features).float()
     return x0_from_output(output, x_t, t, renderer.schedule, renderer.config.prediction)

@@ -1,4 +1,4 @@
-"""What Face vid2vid minimises (Face vid2vid section 3 and appendix)."""
+"""Objective of Face vid2vid (arXiv 2011.15126, section 3 and appendix)."""
 
 from dataclasses import dataclass
 
@@ -11,27 +11,30 @@ from fadm.coarse.motion import KEYPOINT_VARIANCE
 from fadm.errors import ConfigError
 from fadm.training.losses.discriminator import AdversarialLoss, Discriminator, DiscriminatorConfig
 from fadm.training.losses.equivariance import DeformationConfig, draw_deformation, measure_position_error
-from fadm.training.losses.priors import (
-    measure_crowding,
-    measure_depth_error,
-    measure_expression,
-    measure_pose_error,
-)
-from fadm.training.losses.reconstruction import (
-    ReconstructionConfig,
-    ReconstructionLoss,
-    check_weights,
-)
-from fadm.training.objective import Batch, Objective, Outcome
+from fadm.training.losses.priors import measure_crowding, measure_depth_error, measure_expression, measure_pose_error
+from fadm.training.losses.reconstruction import ReconstructionConfig, ReconstructionLoss, check_weights
+from fadm.training.objective import Batch, Objective, ObjectiveOutput
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaceVid2VidObjectiveConfig:
-    """The network and what it minimises; the defaults are the paper's.
+    """The network and its losses; the defaults are the paper's.
 
     A loss of weight 0 is left out; without an adversarial loss there is no discriminator and no feature matching.
-    keypoint_distance: squared distance that key points keep from each other, keypoint_depth: their mean z.
-    head_pose_weight needs the batch's "pose".
+
+    Attributes:
+        network: Sizes of the network.
+        reconstruction: Losses between the generated picture and the driving frame.
+        discriminator: Sizes of the discriminator.
+        deformation: Random deformations of the equivariance loss.
+        adversarial_loss: The kind of adversarial loss.
+        keypoint_distance: Squared distance that key points keep from each other.
+        keypoint_depth: Their mean z.
+        equivariance_weight: Weight of the key points' equivariance.
+        keypoint_prior_weight: Weight of the key points' distance and depth.
+        head_pose_weight: Weight of the head pose's error; needs `pose` in the batch.
+        expression_weight: Weight of the expression's size.
+        adversarial_weight: Weight of the adversarial loss.
     """
 
     network: FaceVid2VidConfig = FaceVid2VidConfig()
@@ -59,11 +62,20 @@ class FaceVid2VidTraining(nn.Module):
         self.model = model
         self.reconstruction = reconstruction
 
-    def forward(self, batch: Batch, discriminator: Discriminator | None) -> Outcome:
-        """batch: source and driving (B, 3, H, W) in 0..1, seed (B,) int64 and, for the head-pose loss, pose (B, 3).
+    def forward(self, batch: Batch, discriminator: Discriminator | None) -> ObjectiveOutput:
+        """Compute the generator's losses on a batch.
 
-        pose: the driving head's yaw, pitch and roll in degrees, as `rotation_angles` gives them. Raises OptionError
-        for sides that do not fit, ConfigError for a head-pose loss without poses.
+        Args:
+            batch: `source` and `driving` (B, 3, H, W) in 0..1, `seed` (B,) int64 and, for the head-pose loss, `pose`
+                (B, 3): yaw, pitch and roll of the driving head in degrees, as `rotation_angles` gives them.
+            discriminator: For the adversarial losses; None leaves them out.
+
+        Returns:
+            The losses, and the pictures `prediction` and, for a discriminator that sees key points, `keypoints`.
+
+        Raises:
+            OptionError: The sides of the pictures do not fit the networks.
+            ConfigError: There is a head-pose loss and no head poses.
         """
         source, driving = batch["source"], batch["driving"]
         state = self.model.prepare(source)
@@ -77,11 +89,11 @@ class FaceVid2VidTraining(nn.Module):
             flat = keypoints.positions[..., :2].detach()
             pictures["keypoints"] = draw_gaussians(flat, size, KEYPOINT_VARIANCE)
         losses = self.reconstruction(prediction, driving, discriminator, pictures.get("keypoints"))
-        losses |= self._compare_deformed(batch, state.canonical, keypoints)
-        return Outcome(losses | self._hold_priors(batch, pose, keypoints), pictures)
+        losses |= self._equivariance_loss(batch, state.canonical, keypoints)
+        return ObjectiveOutput(losses | self._prior_losses(batch, pose, keypoints), pictures)
 
-    def _compare_deformed(self, batch: Batch, canonical: Tensor, keypoints: Keypoints) -> dict[str, Tensor]:
-        """The picture's two coordinates of the key points; depth does not take part in the deformation."""
+    def _equivariance_loss(self, batch: Batch, canonical: Tensor, keypoints: Keypoints) -> dict[str, Tensor]:
+        """Compute the equivariance loss of the key points' x and y; depth does not take part in the deformation."""
         config, driving = self.config, batch["driving"]
         if not config.equivariance_weight:
             return {}
@@ -90,7 +102,7 @@ class FaceVid2VidTraining(nn.Module):
         error = measure_position_error(keypoints.positions[..., :2], deformed.positions[..., :2], deformation)
         return {"equivariance": config.equivariance_weight * error}
 
-    def _hold_priors(self, batch: Batch, pose: HeadPose, keypoints: Keypoints) -> dict[str, Tensor]:
+    def _prior_losses(self, batch: Batch, pose: HeadPose, keypoints: Keypoints) -> dict[str, Tensor]:
         config, losses = self.config, {}
         if config.keypoint_prior_weight:
             error = measure_crowding(keypoints.positions, config.keypoint_distance)
@@ -109,12 +121,21 @@ class FaceVid2VidTraining(nn.Module):
 
 
 def build_face_vid2vid_objective(config: FaceVid2VidObjectiveConfig, features: nn.Module | None = None) -> Objective:
-    """Everything that training needs; `features` replace the pretrained ones (see PerceptualLoss).
+    """Build the network, its losses and, for an adversarial loss, its discriminator.
 
-    Raises ConfigError for weights that are negative and volumes that are too flat, PackageError where the pretrained
-    features are missing.
+    Args:
+        config: Sizes and weights.
+        features: Features to use in place of the pretrained ones (see PerceptualLoss).
+
+    Returns:
+        The objective; its network is called `face_vid2vid`.
+
+    Raises:
+        ConfigError: A weight is negative, a volume is too flat, or a stride of the pretrained features does not exist.
+        PackageError: The pretrained features are needed and not installed.
     """
-    check_weights(config, config.reconstruction)
+    check_weights("objective", config)
+    check_weights("objective.reconstruction", config.reconstruction)
     _check_depths(config.network)
     has_discriminator = config.adversarial_weight > 0
     discriminator = (

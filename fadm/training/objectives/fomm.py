@@ -1,4 +1,4 @@
-"""What the first order motion model minimises (FOMM section 3.3 and its released training)."""
+"""Objective of the first order motion model (FOMM section 3.3 and its released training)."""
 
 from dataclasses import dataclass
 
@@ -14,19 +14,25 @@ from fadm.training.losses.equivariance import (
     measure_jacobian_error,
     measure_position_error,
 )
-from fadm.training.losses.reconstruction import (
-    ReconstructionConfig,
-    ReconstructionLoss,
-    check_weights,
-)
-from fadm.training.objective import Batch, Objective, Outcome
+from fadm.training.losses.reconstruction import ReconstructionConfig, ReconstructionLoss, check_weights
+from fadm.training.objective import Batch, Objective, ObjectiveOutput
 
 
 @dataclass(frozen=True, kw_only=True)
 class FOMMObjectiveConfig:
-    """The network and what it minimises; the defaults are the released vox-256 training's.
+    """The network and its losses; the defaults are the released vox-256 training's.
 
     A loss of weight 0 is left out; without an adversarial loss there is no discriminator and no feature matching.
+
+    Attributes:
+        network: Sizes of the motion model.
+        reconstruction: Losses between the generated picture and the driving frame.
+        discriminator: Sizes of the discriminator.
+        deformation: Random deformations of the equivariance losses.
+        adversarial_loss: The kind of adversarial loss.
+        equivariance_weight: Weight of the key points' equivariance.
+        jacobian_weight: Weight of their Jacobians' equivariance.
+        adversarial_weight: Weight of the adversarial loss.
     """
 
     network: FOMMConfig = FOMMConfig()
@@ -48,8 +54,19 @@ class FOMMTraining(nn.Module):
         self.fomm = fomm
         self.reconstruction = reconstruction
 
-    def forward(self, batch: Batch, discriminator: Discriminator | None) -> Outcome:
-        """batch: source and driving (B, 3, H, W) in 0..1, seed (B,) int64. Raises OptionError for their sides."""
+    def forward(self, batch: Batch, discriminator: Discriminator | None) -> ObjectiveOutput:
+        """Compute the generator's losses on a batch.
+
+        Args:
+            batch: `source` and `driving` (B, 3, H, W) in 0..1, `seed` (B,) int64.
+            discriminator: For the adversarial losses; None leaves them out.
+
+        Returns:
+            The losses, and the pictures `prediction` and, for a discriminator that sees key points, `keypoints`.
+
+        Raises:
+            OptionError: The sides of the pictures do not fit the networks.
+        """
         source, driving = batch["source"], batch["driving"]
         state = self.fomm.prepare(source)
         keypoints = self.fomm.detect(driving)
@@ -60,9 +77,9 @@ class FOMMTraining(nn.Module):
             size = (driving.shape[2], driving.shape[3])
             pictures["keypoints"] = draw_gaussians(keypoints.positions.detach(), size, KEYPOINT_VARIANCE)
         losses = self.reconstruction(prediction, driving, discriminator, pictures.get("keypoints"))
-        return Outcome(losses | self._compare_deformed(driving, batch["seed"], keypoints), pictures)
+        return ObjectiveOutput(losses | self._equivariance_losses(driving, batch["seed"], keypoints), pictures)
 
-    def _compare_deformed(self, driving: Tensor, seeds: Tensor, keypoints: Keypoints) -> dict[str, Tensor]:
+    def _equivariance_losses(self, driving: Tensor, seeds: Tensor, keypoints: Keypoints) -> dict[str, Tensor]:
         config = self.config
         if not (config.equivariance_weight or config.jacobian_weight):
             return {}
@@ -79,11 +96,21 @@ class FOMMTraining(nn.Module):
 
 
 def build_fomm_objective(config: FOMMObjectiveConfig, features: nn.Module | None = None) -> Objective:
-    """Everything that training needs; `features` replace the pretrained ones (see PerceptualLoss).
+    """Build the motion model, its losses and, for an adversarial loss, its discriminator.
 
-    Raises ConfigError for weights that are negative, PackageError where the pretrained features are missing.
+    Args:
+        config: Sizes and weights.
+        features: Features to use in place of the pretrained ones (see PerceptualLoss).
+
+    Returns:
+        The objective; its network is called `fomm`.
+
+    Raises:
+        ConfigError: A weight is negative, or a stride of the pretrained features does not exist.
+        PackageError: The pretrained features are needed and not installed.
     """
-    check_weights(config, config.reconstruction)
+    check_weights("objective", config)
+    check_weights("objective.reconstruction", config.reconstruction)
     has_discriminator = config.adversarial_weight > 0
     discriminator = (
         Discriminator(config.discriminator, config.network.num_keypoints, config.adversarial_loss)

@@ -1,4 +1,4 @@
-"""What a renderer minimises: the paper's losses and, for few steps, losses on the predicted picture itself."""
+"""Objective of a renderer: the paper's losses and, for few steps, losses on the predicted picture itself."""
 
 from dataclasses import dataclass, replace
 
@@ -13,22 +13,31 @@ from fadm.rendering.conditions import Conditions
 from fadm.rendering.options import LossOptions, RendererConfig
 from fadm.rendering.renderer import DiffusionRenderer
 from fadm.training.losses.discriminator import Discriminator, DiscriminatorConfig, score_as_convincing
-from fadm.training.objective import Batch, Objective, Outcome
-from fadm.training.options import check_range
+from fadm.training.objective import Batch, Objective, ObjectiveOutput
+from fadm.training.options import check_ranges
 
 WINDOW_TURN, WINDOW_ZOOM = 0.2, 0.15  # of the face mesh's window: radians, and share of its side
 
 
 @dataclass(frozen=True, kw_only=True)
 class RendererObjectiveConfig:
-    """The renderer and what it minimises; the defaults are the paper's losses alone.
+    """The renderer and its losses; the defaults are the paper's losses alone. A loss of weight 0 is left out.
 
-    Beside them, each with its weight: L1 of the predicted picture, `attention_weight` times more where people look;
-    its EfficientNet-Lite0 distance, of the share `perceptual_share` of each batch, since it costs as much as the rest;
-    the distance of the landmarks that a face mesh sees in it, in shares of its window; a patch discriminator's loss.
-    last_step_share: share of the samples at the last timestep, where few-step sampling begins; the others' are uniform.
-    driving_appearance: share of the samples whose appearance is the driving frame's, as in the paper; the others' is
-    the coarse frame's, as in inference.
+    Attributes:
+        renderer: The network and what it predicts.
+        losses: The paper's losses: error of the denoiser, and colour loss.
+        last_step_share: Share of the samples at the last timestep, where few-step sampling begins; the timesteps of
+            the others are uniform.
+        driving_appearance: Share of the samples whose appearance condition is the driving frame, as in the paper; it
+            is the coarse frame for the others, as in inference.
+        picture_weight: Weight of the L1 error of the predicted picture.
+        attention_weight: How many times more that error counts on eyes and mouth.
+        perceptual_weight: Weight of the EfficientNet-Lite0 distance of the predicted picture.
+        perceptual_strides: Strides of the features that are compared.
+        perceptual_share: Share of each batch that is compared, since this costs as much as all the rest.
+        landmark_weight: Weight of the distance of the landmarks that a face mesh finds, in shares of its window.
+        adversarial_weight: Weight of the hinge loss against a patch discriminator.
+        discriminator: Sizes of the discriminator.
     """
 
     renderer: RendererConfig = RendererConfig()
@@ -48,27 +57,42 @@ class RendererObjectiveConfig:
         """Raise ConfigError for numbers out of range."""
         shares = dict.fromkeys(("last_step_share", "driving_appearance", "perceptual_share"), (0, 1))
         names = ("picture", "attention", "perceptual", "landmark", "adversarial")
-        check_range("objective.losses", self.losses, denoising_weight=(0, None), color_weight=(0, None))
-        check_range("objective", self, **shares, **dict.fromkeys((f"{name}_weight" for name in names), (0, None)))
+        check_ranges("objective.losses", self.losses, denoising_weight=(0, None), color_weight=(0, None))
+        check_ranges("objective", self, **shares, **dict.fromkeys((f"{name}_weight" for name in names), (0, None)))
 
 
 class RendererTraining(nn.Module):
-    """The renderer and its losses as one forward pass; features, mesh: frozen, for the distances that they measure."""
+    """The renderer and its losses as one forward pass."""
 
     def __init__(
         self, config: RendererObjectiveConfig, features: EfficientNetLite0 | None, mesh: FaceMesh | None
     ) -> None:
+        """Build the renderer.
+
+        Args:
+            config: Sizes and weights.
+            features: Frozen network of the perceptual distance; None leaves that loss out.
+            mesh: Frozen network of the landmarks' distance; None leaves that loss out.
+        """
         super().__init__()
         self.config = config
         self.renderer = DiffusionRenderer(config.renderer)
         self.features, self.mesh = features, mesh
 
-    def forward(self, batch: Batch, discriminator: Discriminator | None) -> Outcome:
-        """batch: source, driving, coarse (B, 3, H, W) and attention (B, 1, H, W) in 0..1, attributes, seed (B,).
+    def forward(self, batch: Batch, discriminator: Discriminator | None) -> ObjectiveOutput:
+        """Compute the renderer's losses on a batch.
 
-        landmarks (B, 478, 3): the driving frame's, in pixels. person (B, 2, H, W) in 0..1, if the renderer is told.
+        Args:
+            batch: `source`, `driving` and `coarse` (B, 3, H, W) and `attention` (B, 1, H, W) in 0..1,
+                `attributes_source` and `attributes_driving` (B, 56), `seed` (B,) int64; for the landmarks' distance
+                `landmarks` (B, 478, 3) of the driving frame in pixels; for a renderer with person masks `person`
+                (B, 2, H, W) in 0..1.
+            discriminator: For the adversarial loss; None leaves it out.
+
+        Returns:
+            The losses, and the pictures `coarse`, `prediction` and `driving`.
         """
-        config, driving, coarse = self.config, batch["driving"], batch["coarse"]
+        driving, coarse = batch["driving"], batch["coarse"]
         t, eps, has_driving_appearance = self._draw(batch)
         conditions = Conditions(
             coarse=coarse,
@@ -78,30 +102,32 @@ class RendererTraining(nn.Module):
             source=batch["source"],
             person=batch.get("person"),
         )
-        answer = self.renderer.loss(driving, t, eps, conditions, config.losses)
-        losses = {"denoising": answer.denoising, "color": answer.color}
+        output = self.renderer.loss(driving, t, eps, conditions, self.config.losses)
+        losses = {"denoising": output.denoising, "color": output.color}
+        losses |= self._picture_losses(output.picture, batch, discriminator)
+        return ObjectiveOutput(losses, {"coarse": coarse, "prediction": output.picture, "driving": driving})
+
+    def _picture_losses(self, picture: Tensor, batch: Batch, discriminator: Discriminator | None) -> dict[str, Tensor]:
+        """Compute the weighted losses on the predicted picture (B, 3, H, W)."""
+        config, driving, losses = self.config, batch["driving"], {}
         if config.picture_weight:
-            error = (answer.picture - driving).abs() * (1 + config.attention_weight * batch["attention"])
+            error = (picture - driving).abs() * (1 + config.attention_weight * batch["attention"])
             losses["picture"] = config.picture_weight * error.mean()
         if self.features is not None:
             some = max(1, round(config.perceptual_share * len(driving)))
-            pictures = answer.picture[:some], driving[:some]
-            made, real = (self.features.features(p, config.perceptual_strides) for p in pictures)
-            losses["perceptual"] = config.perceptual_weight * perceptual_distance(made, real).mean()
+            predicted, real = (self.features.features(p[:some], config.perceptual_strides) for p in (picture, driving))
+            losses["perceptual"] = config.perceptual_weight * perceptual_distance(predicted, real).mean()
         if self.mesh is not None:
-            apart = landmark_distance(
-                self.mesh, answer.picture, driving, batch["landmarks"], draw_jitter(batch["seed"])
-            )
-            losses["landmarks"] = config.landmark_weight * apart.mean()
+            jitter = draw_jitter(batch["seed"])
+            distance = landmark_distance(self.mesh, picture, driving, batch["landmarks"], jitter)
+            losses["landmarks"] = config.landmark_weight * distance.mean()
         if discriminator is not None:
-            scores = torch.stack(
-                [score_as_convincing(discriminator.loss, j.scores) for j in discriminator.judge(answer.picture)]
-            )
-            losses["adversarial"] = config.adversarial_weight * scores.sum()
-        return Outcome(losses, {"coarse": coarse, "prediction": answer.picture, "driving": driving})
+            scores = [score_as_convincing(discriminator.loss, j.scores) for j in discriminator.judge(picture)]
+            losses["adversarial"] = config.adversarial_weight * torch.stack(scores).sum()
+        return losses
 
     def _draw(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Each sample's t (B,), eps (B, 3, H, W) and whether its appearance is the driving frame's (B,)."""
+        """Draw each sample's t (B,), eps (B, 3, H, W) and whether its appearance is the driving frame's (B,)."""
         last, shape = self.config.renderer.timesteps - 1, batch["driving"].shape[1:]
         t, eps, appearance = [], [], []
         for seed in batch["seed"].tolist():
@@ -116,13 +142,30 @@ class RendererTraining(nn.Module):
 
 
 def draw_jitter(seeds: Tensor) -> Tensor:
-    """Rotation and zoom (B, 2) of the face mesh's window, from the samples' seeds (B,)."""
-    draws = [torch.rand(2, generator=seeded_generator(seed, 1)) for seed in seeds.tolist()]
-    return ((2 * torch.stack(draws) - 1) * torch.tensor([WINDOW_TURN, WINDOW_ZOOM])).to(seeds.device)
+    """Draw rotation and zoom of the face mesh's window.
+
+    Args:
+        seeds: The samples' seeds (B,).
+
+    Returns:
+        Rotation in radians and zoom as a share of the side (B, 2).
+    """
+    uniform = [torch.rand(2, generator=seeded_generator(seed, 1)) for seed in seeds.tolist()]
+    return ((2 * torch.stack(uniform) - 1) * torch.tensor([WINDOW_TURN, WINDOW_ZOOM])).to(seeds.device)
 
 
 def build_renderer_objective(config: RendererObjectiveConfig) -> Objective:
-    """Build renderer and, with an adversarial loss, discriminator. Raises PackageError for missing networks."""
+    """Build the renderer, its losses and, for an adversarial loss, its discriminator.
+
+    Args:
+        config: Sizes and weights.
+
+    Returns:
+        The objective; its network is called `fadm`.
+
+    Raises:
+        PackageError: A pretrained network is needed and not installed.
+    """
     features = load_efficientnet_lite0() if config.perceptual_weight else None
     mesh = load_face_mesh() if config.landmark_weight else None
     training = RendererTraining(config, features, mesh)

@@ -11,7 +11,7 @@ from fadm.training.losses.discriminator import (
     Judgement,
     match_features,
     score_as_convincing,
-    score_as_made,
+    score_as_fake,
     score_as_real,
 )
 
@@ -26,13 +26,13 @@ def make_discriminator(config: DiscriminatorConfig = CONFIG) -> Discriminator:
 
 def test_least_squares_in_closed_form():
     assert score_as_real("least_squares", SCORES).item() == pytest.approx((9 + 0.25 + 4) / 3)
-    assert score_as_made("least_squares", SCORES).item() == pytest.approx((4 + 0.25 + 9) / 3)
+    assert score_as_fake("least_squares", SCORES).item() == pytest.approx((4 + 0.25 + 9) / 3)
     assert score_as_convincing("least_squares", SCORES).item() == pytest.approx((9 + 0.25 + 4) / 3)
 
 
 def test_the_hinge_in_closed_form():
     assert score_as_real("hinge", SCORES).item() == pytest.approx((3 + 0.5 + 0) / 3)
-    assert score_as_made("hinge", SCORES).item() == pytest.approx((0 + 1.5 + 4) / 3)
+    assert score_as_fake("hinge", SCORES).item() == pytest.approx((0 + 1.5 + 4) / 3)
     assert score_as_convincing("hinge", SCORES).item() == pytest.approx(-0.5)
 
 

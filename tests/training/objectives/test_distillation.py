@@ -17,9 +17,8 @@ from fadm.training.objectives.distillation import (
     DistillationLosses,
     DistillationStages,
     build_distillation_objective,
-    plan_walks,
-    weigh_steps,
 )
+from fadm.training.objectives.distillation_targets import plan_targets, weigh_steps
 from tests.reference import normal, uniform
 
 SHAPE = (2, 3, 8, 8)
@@ -91,7 +90,7 @@ def test_what_an_omniscient_teacher_teaches_is_the_truth(prediction, target):
     training = make_training(teacher, 8, 2)
     for interval in (0, 1):
         t = torch.full((2,), interval)
-        made = training.walk(normal("x_t", SHAPE), t, teacher.encode(CONDITIONS), BATCH["coarse"])
+        made = training.sample_target(normal("x_t", SHAPE), t, teacher.encode(CONDITIONS), BATCH["coarse"])
         torch.testing.assert_close(made, teacher.truth, atol=2e-3, rtol=0)
 
 
@@ -112,7 +111,7 @@ def test_steps_to_the_targets_are_the_teachers_walk(prediction, target, clip):
     grid = spaced_timesteps(3, 24)
 
     def step_to_target(x_t, step):
-        return training.walk(x_t, torch.full((2,), grid.index(step)), features, BATCH["coarse"])
+        return training.sample_target(x_t, torch.full((2,), grid.index(step)), features, BATCH["coarse"])
 
     noise = normal("noise", SHAPE)
     few = sample_ddim(step_to_target, noise, teacher.schedule, grid, lambda t: noise)
@@ -136,12 +135,12 @@ def test_the_inverted_step_is_the_papers_for_teachers_with_any_steps():
         x = alpha_next * x0 + sigma_next * (x - alpha * x0) / sigma
     (alpha, sigma), (alpha_last, sigma_last) = (alpha_sigma(teacher.schedule, torch.tensor([u])) for u in (first, last))
     expected = (x - sigma_last / sigma * x_first) / (alpha_last - sigma_last / sigma * alpha)
-    made = training.walk(x_first, torch.tensor([0, 0]), teacher.encode(CONDITIONS), BATCH["coarse"])
+    made = training.sample_target(x_first, torch.tensor([0, 0]), teacher.encode(CONDITIONS), BATCH["coarse"])
     torch.testing.assert_close(made, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_walks_of_different_lengths():
-    steps, shares = plan_walks(make_schedule("cosine", 24), 5, 3)  # 23 18 13 9 4 for 23 15 7
+    steps, shares = plan_targets(make_schedule("cosine", 24), 5, 3)  # 23 18 13 9 4 for 23 15 7
     assert steps.tolist() == [[23, 23, 18], [15, 13, 9], [7, 7, 4]]
     assert shares[0, 0] == 0 and shares[1, 0] > 0
     torch.testing.assert_close(shares.sum(1), torch.ones(3))
@@ -165,7 +164,7 @@ def test_losses_are_shared_between_teacher_and_truth():
     teacher = make_teacher()
     options = {"picture_weight": 2.0, "attention_weight": 3.0}
     by_share = [make_training(teacher, 8, 2, real_weight=share, **options)(BATCH, None) for share in (0.0, 0.25, 1.0)]
-    taught, mixed, real = (float(outcome.losses["picture"].detach()) for outcome in by_share)
+    taught, mixed, real = (float(output.losses["picture"].detach()) for output in by_share)
     assert mixed == pytest.approx(0.75 * taught + 0.25 * real)
     pictures = by_share[2].pictures
     error = (pictures["prediction"] - pictures["driving"]).abs() * (1 + 3 * BATCH["attention"])
@@ -180,9 +179,9 @@ def test_the_perceptual_distance_counts():
     losses = {"perceptual_weight": 1.0, "perceptual_strides": (2, 4)}
     assert make_training(teacher, 4, 4, **losses)(batch, None).losses["perceptual"] < 1e-4
     training = make_training(teacher, 8, 2, denoising_weight=0.0, **losses)
-    outcome = training(batch, None)
-    sum(outcome.losses.values()).backward()
-    assert outcome.losses["perceptual"] > 1e-4
+    output = training(batch, None)
+    sum(output.losses.values()).backward()
+    assert output.losses["perceptual"] > 1e-4
     assert all(p.grad is None for p in training.teacher.parameters())
     assert training.student.unet.head.conv.weight.grad.abs().sum() > 0
 
@@ -213,7 +212,7 @@ def test_one_step_approaches_the_teachers_eight():
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0] / 10
-    outcome = training(BATCH, None)
+    output = training(BATCH, None)
     student = objective.networks["fadm"]
     noise = training._draw(BATCH)[1]
     options = RenderOptions(sampler="ddim", eta=0.0, precision="float32")
@@ -222,7 +221,7 @@ def test_one_step_approaches_the_teachers_eight():
         network.sample(CONDITIONS, replace(options, num_steps=1), lambda t: noise).pictures
         for network in (student, teacher)
     )
-    torch.testing.assert_close(outcome.pictures["teacher"], eight, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(output.pictures["teacher"], eight, atol=1e-4, rtol=1e-4)
     assert (one - eight).abs().mean() < 0.2 * (untaught - eight).abs().mean()
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
 
@@ -244,7 +243,7 @@ def test_mistakes():
         DistillationStages(steps=(4, 20))
     with pytest.raises(ConfigError, match="student_steps 8 must be at least 1 and at most teacher_steps 4"):
         DistillationConfig(teacher_steps=4, student_steps=8)
-    with pytest.raises(ConfigError, match=r"real_weight 1\.5 is out of range"):
+    with pytest.raises(ConfigError, match=r"real_weight 1\.5: give a number from 0 to 1"):
         DistillationConfig(losses=DistillationLosses(real_weight=1.5))
     with pytest.raises(OptionError, match="100 sampling steps are not possible; choose 1 to 24"):
         build_distillation_objective(DistillationConfig(), make_teacher())

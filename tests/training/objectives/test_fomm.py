@@ -19,10 +19,10 @@ def build(config: FOMMObjectiveConfig = PLAIN) -> Objective:
 
 
 def test_losses_and_pictures():
-    outcome = build().generator(tiny.make_batch(2), None)
-    assert set(outcome.losses) == {"perceptual", "equivariance", "jacobian_equivariance"}
-    assert all(loss.shape == () and loss > 0 for loss in outcome.losses.values())
-    assert outcome.pictures["prediction"].shape == (2, 3, tiny.SIDE, tiny.SIDE)
+    output = build().generator(tiny.make_batch(2), None)
+    assert set(output.losses) == {"perceptual", "equivariance", "jacobian_equivariance"}
+    assert all(loss.shape == () and loss > 0 for loss in output.losses.values())
+    assert output.pictures["prediction"].shape == (2, 3, tiny.SIDE, tiny.SIDE)
 
 
 def test_the_prediction_is_what_the_network_draws():
@@ -113,10 +113,10 @@ def test_under_autocast_losses_stay_float32():
     objective.discriminator.eval()  # a spectral norm's estimate improves with each use
     exact = objective.generator(tiny.make_batch(2), objective.discriminator)
     with torch.autocast("cpu", torch.bfloat16):
-        outcome = objective.generator(tiny.make_batch(2), objective.discriminator)
-    assert outcome.pictures["prediction"].dtype == torch.float32
-    assert all(loss.dtype == torch.float32 for loss in outcome.losses.values())
-    for name, loss in outcome.losses.items():
+        output = objective.generator(tiny.make_batch(2), objective.discriminator)
+    assert output.pictures["prediction"].dtype == torch.float32
+    assert all(loss.dtype == torch.float32 for loss in output.losses.values())
+    for name, loss in output.losses.items():
         assert loss.item() == pytest.approx(exact.losses[name].item(), rel=0.05, abs=0.02), name
 
 
@@ -126,7 +126,7 @@ def test_without_jacobians():
 
 
 def test_a_negative_weight_is_refused():
-    with pytest.raises(ConfigError, match=r"jacobian_weight is -1\.0"):
+    with pytest.raises(ConfigError, match=r"objective\.jacobian_weight -1: give 0 or more"):
         build(replace(PLAIN, jacobian_weight=-1.0))
 
 

@@ -55,39 +55,39 @@ def test_the_papers_losses_stand_alone_by_default():
     losses = LossOptions(denoising_weight=0.5, color_weight=3)
     objective = build(replace(PLAIN, losses=losses))
     assert objective.discriminator is None
-    outcome = objective.generator(BATCH, None)
-    assert outcome.losses.keys() == {"denoising", "color"}
+    output = objective.generator(BATCH, None)
+    assert output.losses.keys() == {"denoising", "color"}
     # an untrained renderer answers 0, where 8 times the correction is asked for
     expected = 0.5 * (8 * (BATCH["driving"] - BATCH["coarse"])).square().mean()
-    assert torch.allclose(outcome.losses["denoising"], expected)
+    assert torch.allclose(output.losses["denoising"], expected)
     encode = objective.networks["fadm"].conditioner._encode_appearance
     expected = 3 * (encode(BATCH["coarse"]) - encode(BATCH["driving"])).square().mean()
-    assert torch.allclose(outcome.losses["color"], expected)
-    assert torch.equal(outcome.pictures["prediction"], BATCH["coarse"])
+    assert torch.allclose(output.losses["color"], expected)
+    assert torch.equal(output.pictures["prediction"], BATCH["coarse"])
 
 
 @torch.no_grad()
 def test_losses_of_the_picture_have_their_weights():
     config = replace(PLAIN, picture_weight=2.0, attention_weight=5.0, perceptual_weight=0.25, perceptual_strides=(2, 8))
-    outcome = build(config).generator(BATCH, None)
+    output = build(config).generator(BATCH, None)
     driving, coarse = BATCH["driving"], BATCH["coarse"]
     expected = 2 * ((driving - coarse).abs() * (1 + 5 * BATCH["attention"])).mean()
-    assert torch.allclose(outcome.losses["picture"], expected)
+    assert torch.allclose(output.losses["picture"], expected)
     features = load_efficientnet_lite0()
     distance = perceptual_distance(features.features(coarse, (2, 8)), features.features(driving, (2, 8)))
-    assert torch.allclose(outcome.losses["perceptual"], 0.25 * distance.mean())
+    assert torch.allclose(output.losses["perceptual"], 0.25 * distance.mean())
     fewer = build(replace(config, perceptual_share=0.5)).generator(BATCH, None)
     assert torch.allclose(fewer.losses["perceptual"], 0.25 * distance[:2].mean())
 
 
 @torch.no_grad()
 def test_the_face_meshs_landmarks_are_compared():
-    outcome = build(replace(PLAIN, landmark_weight=3.0)).generator(BATCH, None)
+    output = build(replace(PLAIN, landmark_weight=3.0)).generator(BATCH, None)
     jitter = draw_jitter(BATCH["seed"])
     assert jitter.abs().amax(0).tolist() <= [WINDOW_TURN, WINDOW_ZOOM] and jitter.unique().numel() == 8
     mesh, landmarks = load_face_mesh(), BATCH["landmarks"]
     distance = landmark_distance(mesh, BATCH["coarse"], BATCH["driving"], landmarks, jitter)
-    assert torch.allclose(outcome.losses["landmarks"], 3 * distance.mean()) and distance.min() > 0
+    assert torch.allclose(output.losses["landmarks"], 3 * distance.mean()) and distance.min() > 0
 
 
 @torch.no_grad()
@@ -95,10 +95,10 @@ def test_the_discriminator_judges_the_predicted_picture():
     objective = build(replace(OBJECTIVE, adversarial_weight=0.5))
     assert isinstance(objective.discriminator, Discriminator) and objective.discriminator.loss == "hinge"
     objective.discriminator.eval()
-    outcome = objective.generator(BATCH, objective.discriminator)
+    output = objective.generator(BATCH, objective.discriminator)
     scores = [judgement.scores.mean() for judgement in objective.discriminator.judge(BATCH["coarse"])]
-    assert torch.allclose(outcome.losses["adversarial"], -0.5 * torch.stack(scores).sum())
-    judged = objective.discriminator(BATCH, outcome.pictures)
+    assert torch.allclose(output.losses["adversarial"], -0.5 * torch.stack(scores).sum())
+    judged = objective.discriminator(BATCH, output.pictures)
     assert judged.keys() == {"discriminator_real", "discriminator_fake"}
 
 
@@ -132,15 +132,15 @@ def test_the_last_step_has_its_share(share, fewest, most, monkeypatch):
 @pytest.mark.parametrize(("share", "is_zero"), [(0.0, True), (1.0, False)])
 @torch.no_grad()
 def test_the_appearance_is_the_coarse_or_the_driving_frames(share, is_zero):
-    outcome = build(replace(PLAIN, driving_appearance=share)).generator(BATCH, None)
-    assert (outcome.losses["color"] == 0) == is_zero
+    output = build(replace(PLAIN, driving_appearance=share)).generator(BATCH, None)
+    assert (output.losses["color"] == 0) == is_zero
 
 
 def test_every_weight_is_learned_and_no_feature():
     config = replace(OBJECTIVE, perceptual_weight=1.0, driving_appearance=0.5)
     objective = make_it_answer(build(config))
-    outcome = objective.generator(BATCH, objective.discriminator)
-    torch.stack(list(outcome.losses.values())).sum().backward()
+    output = objective.generator(BATCH, objective.discriminator)
+    torch.stack(list(output.losses.values())).sum().backward()
     idle = [name for name, p in objective.generator.named_parameters() if p.requires_grad and p.grad is None]
     assert idle == []
     assert not any(p.requires_grad for p in objective.generator.features.parameters())
