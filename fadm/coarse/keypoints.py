@@ -147,7 +147,7 @@ def _hull_size(positions: Tensor) -> Tensor:
         volumes = [ConvexHull(points).volume for points in positions.detach().float().cpu().numpy()]
     except QhullError as error:
         raise OptionError(
-            "the key points of a frame lie on one line or plane, so they have no size to compare: "
+            "the keypoints of a frame lie on one line or plane, so they have no size to compare: "
             "switch the adaptation of the movement's scale off"
         ) from error
     return torch.from_numpy(np.array(volumes) ** (1 / dims)).to(positions).view(-1, 1, 1)

@@ -95,7 +95,7 @@ def _block(config: UNetConfig, in_channels: int, out_channels: int, has_attentio
 
 
 def _build_down(config: UNetConfig, widths: list[int]) -> tuple[nn.ModuleList, list[int]]:
-    """Build the descending layers, whose outputs are all kept for the way up, and list the widths of these outputs."""
+    """Build the descending layers, and list the widths of their outputs, which are kept for the way up."""
     layers = nn.ModuleList([nn.Conv2d(config.in_channels, config.channels, 3, padding=1)])
     outputs = [config.channels]
     for level, width in enumerate(widths):

@@ -28,7 +28,7 @@ def fit_similarity(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def warp_by_similarity(
     pictures: Tensor, matrix: Tensor, shift: Tensor, size: tuple[int, int], *, outside: str = "border"
 ) -> Tensor:
-    """Make new pictures whose pixel p shows the place matrix p + shift, bilinearly.
+    """Warp pictures bilinearly: pixel p of the result shows the place matrix p + shift.
 
     Args:
         pictures: Pictures (B, C, H, W).

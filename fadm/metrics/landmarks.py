@@ -30,7 +30,7 @@ def axis_distance(a: Tensor, b: Tensor, side: int = REFERENCE_SIDE) -> Tensor:
     Args:
         a: Landmarks (T, N, 2 or 3) in pixels.
         b: Landmarks of the same shape.
-        side: Side of the pictures in whose pixels the landmarks are.
+        side: Side of the landmarks' pictures, in pixels.
 
     Returns:
         Distances in x and y (T, 2), in pixels of a 256 px picture.
@@ -47,7 +47,7 @@ def average_keypoint_distance(a: Tensor, b: Tensor, side: int = REFERENCE_SIDE) 
     Args:
         a: Landmarks (T, N, 2 or 3) in pixels.
         b: Landmarks of the same shape.
-        side: Side of the pictures in whose pixels the landmarks are.
+        side: Side of the landmarks' pictures, in pixels.
 
     Returns:
         Distances (T,), in pixels of a 256 px picture.

@@ -74,7 +74,7 @@ def landmark_jitter(landmarks: Tensor, side: int = REFERENCE_SIDE) -> Tensor:
 
     Args:
         landmarks: Landmarks (T, 478, 2 or 3) in pixels, NaN without a face.
-        side: Side of the pictures in whose pixels the landmarks are.
+        side: Side of the landmarks' pictures, in pixels.
 
     Returns:
         Jitter (T - 2,), in pixels of a 256 px picture; NaN next to frames without a face.
@@ -84,12 +84,12 @@ def landmark_jitter(landmarks: Tensor, side: int = REFERENCE_SIDE) -> Tensor:
 
 
 def jitter_against(landmarks: Tensor, driver: Tensor, side: int = REFERENCE_SIDE) -> Tensor:
-    """Jitter of the difference to a driver whose motion should be followed exactly.
+    """Jitter of the difference to a driver, for a motion that should follow it exactly.
 
     Args:
         landmarks: Landmarks (T, 478, 2 or 3) in pixels, NaN without a face.
         driver: The driver's landmarks of the same shape.
-        side: Side of the pictures in whose pixels the landmarks are.
+        side: Side of the landmarks' pictures, in pixels.
 
     Returns:
         Jitter (T - 2,), in pixels of a 256 px picture; NaN next to frames without a face.

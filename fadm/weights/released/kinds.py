@@ -25,7 +25,7 @@ class Kind:
     Attributes:
         title: Name for messages.
         entries: First parts of the keys that belong to the model; other entries of a file (optimizers, discriminators,
-            counters) are left out. A file is of the first kind whose first entry it has.
+            counters) are left out. A file belongs to the first kind in KINDS of which it has the first entry.
         table: The renaming table.
         config: The configuration's dataclass.
         build: From a configuration to the network.
