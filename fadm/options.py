@@ -24,7 +24,19 @@ def option(default: Any, description: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions:
+class WindowOptions:
+    """What the crop shows."""
+
+    window: str = option(
+        "face", "Crop: face (a square around the face) or picture (the whole of a square picture, a crop already)."
+    )
+
+    def __post_init__(self) -> None:
+        check_choice("--window", self.window, ("face", "picture"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions(WindowOptions):
     """Which face of the source picture is rendered, and how large."""
 
     face: str = option("largest", "Face in the source: largest, left, only, or a number from the left, from 1.")
@@ -38,6 +50,7 @@ class SourceOptions:
     label: bool = option(True, "Say in the file's metadata that it is synthetic.")
 
     def __post_init__(self) -> None:
+        WindowOptions.__post_init__(self)
         check_face(self.face, "--face")
         check_range("--size", self.size, *SIZE_RANGE)
 
@@ -47,6 +60,9 @@ class MotionOptions:
     """Which face of the driver is followed, when, and how steadily."""
 
     driving_face: str = option("largest", "Face in the driver: as --face.")
+    stills: bool = option(
+        False, "Take the driver's frames as separate pictures of one person: no scene cuts, no smoothing, no following."
+    )
     smoothing: float = option(1.5, "Cut-off of the landmark filter at rest, in Hz; 0 switches it off.")
     start: float | None = option(None, "Start in the driver, in seconds.")
     end: float | None = option(None, "End in the driver, in seconds.")
@@ -80,6 +96,7 @@ class RefineOptions:
     eta: float | None = option(None, "Noise of the ddim sampler, from 0 to 1.")
     strength: float | None = option(None, "Share of noise to start from, above 0 to 1; 1 forgets the coarse frame.")
     seed: int = option(0, "Seed of all randomness; the same seed gives the same video.")
+    first_frame: int = option(0, "Number of the first frame, on which its noise depends.")
 
     def __post_init__(self) -> None:
         check_choice("--attributes", self.attributes, ("auto", "deca", "landmarks"))
@@ -89,6 +106,7 @@ class RefineOptions:
         check_range("--eta", self.eta, 0, 1)
         check_range("--strength", self.strength, 0.01, 1)
         check_range("--seed", self.seed, 0, 2**31 - 1)
+        check_range("--first-frame", self.first_frame, 0, 2**31 - 1)
 
 
 def _gain(what: str) -> Any:
@@ -130,6 +148,11 @@ class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
     anchor: str = option(
         "auto", "Anchor frame: auto (nearest to the source's pose and expression), first, or a number from 0."
     )
+    placement: str = option(
+        "limited",
+        "Where the head may go: limited (never away from its neck), or clip (source and driver are frames of one clip: "
+        "exactly where, and as large as, the driver's head is).",
+    )
     gap: str = option("hold", "Frames without a face: hold, interpolate, source (show it at rest) or stop.")
     side_by_side: bool = option(False, "Show source and driver beside the result.")
     audio: bool = option(True, "Copy the driver's sound.")
@@ -137,20 +160,23 @@ class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
     def __post_init__(self) -> None:
         for part in (SourceOptions, MotionOptions, RefineOptions, Gains):
             part.__post_init__(self)
+        check_choice("--placement", self.placement, ("limited", "clip"))
+        if self.placement == "clip" and self.relative:
+            raise OptionError("--placement clip takes the driver's head as it is; leave --relative out")
         check_choice("--gap", self.gap, ("hold", "interpolate", "source", "stop"))
         if not (self.anchor in ("auto", "first") or self.anchor.isdecimal()):
             raise OptionError(f"--anchor {self.anchor}: give auto, first, or the number of a frame from 0")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnhanceOptions(MotionOptions, RefineOptions):
+class EnhanceOptions(WindowOptions, MotionOptions, RefineOptions):
     """How an animation made by any tool is rendered again."""
 
     audio: bool = option(True, "Copy the video's sound.")
     label: bool = option(True, "Say in the file's metadata that it is synthetic.")
 
     def __post_init__(self) -> None:
-        for part in (MotionOptions, RefineOptions):
+        for part in (WindowOptions, MotionOptions, RefineOptions):
             part.__post_init__(self)
 
 

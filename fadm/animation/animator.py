@@ -4,9 +4,9 @@ source picture -> face -> fitted face -> prepared source ----------+
 driving video  -> face -> motion, in numbers -> anchored motion ----+-> coarse frames -> rendered frames -> video
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import fields
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -15,87 +15,119 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.animation.build import build_generator, build_refiner, check_choices, check_refinement, sees_driver
+from fadm.animation.build import (
+    Networks,
+    build_animation,
+    build_refiner,
+    check_choices,
+    check_refinement,
+    load_networks,
+    sees_driver,
+)
+from fadm.animation.refiner import Refiner, make_frames
+from fadm.attributes.anchoring import AnchoredMotion, fill_gaps, find_anchors, find_stand_ins
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.extraction import FaceFollower, extract_motion
-from fadm.attributes.landmark_model import fit_face, load_landmark_model, pose_landmarks
-from fadm.attributes.motion import Motion, fill_gaps, find_anchors, find_stand_ins, make_still_motion
-from fadm.coarse.generators import (
-    CROP_SCALE,
-    AnchoredMotion,
-    DrawnFrame,
-    GeometricAnimation,
-    PreparedSource,
-    driver_windows,
-    follow_driver,
-)
-from fadm.device import choose_device, map_ahead
+from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model, pose_landmarks
+from fadm.attributes.motion import Motion, make_still_motion
+from fadm.coarse.driver_crops import driver_windows, follow_driver
+from fadm.coarse.generators import CoarseAnimation, DrawnFrame
+from fadm.coarse.source import PreparedSource, fit_source
+from fadm.device import choose_device
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
-from fadm.face.topology import FACE_OVAL
 from fadm.face.tracker import LandmarkTracker, MediaPipeTracker
 from fadm.media.compose import feather_mask, paste_square
-from fadm.media.crop import Square, cut_square, resize_pixels, square_around, to_pixels, to_tensor
-from fadm.media.frames import FrameSource
+from fadm.media.crop import Square, cut_square, to_pixels, to_tensor
+from fadm.media.frames import Frame, FrameSource
 from fadm.media.image import read_image
 from fadm.media.reader import open_frames
-from fadm.options import (
-    DEFAULT_CROP_SIZE,
-    LARGEST_CROP_SIZE,
-    AnimateOptions,
-    EnhanceOptions,
-    FaceControls,
-    Gains,
-    MotionOptions,
-    SourceOptions,
-)
+from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SourceOptions
 
 Pixels = NDArray[np.uint8]
-FloatArray = NDArray[np.float32]
 
 
 class Animator:
-    """Animates portraits. Holds the face model and makes trackers; a call keeps nothing for the next.
-
-    make_tracker: called with `is_video=False` for a source and `is_video=True` for a driver.
-    """
+    """Animates portraits. Holds the face model and makes trackers; a call keeps nothing for the next."""
 
     def __init__(
-        self, *, device: str = "auto", make_tracker: Callable[..., LandmarkTracker] = MediaPipeTracker
+        self,
+        *,
+        device: str = "auto",
+        make_tracker: Callable[..., LandmarkTracker] = MediaPipeTracker,
+        model: LandmarkModel | None = None,
     ) -> None:
+        """Choose the device and load the face model.
+
+        Args:
+            device: Device name such as cpu or cuda:0; auto takes the first of CUDA, MPS and CPU.
+            make_tracker: Called with `is_video=False` for single pictures and `is_video=True` for videos.
+            model: The face model; the package's own unless given.
+
+        Raises:
+            OptionError: This machine has no such device.
+        """
         self.device = choose_device(device)
         self.make_tracker = make_tracker
-        self.model = load_landmark_model()
+        self.model = model or load_landmark_model()
 
     def animate(
         self, source: str | Path | Pixels, driving: str | Path, options: AnimateOptions | None = None
     ) -> Iterator[Pixels]:
-        """Yield the source's frames (H, W, 3) as it moves like the driver, one for each of the driver's.
+        """Animate a portrait by a driver.
 
-        Options of the written file (side by side, audio, label) are for `animate_file`. Raises FadmError before
-        the first frame.
+        Options of the written file (side by side, audio, label) are for `animate_file`.
+
+        Args:
+            source: A picture file, or its pixels (H, W, 3) uint8.
+            driving: A video, an animated picture, a folder of pictures or one picture.
+            options: How the source follows the driver.
+
+        Yields:
+            The source's frames (H, W, 3) uint8 as it moves like the driver, one for each of the driver's.
+
+        Raises:
+            FadmError: An input or option cannot be used; raised before the first frame.
         """
         options = options or AnimateOptions()
         check_choices(options, has_pictures=True)
         driver = open_driver(driving, options)
         prepared = self.prepare(source, options)
-        motion, _ = self.read_motion(driver, options)
+        motion, _ = self.read_motion(driver, options, identity=known_identity(prepared, options))
         yield from self.render(prepared, self.anchor(prepared, motion, options), options, driver)
 
     def prepare(self, source: str | Path | Pixels, options: SourceOptions) -> PreparedSource:
         """Find and fit the source's face, once for all drivers.
 
-        source: a file or pixels (H, W, 3). Raises InputError for an unreadable picture, FaceError when the face
-        that is asked for is not there.
+        Args:
+            source: A picture file, or its pixels (H, W, 3) uint8.
+            options: Which face, and how large it is rendered.
+
+        Returns:
+            The prepared source.
+
+        Raises:
+            InputError: The file is not a readable picture.
+            FaceError: The face that is asked for is not there.
+            OptionError: The window does not fit the picture.
         """
         where = "source" if isinstance(source, np.ndarray) else f"source '{source}'"
         picture = source if isinstance(source, np.ndarray) else read_image(source)
         with closing(self.make_tracker(is_video=False)) as tracker:
             faces = tracker.track(picture)
-        return self._fit(picture, faces[choose_face(faces, options.face, where)], options)
+        return fit_source(self.model, picture, faces[choose_face(faces, options.face, where)], options)
 
-    def find_portrait(self, video: FrameSource, motion: Motion) -> PreparedSource:
-        """Of an animation the first frame with a face as its source, and in it the face that the motion is of."""
+    def find_portrait(self, video: FrameSource, motion: Motion, options: EnhanceOptions) -> PreparedSource:
+        """Take the first frame with a face of an animation as its source.
+
+        Args:
+            video: The animation.
+            motion: What was read from it; the portrait is the same face.
+            options: What the crop shows.
+
+        Returns:
+            The prepared source.
+        """
         first = int(motion.is_tracked.nonzero()[0, 0])
         picture = next(islice(iter(video), first, None)).pixels
         shape = self.model.shape(motion.identity[int(motion.shot[first])][None])
@@ -103,41 +135,58 @@ class Animator:
         with closing(self.make_tracker(is_video=False)) as tracker:
             faces = tracker.track(picture) or [followed]
         nearest = min(faces, key=lambda face: float(np.linalg.norm((face - followed)[:, :2].mean(0))))
-        return self._fit(picture, nearest, SourceOptions())
-
-    def _fit(self, picture: Pixels, landmarks: FloatArray, options: SourceOptions) -> PreparedSource:
-        """The picture at the size that the options allow, and the fit of the face with these landmarks (478, 3)."""
-        side = square_around(landmarks[list(FACE_OVAL)], CROP_SCALE).side
-        largest = options.size or (DEFAULT_CROP_SIZE if options.crop else LARGEST_CROP_SIZE)
-        if side > largest:  # shrunk once, antialiased; the warp alone would flicker
-            factor = largest / side
-            height, width = picture.shape[:2]
-            picture = resize_pixels(picture, round(width * factor), round(height * factor))
-            landmarks = (landmarks + 0.5) * np.float32(factor) - 0.5
-        face = fit_face(self.model, torch.from_numpy(landmarks))
-        return PreparedSource(picture, face, options.crop, options.size or DEFAULT_CROP_SIZE)
+        return fit_source(self.model, picture, nearest, SourceOptions(window=options.window))
 
     def read_motion(
-        self, driver: FrameSource, options: MotionOptions, on_frame: Callable[[], None] = lambda: None
+        self,
+        driver: FrameSource,
+        options: MotionOptions,
+        on_frame: Callable[[], None] = lambda: None,
+        identity: Tensor | None = None,
     ) -> tuple[Motion, FaceFollower]:
-        """Track a driver -> its motion, and the follower, which counts the frames that the tracker failed on.
+        """Track a driver.
 
-        Raises FaceError when the face that is asked for is not there.
+        Args:
+            driver: The driver.
+            options: Which face is followed, and how steadily.
+            on_frame: Called after each frame.
+            identity: The driver's identity coefficients (1, I), if they are known.
+
+        Returns:
+            The motion, and the follower, which counts the frames on which the tracker failed.
+
+        Raises:
+            FaceError: The face that is asked for is not there.
         """
-        with closing(self.make_tracker(is_video=True)) as tracker:
+        with closing(self.make_tracker(is_video=not options.stills)) as tracker:
             smoothing = OneEuroFilter(min_cutoff=options.smoothing)
-            follower = FaceFollower(tracker, options.driving_face, smoothing, f"driver '{driver.path}'")
-            return extract_motion(driver, follower, self.model, on_frame), follower
+            where = f"driver '{driver.path}'"
+            follower = FaceFollower(tracker, options.driving_face, smoothing, where, options.stills)
+            return extract_motion(driver, follower, self.model, on_frame, identity), follower
 
     def anchor(self, prepared: PreparedSource, motion: Motion, options: AnimateOptions) -> AnchoredMotion:
-        """Choose the frames from which the driver's motion is measured, and fill its gaps."""
+        """Choose the frames from which the driver's motion is measured, and fill its gaps.
+
+        Args:
+            prepared: The source.
+            motion: The driver's motion.
+            options: Relative or absolute motion, anchor, and what happens to frames without a face.
+
+        Returns:
+            The anchored motion.
+
+        Raises:
+            OptionError: The anchor frame shows no face.
+            FaceError: No frame is left.
+        """
         relative = len(motion) > 1 if options.relative is None else options.relative
         if options.gap == "stop":  # what comes after the end is no anchor either
             motion = fill_gaps(motion, options.gap, [])
         anchors = find_anchors(motion, self.model, prepared.face.attributes, options.anchor)
         filled = fill_gaps(motion, options.gap, anchors)
         stand_ins = find_stand_ins(motion, options.gap, anchors)[: len(filled)]
-        kept = {shot: frame for shot, frame in enumerate(anchors) if frame is not None} if relative else {}
+        is_measured = relative and options.placement != "clip"
+        kept = {shot: frame for shot, frame in enumerate(anchors) if frame is not None} if is_measured else {}
         return AnchoredMotion(filled, kept, stand_ins)
 
     def render(
@@ -147,83 +196,217 @@ class Animator:
         options: AnimateOptions,
         driver: FrameSource | None = None,
     ) -> Iterator[Pixels]:
-        """Yield one frame (H, W, 3) of the source for each frame of the motion.
+        """Draw, refine and compose every frame of a motion.
 
-        driver: what the motion was read from, for choices that look at it again (`sees_driver`).
+        Args:
+            prepared: The source.
+            anchored: The driver's motion.
+            options: The user's choices.
+            driver: What the motion was read from, for choices that see its pictures again (`sees_driver`).
+
+        Yields:
+            Frames (H, W, 3) uint8 of the source, one for each of the motion.
+        """
+        networks = load_networks(options, self.device)
+        seen = driver if sees_driver(options) else None
+        animation, jobs = self.follow(networks, prepared, anchored, options, seen)
+        refiner = build_refiner(
+            networks,
+            self.model,
+            prepared,
+            anchored.motion,
+            self.device,
+            is_animation=True,
+            first_frame=options.first_frame,
+        )
+
+        def finish(frames: list[DrawnFrame]) -> list[Pixels]:
+            return [compose(prepared, drawn) for drawn in (frames if refiner is None else refiner.refine(frames))]
+
+        workers, batch = share_work(animation, refiner)
+        yield from make_frames(jobs, lambda job: animation.draw(*job), finish, workers=workers, batch=batch)
+
+    def follow(
+        self,
+        networks: Networks,
+        prepared: PreparedSource,
+        anchored: AnchoredMotion,
+        options: AnimateOptions,
+        driver: FrameSource | None,
+    ) -> tuple[CoarseAnimation, Iterator[tuple[int, Tensor | None]]]:
+        """Let the coarse generator follow a motion.
+
+        Args:
+            networks: The loaded networks of the options.
+            prepared: The source.
+            anchored: The driver's motion.
+            options: The user's choices.
+            driver: What the motion was read from, if its pictures are seen again.
+
+        Returns:
+            What draws the coarse frames, and for each frame the arguments of its `draw`.
         """
         motion = anchored.motion
-        is_seen = driver is not None and sees_driver(options)
-        windows = driver_windows(self.model, motion) if is_seen else {}
-        generator = build_generator(self.model, prepared, anchored, options, driver, windows, self.device)
-        refiner = build_refiner(self.model, prepared, motion, options, self.device, is_animation=True)
         crops: Iterator[Tensor | None] = repeat(None, len(motion))
-        if driver is not None and is_seen:
+        windows: dict[int, Square] = {}
+        if driver is not None:
+            windows = driver_windows(self.model, motion, driver, is_whole=prepared.is_whole)
             crops = follow_driver(driver, windows, anchored)
-
-        def draw(job: tuple[int, Tensor | None]) -> DrawnFrame:
-            return generator.draw(*job)
-
-        def finish(drawn: DrawnFrame) -> Pixels:
-            return _compose(prepared, drawn)
-
-        if refiner is None and generator.workers > 1:
-            yield from map_ahead(lambda job: finish(draw(job)), enumerate(crops), generator.workers)
-        else:
-            drawn = map(draw, enumerate(crops))
-            yield from map(finish, drawn if refiner is None else refiner.refine(drawn))
+        animation = build_animation(networks, self.model, prepared, anchored, options, driver, windows, self.device)
+        return animation, enumerate(crops)
 
     def edit(self, source: str | Path | Pixels, controls: FaceControls, options: SourceOptions) -> Pixels:
-        """Change the expression and pose of a portrait by name -> (H, W, 3)."""
+        """Change the expression and pose of a portrait by name.
+
+        Args:
+            source: A picture file, or its pixels (H, W, 3) uint8.
+            controls: What the face does.
+            options: Which face, and how large it is rendered.
+
+        Returns:
+            The changed picture (H, W, 3) uint8.
+
+        Raises:
+            FadmError: The picture or the face cannot be used.
+        """
         prepared = self.prepare(source, options)
         face = prepared.face
         changed = change_attributes(self.model, face.attributes, face.canonical, controls)
         motion = make_still_motion([face.attributes, changed], face.identity)
         anchored = AnchoredMotion(motion, {0: 0}, torch.arange(2))
-        generator = GeometricAnimation(self.model, prepared, anchored, Gains(), self.device)
-        return _compose(prepared, generator.draw(1, None))
+        chosen = {f.name: getattr(options, f.name) for f in fields(SourceOptions)}
+        animation, _ = self.follow(Networks(), prepared, anchored, AnimateOptions(**chosen, renderer="none"), None)
+        return compose(prepared, animation.draw(1, None))
 
     def enhance(
         self, video: FrameSource, motion: Motion, options: EnhanceOptions, portrait: PreparedSource | None = None
     ) -> Iterator[Pixels]:
-        """Yield the frames (H, W, 3) of an animation made by any tool, rendered again (paper, section 1).
+        """Render the frames of an animation made by any tool again (paper, section 1).
 
-        motion: what `read_motion` says of the video; portrait: the prepared picture it was made from, the first
-        frame with a face unless given. Frames without a face are left as they are.
+        Args:
+            video: The animation.
+            motion: What `read_motion` read from it.
+            options: The user's choices.
+            portrait: The picture it was made from; its first frame with a face unless given.
+
+        Yields:
+            Frames (H, W, 3) uint8; those without a face are left as they are.
+
+        Raises:
+            OptionError: No renderer is chosen, or its options contradict each other.
         """
         check_refinement(options, is_needed=True)
-        windows = driver_windows(self.model, motion)
         if portrait is None:
-            portrait = self.find_portrait(video, motion)
-        refiner = build_refiner(self.model, portrait, motion, options, self.device, is_animation=False)
+            portrait = self.find_portrait(video, motion, options)
+        networks = load_networks(options, self.device)
+        first = options.first_frame
+        refiner = build_refiner(
+            networks, self.model, portrait, motion, self.device, is_animation=False, first_frame=first
+        )
         assert refiner is not None  # check_refinement asks for a renderer
-        pictures: deque[Pixels] = deque()  # of the frames that are being rendered
+        draw = self.watch(video, motion, is_whole=portrait.is_whole)
 
-        def drawn_frames() -> Iterator[DrawnFrame]:
-            for index, frame in enumerate(video):
-                pictures.append(frame.pixels)
-                window = windows.get(int(motion.shot[index]), Square(0, 0, 1))
-                crop = window if motion.is_tracked[index] else None
-                yield DrawnFrame(index, cut_square(to_tensor(frame.pixels), window), window, crop)
+        def finish(frames: list[DrawnFrame]) -> list[Pixels]:
+            return [set_back(drawn) for drawn in refiner.refine(frames)]
 
-        for drawn in refiner.refine(drawn_frames()):
-            pixels = pictures.popleft()
-            if drawn.crop is not None:
-                pixels = _paste(pixels, drawn)
-            yield pixels
+        yield from make_frames(enumerate(video), draw, finish, workers=refiner.workers, batch=refiner.batch)
+
+    def watch(self, video: FrameSource, motion: Motion, *, is_whole: bool) -> Callable[[tuple[int, Frame]], DrawnFrame]:
+        """Take the frames of a video as coarse frames.
+
+        Args:
+            video: The video.
+            motion: What was read from it.
+            is_whole: The window is the whole picture, which is square.
+
+        Returns:
+            What draws a frame, given its number and itself.
+        """
+        windows = driver_windows(self.model, motion, video, is_whole=is_whole)
+        nowhere = Square(0, 0, 1)  # of a shot without a face
+
+        def draw(job: tuple[int, Frame]) -> DrawnFrame:
+            index, frame = job
+            window = windows.get(int(motion.shot[index]), nowhere)
+            crop = window if motion.is_tracked[index] else None
+            return DrawnFrame(index, cut_square(to_tensor(frame.pixels), window), window, crop, picture=frame.pixels)
+
+        return draw
 
 
 def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:
-    """Open a driver in the range and at the rate of the options. Raises FadmError."""
+    """Open a driver.
+
+    Args:
+        driving: A video, an animated picture, a folder of pictures or one picture.
+        options: Range in time, and rate of a folder of pictures.
+
+    Returns:
+        Its frames.
+
+    Raises:
+        FadmError: It cannot be read, or the range is empty.
+    """
     return open_frames(driving, start=options.start, end=options.end, rate=options.rate)
 
 
-def _compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:
-    """The crop alone, or the whole picture with the drawn window in it."""
-    if prepared.is_crop:
-        return to_pixels(drawn.view)
-    return _paste(prepared.picture, drawn)
+def known_identity(prepared: PreparedSource, options: AnimateOptions) -> Tensor | None:
+    """Tell whose face drives, before it is tracked.
+
+    Args:
+        prepared: The source.
+        options: The user's choices.
+
+    Returns:
+        The source's identity coefficients (1, I) for a driver of its own clip, else None.
+    """
+    return prepared.face.identity if options.placement == "clip" else None
+
+
+def compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:
+    """Make the result of a drawn frame.
+
+    Args:
+        prepared: The source.
+        drawn: The frame.
+
+    Returns:
+        The crop alone, or the whole picture with the drawn window in it (H, W, 3) uint8.
+    """
+    return to_pixels(drawn.view) if prepared.is_crop else _paste(prepared.picture, drawn)
+
+
+def set_back(drawn: DrawnFrame) -> Pixels:
+    """Set the view of a frame back into the frame that it was cut from.
+
+    Args:
+        drawn: A frame of another tool's video.
+
+    Returns:
+        The frame (H, W, 3) uint8, as it was where it shows no face.
+    """
+    assert drawn.picture is not None
+    return drawn.picture if drawn.crop is None else _paste(drawn.picture, drawn)
+
+
+def share_work(animation: CoarseAnimation, refiner: Refiner | None) -> tuple[int, int]:
+    """Choose how the frames of an animation are made.
+
+    Args:
+        animation: Draws them.
+        refiner: Renders them, if anything does.
+
+    Returns:
+        Threads in which frames are made at once, and the frames that are made together where there is one thread.
+    """
+    if refiner is None:
+        return animation.workers, 1
+    return min(animation.workers, refiner.workers), refiner.batch
 
 
 def _paste(picture: Pixels, drawn: DrawnFrame) -> Pixels:
-    """The drawn window in its picture, its border soft."""
-    return paste_square(picture, drawn.window, drawn.view, feather_mask(drawn.window.side))
+    """The drawn window in its picture, its border soft; a window that is the whole picture has no border."""
+    window = drawn.window
+    if picture.shape[:2] == (window.side, window.side) and (window.left, window.top) == (0, 0):
+        return to_pixels(drawn.view)
+    return paste_square(picture, window, drawn.view, feather_mask(window.side))

@@ -1,41 +1,40 @@
-"""Which parts an animation is built from: the user's choices checked, weights loaded, parts put together."""
+"""Which parts an animation is built from: the user's choices checked, networks loaded, parts put together."""
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 
-from fadm.animation.refiner import (
-    AttributeReader,
-    DecaAttributes,
-    MovedAttributes,
-    Refiner,
-    TrackedAttributes,
-    read_deca,
-)
+from fadm.animation.refiner import Refiner
+from fadm.attributes.anchoring import AnchoredMotion
+from fadm.attributes.deca import DECA
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.loading import load_deca
 from fadm.attributes.motion import Motion
-from fadm.coarse.generators import (
-    AnchoredMotion,
-    CoarseGenerator,
-    GeometricAnimation,
-    NetworkAnimation,
-    PreparedSource,
-    cut_anchors,
-    cut_face,
-)
+from fadm.coarse.driver_crops import cut_anchors, cut_face
+from fadm.coarse.face_vid2vid.model import FaceVid2Vid
+from fadm.coarse.fomm.model import FOMM
+from fadm.coarse.generators import CoarseAnimation, GeometricGenerator, NetworkGenerator
 from fadm.coarse.loading import load_coarse
+from fadm.coarse.source import PreparedSource
 from fadm.config import config_from_dict
 from fadm.errors import OptionError
-from fadm.media.crop import Square, to_tensor
+from fadm.media.crop import Square
 from fadm.media.frames import FrameSource
 from fadm.options import AnimateOptions, Gains, RefineOptions
+from fadm.rendering.frame_conditions import (
+    AttributeReader,
+    ConditionBuilder,
+    DecaAttributes,
+    MovedAttributes,
+    TrackedAttributes,
+    read_deca,
+)
 from fadm.rendering.loading import load_renderer
 from fadm.rendering.options import RendererConfig, RenderOptions
 from fadm.rendering.presets import get_preset
-from fadm.weights.registry import find_weights
-from fadm.weights.store import read_metadata
+from fadm.rendering.renderer import DiffusionRenderer
+from fadm.weights.registry import describe_weights
 
 RENDERER_KIND, NETWORK_KINDS = "fadm", ("fomm", "face_vid2vid")
 DEFAULT_RENDERER = "fadm_small"
@@ -94,10 +93,10 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None
     if renderer == "none":
         if is_needed:
             raise OptionError("--renderer none leaves nothing to do: leave it out, or name weights (fadm weights list)")
-        others = [f for f in fields(RefineOptions) if f.name not in ("renderer", "seed")]
+        others = [f for f in fields(RefineOptions) if f.name not in ("renderer", "seed", "first_frame")]
         given = [f.name for f in others if getattr(options, f.name) != f.default]
         if given:
-            raise OptionError(f"--{given[0]} is a renderer's option; name one with --renderer")
+            raise OptionError(f"--{given[0].replace('_', '-')} is a renderer's option; name one with --renderer")
         return
     _kind_of(renderer, "--renderer", (RENDERER_KIND,))
     trained = _attributes_of(replace(options, attributes="auto"))
@@ -125,7 +124,7 @@ def choose_preset(options: RefineOptions) -> str:
     renderer = choose_renderer(options)
     if _config_of(renderer).prediction != "eps":
         return "default"
-    return "paper" if "trained_on" in read_metadata(find_weights(renderer)) else "released"
+    return "paper" if "trained_on" in describe_weights(renderer).metadata else "released"
 
 
 def render_options(options: RefineOptions) -> RenderOptions:
@@ -144,7 +143,48 @@ def sees_driver(options: AnimateOptions) -> bool:
     return render_options(options).attributes_from == "driving"
 
 
-def build_generator(
+@dataclass(frozen=True)
+class Networks:
+    """The loaded networks that some options ask for, each None where it is not needed.
+
+    Attributes:
+        coarse: The trained coarse generator.
+        renderer: The renderer.
+        deca: Reads the renderer's attributes, where these are not the landmark model's.
+        render: How the renderer renders.
+    """
+
+    coarse: FOMM | FaceVid2Vid | None = None
+    renderer: DiffusionRenderer | None = None
+    deca: DECA | None = None
+    render: RenderOptions = RenderOptions()
+
+
+def load_networks(options: RefineOptions, device: torch.device) -> Networks:
+    """Load the networks of an animation.
+
+    Args:
+        options: The user's choices.
+        device: Where the networks compute.
+
+    Returns:
+        The networks.
+
+    Raises:
+        WeightsError: Weights are missing, damaged or of another kind.
+    """
+    coarse = None
+    if isinstance(options, AnimateOptions) and options.coarse != "geometric":
+        coarse = load_coarse(options.coarse).to(device)
+    name = choose_renderer(options)
+    if name == "none":
+        return Networks(coarse)
+    deca = load_deca().to(device) if _attributes_of(options) == "deca" else None
+    return Networks(coarse, load_renderer(name).to(device), deca, render_options(options))
+
+
+def build_animation(
+    networks: Networks,
     model: LandmarkModel,
     prepared: PreparedSource,
     anchored: AnchoredMotion,
@@ -152,65 +192,108 @@ def build_generator(
     driver: FrameSource | None,
     windows: dict[int, Square],
     device: torch.device,
-) -> CoarseGenerator:
-    """The coarse generator of one animation; windows: of the driver's face, by shot."""
-    if options.coarse == "geometric":
-        return GeometricAnimation(model, prepared, anchored, options, device)
-    network = load_coarse(options.coarse)
+) -> CoarseAnimation:
+    """Prepare the coarse generator for a source and let it follow a motion.
+
+    Args:
+        networks: The loaded networks.
+        model: The face model.
+        prepared: The source.
+        anchored: The driver's motion.
+        options: The user's choices.
+        driver: The driver, for generators that see its pictures.
+        windows: Windows of the driver's face by shot.
+        device: Where frames are made.
+
+    Returns:
+        What draws the coarse frames.
+    """
+    if networks.coarse is None:
+        gains = Gains(**{f.name: getattr(options, f.name) for f in fields(Gains)})
+        return GeometricGenerator(model, prepared, device).follow(anchored, gains, options.placement)
     assert driver is not None
     given = {"yaw": options.yaw, "pitch": options.pitch, "roll": options.roll}
     angles = {name: angle for name, angle in given.items() if angle is not None}
     anchors = cut_anchors(driver, windows, anchored.anchors)
-    return NetworkAnimation(network, prepared, anchored, anchors, angles, device)
+    return NetworkGenerator(networks.coarse, prepared, device).follow(anchored, anchors, angles)
 
 
 def build_refiner(
+    networks: Networks,
     model: LandmarkModel,
     portrait: PreparedSource,
     motion: Motion,
-    options: RefineOptions,
     device: torch.device,
     *,
     is_animation: bool,
+    first_frame: int = 0,
+    hidden: str = "",
 ) -> Refiner | None:
-    """The renderer of one animation, or None; portrait: the source.
+    """Put the renderer of one animation together.
 
-    is_animation: the frames were made from the motion; otherwise the motion was read from the frames.
+    Args:
+        networks: The loaded networks.
+        model: The face model.
+        portrait: The source.
+        motion: The motion that the frames were made from, or that was read from the frames.
+        device: Where frames are rendered.
+        is_animation: Whether the frames were made from the motion.
+        first_frame: Number of the motion's first frame, on which the noise depends.
+        hidden: For ablations the condition that is replaced (`ConditionBuilder`).
+
+    Returns:
+        The refiner, None without a renderer.
     """
-    name = choose_renderer(options)
-    if name == "none":
+    if networks.renderer is None:
         return None
-    renderer, settings = load_renderer(name), render_options(options)
-    from_coarse = settings.attributes_from != "driving"
-    reader: AttributeReader
-    if _attributes_of(options) == "deca":
-        deca = load_deca().to(device)
-        source = read_deca(deca, cut_face(portrait.picture, portrait.crop).to(device))
-        reader = DecaAttributes(deca, from_coarse or not is_animation)
-    else:
-        source, reader = portrait.face.attributes.vector, TrackedAttributes(motion)
-        if from_coarse and is_animation:
-            reader = MovedAttributes(model, portrait.face.identity, motion)
-    picture = to_tensor(portrait.picture), portrait.crop, portrait.region
-    return Refiner(renderer.to(device), settings, picture, source, reader, device)
+    attributes_from = networks.render.attributes_from if is_animation else "tracked"
+    source, reader = read_source_attributes(networks.deca, model, portrait, motion, attributes_from)
+    has_person = networks.renderer.config.use_person
+    conditions = ConditionBuilder(portrait, source, reader, device, has_person=has_person, hidden=hidden)
+    return Refiner(networks.renderer, networks.render, conditions, first_frame)
+
+
+def read_source_attributes(
+    deca: DECA | None, model: LandmarkModel, portrait: PreparedSource, motion: Motion, attributes_from: str
+) -> tuple[torch.Tensor, AttributeReader]:
+    """Read the source's attributes and choose who reads the frames' of the same kind.
+
+    Args:
+        deca: Reads them from pictures; None takes the landmark model's.
+        model: The face model.
+        portrait: The source.
+        motion: The driver's motion, or the one read from the frames.
+        attributes_from: `driving`, `moved` or `coarse` for frames that were made from the motion (RenderOptions);
+            `tracked` for a motion that was read from the frames.
+
+    Returns:
+        The source's attributes (1, 56), and the reader.
+    """
+    if deca is not None:
+        crop = cut_face(portrait.picture, portrait.crop).to(next(deca.parameters()).device)
+        return read_deca(deca, crop), DecaAttributes(deca, from_coarse=attributes_from != "driving")
+    source = portrait.face.attributes.vector
+    if attributes_from in ("moved", "coarse"):
+        return source, MovedAttributes(model, portrait.face.identity, motion)
+    return source, TrackedAttributes(motion)
 
 
 def _attributes_of(options: RefineOptions) -> str:
-    """Where the renderer's attributes come from; a file that does not say is a released one."""
+    """Whose attributes the renderer is conditioned on."""
     if options.attributes != "auto":
         return options.attributes
-    return str(read_metadata(find_weights(choose_renderer(options))).get("attributes", "deca"))
+    return describe_weights(choose_renderer(options)).attributes
 
 
 def _config_of(renderer: str) -> RendererConfig:
     """What a renderer was made for. Raises ConfigError for a malformed configuration."""
-    path = find_weights(renderer)
-    return config_from_dict(RendererConfig, read_metadata(path)["config"], source=str(path))
+    weights = describe_weights(renderer)
+    return config_from_dict(RendererConfig, weights.metadata["config"], source=str(weights.path))
 
 
 def _kind_of(name: str, flag: str, wanted: tuple[str, ...]) -> str:
     """The kind of named weights. Raises OptionError for another kind, WeightsError when there are none."""
-    kind = str(read_metadata(find_weights(name)).get("kind"))
+    kind = describe_weights(name).kind
     if kind not in wanted:
         raise OptionError(f"{flag} {name}: these weights are of kind {kind}, {' or '.join(wanted)} is needed")
     return kind

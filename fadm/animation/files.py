@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.animation.animator import Animator, open_driver
+from fadm.animation.animator import Animator, known_identity, open_driver
 from fadm.animation.build import check_choices, check_refinement
 from fadm.attributes.extraction import FaceFollower
-from fadm.attributes.motion import MOTION_ENDINGS, Motion, load_motion, save_motion
-from fadm.coarse.generators import PreparedSource
+from fadm.attributes.motion import Motion
+from fadm.attributes.motion_files import MOTION_ENDINGS, is_motion_file, load_motion, save_motion
+from fadm.coarse.source import PreparedSource
 from fadm.errors import OutputError
-from fadm.files import check_folder
+from fadm.files import check_folder, check_inputs_stay
 from fadm.media.audio import AudioTrack
 from fadm.media.compose import place_beside
 from fadm.media.crop import copy_square
@@ -86,12 +87,12 @@ def animate_file(
         driver = open_driver(driving, options)
     audio = driver.audio if driver is not None and options.audio and has_sound(output) else None
     check_output(output, audio, len(motion) if driver is None else driver.num_frames)
-    _check_inputs_stay(output, source, driving)
+    check_inputs_stay(output, source, driving)
     check_choices(options, has_pictures=driver is not None)
     prepared = animator.prepare(source, options)
     if driver is not None:
         progress.stage("tracking", driver.num_frames)
-        motion, follower = animator.read_motion(driver, options, progress.advance)
+        motion, follower = animator.read_motion(driver, options, progress.advance, known_identity(prepared, options))
     damaged = 0 if driver is None else driver.num_damaged
     anchored = animator.anchor(prepared, motion, options)
     if audio is not None and len(anchored.motion) < len(motion):  # a gap ends the frames, and with them the sound
@@ -116,9 +117,9 @@ def enhance_file(
     frames = open_driver(video, options)
     audio = frames.audio if options.audio and has_sound(output) else None
     check_output(output, audio, frames.num_frames)
-    _check_inputs_stay(output, video, *([] if source is None else [source]))
+    check_inputs_stay(output, video, *([] if source is None else [source]))
     check_refinement(options, is_needed=True)
-    portrait = None if source is None else animator.prepare(source, SourceOptions())
+    portrait = None if source is None else animator.prepare(source, SourceOptions(window=options.window))
     progress.stage("tracking", frames.num_frames)
     motion, follower = animator.read_motion(frames, options, progress.advance)
     damaged = frames.num_damaged
@@ -134,7 +135,7 @@ def edit_file(
     if Path(output).suffix.lower() not in PICTURE_ENDINGS:
         raise OutputError(f"'{output}': an edited portrait is a picture; end the name in {', '.join(PICTURE_ENDINGS)}")
     check_output(output)
-    _check_inputs_stay(output, source)
+    check_inputs_stay(output, source)
     write_image(output, animator.edit(source, controls, options), LABEL if options.label else None)
 
 
@@ -154,18 +155,6 @@ def extract_file(
     motion, _ = animator.read_motion(driver, options, progress.advance)
     save_motion(motion, output)
     return motion
-
-
-def is_motion_file(path: str | Path) -> bool:
-    """Whether a name is a motion file's, by its ending."""
-    return Path(path).suffix.lower() in MOTION_ENDINGS
-
-
-def _check_inputs_stay(output: str | Path, *inputs: str | Path) -> None:
-    """Refuse to write the result over what it is made from. Raises OutputError."""
-    for path in inputs:
-        if Path(path).resolve() in (Path(output).resolve(), Path(output).resolve().parent):
-            raise OutputError(f"'{output}' is an input or inside one, which would be lost; choose another name")
 
 
 def _write(

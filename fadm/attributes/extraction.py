@@ -26,12 +26,23 @@ PATIENCE = 15  # frames to wait for a face that is out of sight before another o
 
 @dataclass
 class FaceFollower:
-    """Follows one face through a video: `follow` gives its landmarks in each frame, or None."""
+    """Follows one face through a video, or finds it in each of several stills.
+
+    Attributes:
+        tracker: Finds all faces of a frame.
+        choice: Which of them is followed, as `choose_face` takes it.
+        smoothing: Filter of the landmarks over time.
+        where: What errors call the driver.
+        is_stills: The frames are separate pictures of one person: no scene cuts, no smoothing, no following.
+        num_crashes: Frames on which the tracker failed.
+        num_shots: Shots begun.
+    """
 
     tracker: LandmarkTracker
     choice: str
     smoothing: OneEuroFilter
     where: str
+    is_stills: bool = False
     num_crashes: int = 0
     num_shots: int = 0
     _identities: FaceIdentities = field(default_factory=FaceIdentities)
@@ -40,7 +51,19 @@ class FaceFollower:
     _absent: int = 0
 
     def follow(self, frame: Frame) -> FloatArray | None:
-        """Landmarks (478, 3) of the followed face. Raises FaceError if the first choice is not possible."""
+        """Find the followed face in the next frame.
+
+        Args:
+            frame: The frame.
+
+        Returns:
+            Landmarks (478, 3) in pixels, None where the frame does not show the face.
+
+        Raises:
+            FaceError: The face that is asked for is not there in the first frame with a face.
+        """
+        if self.is_stills:
+            return self._find(frame)
         if self._cuts.is_cut(frame.pixels) or not self.num_shots:
             self.num_shots += 1
             self._followed = None
@@ -60,6 +83,16 @@ class FaceFollower:
             self._followed = ids[chosen]
         self._absent = 0
         return self.smoothing(faces[ids.index(self._followed)], float(frame.time))
+
+    def _find(self, frame: Frame) -> FloatArray | None:
+        """Landmarks of the chosen face of a still."""
+        self.num_shots = 1  # one person, one identity
+        faces = self._track(frame.pixels)
+        chosen = self._choose(faces) if faces else None
+        if chosen is None:
+            return None
+        self._followed = chosen
+        return faces[chosen]
 
     def _track(self, pixels: NDArray[np.uint8]) -> list[FloatArray]:
         """A frame on which the tracker fails counts as one without a face."""
@@ -85,12 +118,24 @@ def extract_motion(
     follower: FaceFollower,
     model: LandmarkModel,
     on_frame: Callable[[], None] = lambda: None,
+    identity: Tensor | None = None,
 ) -> Motion:
     """Track and fit every frame of a driver; only numbers are kept.
 
-    Raises FaceError when no frame shows the face that is asked for.
+    Args:
+        frames: The driver.
+        follower: Follows the face.
+        model: The face model that is fitted.
+        on_frame: Called after each frame.
+        identity: The driver's identity coefficients (1, I), if they are known; else each shot's first frames give them.
+
+    Returns:
+        The motion.
+
+    Raises:
+        FaceError: No frame shows the face that is asked for.
     """
-    fitter = _ShotFitter(model)
+    fitter = _ShotFitter(model, identity)
     pts: list[int] = []
     shots: list[int] = []
     for frame in frames:
@@ -117,11 +162,11 @@ def extract_motion(
 
 
 class _ShotFitter:
-    """Fits frames in chunks; the first chunk of a shot also gives the person's identity."""
+    """Fits frames in chunks; the first chunk of a shot also gives the person's identity, unless it is known."""
 
-    def __init__(self, model: LandmarkModel):
+    def __init__(self, model: LandmarkModel, known: Tensor | None):
         self._model = model
-        self._identity: Tensor | None = None
+        self._known = self._identity = known
         self._pending: list[FloatArray | None] = []
         self._fitted: list[FaceAttributes] = []
         self._is_tracked: list[bool] = []
@@ -136,7 +181,7 @@ class _ShotFitter:
         self._fit()
         no_one = torch.zeros(1, self._model.config.num_identity)
         self._identities.append(no_one if self._identity is None else self._identity)
-        self._identity = None
+        self._identity = self._known
 
     def result(self) -> tuple[FaceAttributes, Tensor, Tensor]:
         rows = [torch.cat([getattr(a, f.name) for a in self._fitted]) for f in fields(FaceAttributes)]

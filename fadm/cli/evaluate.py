@@ -125,18 +125,9 @@ def _measure(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """What `run` and `ablation` share: pairs, evaluation, tables."""
+    """What `run` and `ablation` share."""
     with show_progress(quiet, as_json) as progress:
-        from fadm.device import choose_device
-        from fadm.evaluation.build import build_ablation, build_evaluation, choose_pairs, choose_protocol, read_clips
-        from fadm.evaluation.run import run_and_write
+        from fadm.evaluation.run import evaluate
 
-        where = choose_device(device)
-        clips = read_clips(data, choose_protocol(options, pair_list), progress)
-        chosen = choose_pairs(clips, options, pair_list)
-        if isinstance(options, AblationOptions):
-            evaluation = build_ablation(model, clips, chosen, options, where)
-        else:
-            evaluation = build_evaluation(model, clips, chosen, options, where)
-        report, said = run_and_write(evaluation, output, options, progress)
-        progress.finish(report, said)
+        report, table = evaluate(model, data, output, options, pairs=pair_list, device=device, progress=progress)
+        progress.finish(report, table)

@@ -1,1 +1,1 @@
-"""What training and evaluation read."""
+"""The data of training and evaluation: shards of clips, pairs of frames, samples."""

@@ -16,11 +16,11 @@ from torch.utils.data import Dataset, Sampler
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
 from fadm.attributes.rotation import axis_angle_to_matrix
 from fadm.coarse.face_vid2vid.head_pose import rotation_angles
-from fadm.data.pairs.store import CoarsePairs, Face, read_face
+from fadm.data.clips import Face, read_face
+from fadm.data.pairs.store import CoarsePairs
 from fadm.data.shards import Pixels, TrackedClip
 from fadm.errors import ConfigError
 from fadm.face.masks import draw_attention
-from fadm.face.segmentation import segment_person
 
 Member = TypeVar("Member")
 Sample = dict[str, Tensor]
@@ -60,39 +60,48 @@ class StepBatches(Sampler[list[int]]):
 
 
 class RendererSamples(Dataset[Sample]):
-    """What a renderer learns from: people equally often, whatever the number of their clips.
+    """What a renderer is trained on: every person equally often, whatever the number of their clips.
 
     Each sample: source, driving and coarse (3, S, S) uint8, attention (1, S, S) uint8 (where people look), landmarks
-    (478, 3) of the driving frame in pixels, attributes_source and attributes_driving (56,), seed () and, if asked for,
-    person (2, S, S) uint8 (where source and coarse frame show the person).
+    (478, 3) of the driving frame in pixels, attributes_source and attributes_driving (56,), seed () and, where the pairs
+    hold them, person (2, S, S) uint8 (probability of person in source and coarse frame) and confidence (1, S, S) uint8
+    (trust in the coarse frame).
     """
 
-    def __init__(self, pairs: CoarsePairs, seed: int, *, has_person: bool = False, is_jittered: bool = True) -> None:
-        self.pairs, self.seed, self.has_person, self.is_jittered = pairs, seed, has_person, is_jittered
+    def __init__(self, pairs: CoarsePairs, seed: int, *, is_jittered: bool = True) -> None:
+        """Choose the pairs.
+
+        Args:
+            pairs: Made by the animation path (`build_coarse_pairs`).
+            seed: Of all rng.
+            is_jittered: Whether colours are jittered.
+        """
+        self.pairs, self.seed, self.is_jittered = pairs, seed, is_jittered
         self.people = pairs.groups()
 
     def __getitem__(self, number: int) -> Sample:
-        draws = np.random.default_rng((self.seed, number))
-        row = _choose(draws, _choose(draws, self.people))
-        (source, driving), made = self.pairs.faces(row), self.pairs.coarse(row)
-        pictures = {"source": source.pixels, "driving": driving.pixels, "coarse": made.coarse}
-        person = [segment_person(pixels) for pixels in (source.pixels, made.coarse) if self.has_person]
+        rng = np.random.default_rng((self.seed, number))
+        row = _choose(rng, _choose(rng, self.people))
+        (source, driving), pair = self.pairs.faces(row), self.pairs.coarse(row)
+        pictures = {"source": source.pixels, "driving": driving.pixels, "coarse": pair.coarse}
         if self.is_jittered:
-            pictures = jitter_colors(pictures, draws)
+            pictures = jitter_colors(pictures, rng)
         tensors = {name: to_channels(pixels) for name, pixels in pictures.items()}
-        if self.has_person:
-            tensors["person"] = torch.from_numpy((255 * np.stack(person)).round().astype(np.uint8))
+        if pair.person is not None:
+            tensors["person"] = torch.from_numpy(pair.person)
+        if pair.confidence is not None:
+            tensors["confidence"] = torch.from_numpy(pair.confidence)[None]
         return tensors | {
             "attention": draw_attention(driving.landmarks, len(driving.pixels)),
             "landmarks": torch.from_numpy(driving.landmarks),
-            "attributes_source": torch.from_numpy(made.attributes_source),
-            "attributes_driving": torch.from_numpy(made.attributes_driving),
-            "seed": torch.tensor(int(draws.integers(2**62))),
+            "attributes_source": torch.from_numpy(pair.attributes[0]),
+            "attributes_driving": torch.from_numpy(pair.attributes[1]),
+            "seed": torch.tensor(int(rng.integers(2**62))),
         }
 
 
 class ClipSamples(Dataset[Sample]):
-    """What a coarse generator learns from: two frames of a clip, people equally often.
+    """What a coarse generator is trained on: two frames of a clip, every person equally often.
 
     Each sample: source and driving (3, S, S) uint8, pose (3,) yaw, pitch and roll of the driving head in degrees,
     seed ().
@@ -105,26 +114,26 @@ class ClipSamples(Dataset[Sample]):
         self.people, self.size, self.seed, self.is_jittered = list(people.values()), size, seed, is_jittered
 
     def __getitem__(self, number: int) -> Sample:
-        draws = np.random.default_rng((self.seed, number))
-        clip = _choose(draws, _choose(draws, self.people))
-        mirrored = bool(draws.integers(2))
-        names, frames = ("source", "driving"), draws.choice(len(clip.pictures), 2, replace=False)
+        rng = np.random.default_rng((self.seed, number))
+        clip = _choose(rng, _choose(rng, self.people))
+        mirrored = bool(rng.integers(2))
+        names, frames = ("source", "driving"), rng.choice(len(clip.pictures), 2, replace=False)
         faces = {n: read_face(clip, int(f), self.size, mirrored) for n, f in zip(names, frames, strict=True)}
         pictures = {name: face.pixels for name, face in faces.items()}
         if self.is_jittered:
-            pictures = jitter_colors(pictures, draws)
+            pictures = jitter_colors(pictures, rng)
         return {name: to_channels(pixels) for name, pixels in pictures.items()} | {
             "pose": _head_angles(faces["driving"]),
-            "seed": torch.tensor(int(draws.integers(2**62))),
+            "seed": torch.tensor(int(rng.integers(2**62))),
         }
 
 
-def jitter_colors(pictures: dict[str, Pixels], draws: np.random.Generator) -> dict[str, Pixels]:
+def jitter_colors(pictures: dict[str, Pixels], rng: np.random.Generator) -> dict[str, Pixels]:
     """Change brightness, contrast, saturation and hue of pictures (H, W, 3) alike, as one linear map of colours."""
-    brightness, contrast, saturation = 1 + draws.uniform(-1, 1, 3) * (BRIGHTNESS, CONTRAST, SATURATION)
+    brightness, contrast, saturation = 1 + rng.uniform(-1, 1, 3) * (BRIGHTNESS, CONTRAST, SATURATION)
     grey = np.outer(np.ones(3), LUMINANCE)
     matrix = saturation * np.eye(3) + (1 - saturation) * grey
-    matrix = brightness * contrast * matrix @ _turn_hue(draws.uniform(-HUE, HUE) * 2 * np.pi)
+    matrix = brightness * contrast * matrix @ _turn_hue(rng.uniform(-HUE, HUE) * 2 * np.pi)
     mean = float(np.mean([pixels.mean() for pixels in pictures.values()]))
     offset = (1 - contrast) * brightness * mean  # Pillow itself rounds to the nearest
     rows = tuple(np.column_stack([matrix, np.full(3, offset)]).ravel().tolist())
@@ -152,5 +161,5 @@ def _head_angles(face: Face) -> Tensor:
 _landmark_model = cache(load_landmark_model)  # read once in each worker
 
 
-def _choose(draws: np.random.Generator, members: Sequence[Member]) -> Member:
-    return members[int(draws.integers(len(members)))]
+def _choose(rng: np.random.Generator, members: Sequence[Member]) -> Member:
+    return members[int(rng.integers(len(members)))]

@@ -1,4 +1,4 @@
-"""What weights say of the data that they were learned from."""
+"""What a weights file says about its training data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +10,17 @@ OPEN = "Apache-2.0"
 
 
 def describe_clips(clips: Sequence[TrackedClip], weights: Sequence[str] = ()) -> dict[str, str]:
-    """For the weights' metadata: number of clips and people, sources and their terms, the licence that follows.
+    """Describe training data for the metadata of weights.
 
-    weights: names or files of other weights that took part: as a start, a teacher, a coarse generator.
+    Args:
+        clips: The training clips.
+        weights: Names or files of other weights that took part: as a start, a teacher, a coarse generator.
+
+    Returns:
+        `trained_on` (number of clips and identities), `sources` (with their terms), and the `licence` that follows.
+
+    Raises:
+        WeightsError: Weights are unknown or cannot be read.
     """
     licences = {name: describe_weights(name).licence for name in weights}
     is_open = all(clip.info.get("tier") == "open" for clip in clips) and set(licences.values()) <= {OPEN}

@@ -1,4 +1,4 @@
-"""Shards as tar files whose bytes depend on their content alone, written whole and kept through a loss of power."""
+"""Shards as tar files whose bytes depend on their content alone, written whole or not at all."""
 
 import io
 import tarfile
@@ -18,14 +18,28 @@ BLOCK = 512  # bytes by which a tar grows
 
 
 def pack_array(array: NDArray[np.float16]) -> bytes:
-    """An array as the content of an .npy file."""
+    """Convert an array to the content of an .npy file.
+
+    Args:
+        array: An array of any shape.
+
+    Returns:
+        The bytes of the file.
+    """
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
     return file.getvalue()
 
 
 def pack_members(members: Mapping[str, bytes]) -> bytes:
-    """Files by name as the content of a tar: the same bytes for the same files, whenever and wherever."""
+    """Convert files to the content of a tar; the same files give the same bytes.
+
+    Args:
+        members: Contents by name, in the order of the tar.
+
+    Returns:
+        The bytes of the tar.
+    """
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in members.items():
@@ -34,7 +48,17 @@ def pack_members(members: Mapping[str, bytes]) -> bytes:
 
 
 def read_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file in a tar. Raises InputError for a damaged one."""
+    """Read the files in a tar.
+
+    Args:
+        path: The tar.
+
+    Yields:
+        Name and content of each file.
+
+    Raises:
+        InputError: The tar is missing or damaged.
+    """
     try:
         with tarfile.open(path) as tar:
             for member in tar:
@@ -46,9 +70,22 @@ def read_members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 class ShardWriter:
-    """Writes samples into PREFIX-00000.tar, PREFIX-00001.tar, …; another one begins once one is full."""
+    """Writes samples into PREFIX-00000.tar, PREFIX-00001.tar, …; another one begins once one is full.
+
+    A context manager. A shard appears in the folder when it is complete and on the disk.
+
+    Attributes:
+        names: Names of the shards so far.
+    """
 
     def __init__(self, folder: Path, prefix: str, most_bytes: int) -> None:
+        """Prepare to write; nothing is written yet.
+
+        Args:
+            folder: An existing folder.
+            prefix: Beginning of the shards' names.
+            most_bytes: Bytes after which a shard is full; a sample is never divided.
+        """
         self.names: list[str] = []
         self._folder, self._prefix, self._most_bytes = folder, prefix, most_bytes
         self._size = 0
@@ -56,7 +93,14 @@ class ShardWriter:
         self._open = ExitStack()
 
     def write(self, members: Iterable[tuple[str, bytes]]) -> None:
-        """Add the files of one sample, which share their key."""
+        """Write one sample.
+
+        Args:
+            members: Name and content of its files; the names share their key.
+
+        Raises:
+            OutputError: The shard cannot be written.
+        """
         if self._tar is None or self._size >= self._most_bytes:
             self._begin_shard()
         assert self._tar is not None

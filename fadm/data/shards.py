@@ -1,6 +1,7 @@
 """Clips in webdataset shards: tar files in which the files of one sample share a key and stand together.
 
-Shards are read by place, not as a stream: sampling balanced by identity and exact resuming need any frame at any time.
+Pictures are read by their place in a shard, not as a stream: sampling balanced by identity and exact resuming need any
+frame at any time.
 """
 
 import io
@@ -23,25 +24,45 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class StoredPicture:
-    """A picture file (JPEG or PNG) within a file: `size` bytes from `offset`."""
+    """A picture file (JPEG or PNG) within a shard.
+
+    Attributes:
+        path: The shard.
+        offset: Byte at which the picture begins.
+        size: Its bytes.
+    """
 
     path: Path
     offset: int
     size: int
 
     def read(self) -> Pixels:
-        """The picture (H, W, 3) RGB. Raises InputError where it is gone or damaged."""
+        """Read the picture.
+
+        Returns:
+            uint8 RGB (H, W, 3).
+
+        Raises:
+            InputError: The picture is gone or damaged.
+        """
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
                 return decode_picture(file.read(self.size))
         except (OSError, ValueError, SyntaxError) as error:
-            raise InputError(f"{self.path}: a picture in it cannot be read ({error}); make the shard anew") from error
+            raise InputError(f"{self.path}: a picture in it cannot be read ({error}); make the shard again") from error
 
 
 @dataclass(frozen=True)
 class TrackedClip:
-    """One shot: landmarks (T, 478, 3) in fractions of the crop's side, the sample's description, its T pictures."""
+    """A clip: frames of one face in one shot.
+
+    Attributes:
+        key: Name of the clip.
+        landmarks: Landmarks (T, 478, 3) as fractions of the crop's side.
+        info: Identity, source, terms and more, as the shard's JSON holds them.
+        pictures: The T frames.
+    """
 
     key: str
     landmarks: NDArray[np.float32]
@@ -50,12 +71,22 @@ class TrackedClip:
 
     @property
     def identity(self) -> str:
-        """Who is shown, by a name that means nothing; a clip that does not say is a person of its own."""
+        """Name of the person; a clip without one counts as a person of its own."""
         return str(self.info.get("identity", self.key))
 
 
 def find_shards(places: Sequence[Path]) -> list[Path]:
-    """The shards that are named and those in the folders that are. Raises InputError for a place without any."""
+    """List shards.
+
+    Args:
+        places: Shards, or folders of shards.
+
+    Returns:
+        The shards, those of a folder by name.
+
+    Raises:
+        InputError: A place does not exist, or a folder holds no shard.
+    """
     shards: list[Path] = []
     for place in places:
         found = sorted(place.glob("*.tar")) if place.is_dir() else [place]
@@ -66,9 +97,16 @@ def find_shards(places: Sequence[Path]) -> list[Path]:
 
 
 def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
-    """Yield every shot in the shards.
+    """Read the clips in shards; pictures are read when they are needed.
 
-    Raises InputError for a file that is no shard, or a sample without its landmarks or description.
+    Args:
+        shards: Shards, not compressed.
+
+    Yields:
+        The clips in the order of the shards.
+
+    Raises:
+        InputError: A file is no shard, or a sample lacks its landmarks or its description.
     """
     for shard in shards:
         landmarks: dict[str, NDArray[np.float32]] = {}
@@ -98,13 +136,23 @@ def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
 
 
 def decode_picture(content: bytes) -> Pixels:
-    """A picture file's bytes -> (H, W, 3) RGB; raises OSError, ValueError or SyntaxError, as Pillow does."""
+    """Decode a picture file.
+
+    Args:
+        content: The bytes of a JPEG or PNG file.
+
+    Returns:
+        uint8 RGB (H, W, 3).
+
+    Raises:
+        OSError: The picture is damaged; Pillow also raises ValueError and SyntaxError.
+    """
     with Image.open(io.BytesIO(content)) as picture:
         return np.array(picture.convert("RGB"))
 
 
 def _split_name(name: str) -> tuple[str, str]:
-    """A member's key and its extension, which begins at the first dot of the base name (webdataset's convention)."""
+    """Split a name into key and extension, which begins at the first dot of the base name (webdataset's convention)."""
     folder, slash, base = name.rpartition("/")
     stem, _, extension = base.partition(".")
     return folder + slash + stem, extension

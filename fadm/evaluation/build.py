@@ -7,23 +7,21 @@ from typing import Any
 
 import torch
 
-from fadm.animation.build import check_refinement, render_options
-from fadm.attributes.deca import DECA
-from fadm.attributes.loading import load_deca
+from fadm.animation.animator import Animator
+from fadm.animation.build import check_choices, check_refinement, load_networks
+from fadm.data.clips import clip_options
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.errors import InputError, OptionError
-from fadm.evaluation.driving import choose_drive
-from fadm.evaluation.enhancement import EnhancedFolder
 from fadm.evaluation.evaluator import Evaluation
-from fadm.evaluation.features import ClipFrames, FeatureExtractors, Stopwatch
-from fadm.evaluation.methods import WITHOUT, Method, Model, UnmovedSource, Variant, switch_off
+from fadm.evaluation.features import ClipFrames, FeatureExtractors
+from fadm.evaluation.methods import WITHOUT, AnimatedClips, EnhancedFolder, UnmovedSource, Variant, switch_off
 from fadm.evaluation.options import TWO_FOLDERS, AblationOptions, DrawOptions, MakeOptions, RunOptions
 from fadm.evaluation.pairs import PairList, check_pairs, draw_pairs, read_pairs
 from fadm.evaluation.plain_clips import read_truth
+from fadm.evaluation.prediction import Method
 from fadm.evaluation.result_folder import ResultFolder
-from fadm.options import RefineOptions
+from fadm.options import DEFAULT_CROP_SIZE, EnhanceOptions, RefineOptions
 from fadm.progress import NO_PROGRESS, Progress
-from fadm.rendering.loading import load_renderer
 from fadm.rendering.options import RenderOptions
 from fadm.weights.registry import describe_weights
 
@@ -75,13 +73,36 @@ def build_evaluation(
     device: torch.device,
     render: RenderOptions | None = None,
 ) -> Evaluation:
-    """Everything that `fadm eval run` needs; render: a renderer's usual options in place of the preset's.
+    """Build everything that `fadm eval run` needs, before any work.
 
-    Raises FadmError before any work.
+    Args:
+        model: `geometric`, `unmoved`, weights by name or file, or a folder of results.
+        clips: The clips.
+        pairs: The cases.
+        options: The user's choices.
+        device: Where the networks compute.
+        render: A renderer's usual options in place of the preset's.
+
+    Returns:
+        The evaluation.
+
+    Raises:
+        FadmError: A choice makes no sense, or weights cannot be used.
     """
     extractors = FeatureExtractors(options.groups, Path(options.arcface) if options.arcface else None)
-    method = choose_method(model, pairs, options, device, extractors.watch, render)
-    return Evaluation(method, pairs, ClipFrames(clips, extractors), extractors, options.groups)
+    frames = ClipFrames(clips, extractors)
+    method = _find_made(model, pairs)
+    kind = "" if method is not None or model == GEOMETRIC else describe_weights(model).kind
+    if kind not in ("", "fadm", *NETWORK_KINDS):
+        raise OptionError(f"{model}: weights of kind {kind} make no pictures; name a renderer or a coarse generator")
+    if kind != "fadm":
+        idle = [name for name in RENDERING if getattr(options, name) != RunOptions.__dataclass_fields__[name].default]
+        if idle:
+            raise OptionError(f"--{idle[0]} {getattr(options, idle[0])}: {model} is no renderer; leave the option out")
+    if method is None:
+        variants = [_make_variant("rendered", model, options, options.steps, device, render)] if kind == "fadm" else []
+        method = _build_method(model, pairs, options, variants, frames, extractors, device)
+    return Evaluation(method, pairs, frames, extractors, options.groups)
 
 
 def build_ablation(
@@ -92,95 +113,115 @@ def build_ablation(
     device: torch.device,
     render: RenderOptions | None = None,
 ) -> Evaluation:
-    """One renderer in all its variants, each a stage of one run; render: as in `build_evaluation`."""
+    """Build the evaluation of one renderer in all its variants, each a stage of one run.
+
+    Args:
+        model: The renderer's weights by name or file.
+        clips: The clips.
+        pairs: The cases.
+        options: The user's choices.
+        device: Where the networks compute.
+        render: A renderer's usual options in place of the preset's.
+
+    Returns:
+        The evaluation.
+
+    Raises:
+        FadmError: A choice makes no sense, or weights cannot be used.
+    """
     extractors = FeatureExtractors(options.groups, Path(options.arcface) if options.arcface else None)
-    kind = describe_weights(model).kind
+    frames, kind = ClipFrames(clips, extractors), describe_weights(model).kind
     if kind != "fadm":
         raise OptionError(f"{model}: an ablation is of a renderer; these are weights of kind {kind}")
-    renderer = load_renderer(model).to(device)
-    variants = []
-    for steps in options.step_counts:
-        settings = _settle(model, options, steps, render)
-        variants.append(Variant(f"steps-{steps}", renderer, settings))
+    variants = [_make_variant(f"steps-{steps}", model, options, steps, device, render) for steps in options.step_counts]
+    whole = variants[-1]
     for condition in options.conditions:
-        name = f"steps-{options.step_counts[-1]}{WITHOUT}{condition}"
-        whole = variants[len(options.step_counts) - 1]
-        if condition in ("appearance", "motion"):
-            variants.append(Variant(name, switch_off(renderer, condition), whole.options))
-            continue
-        if not getattr(renderer.config, f"use_{condition}") and not (condition == "source" and renderer.config.repairs):
-            raise OptionError(f"--without {condition}: {model} does not look at the {condition}")
-        variants.append(Variant(name, renderer, whole.options, condition))
-    method = _build_model(model, pairs, options, variants, device, extractors.watch)
-    return Evaluation(method, pairs, ClipFrames(clips, extractors), extractors, options.groups)
+        variants.append(_switch_off(model, whole, condition))
+    method = _build_method(model, pairs, options, variants, frames, extractors, device)
+    return Evaluation(method, pairs, frames, extractors, options.groups)
 
 
-def choose_method(
-    model: str,
-    pairs: PairList,
-    options: RunOptions,
-    device: torch.device,
-    watch: Stopwatch,
-    render: RenderOptions | None = None,
-) -> Method:
-    """The method of that name: geometric, unmoved, weights, or a folder of results. Raises FadmError."""
-    method = _choose_plain_method(model, pairs, options, device, watch)
-    if method is not None:
-        idle = [name for name in RENDERING if getattr(options, name) != RunOptions.__dataclass_fields__[name].default]
-        if idle:
-            raise OptionError(f"--{idle[0]} {getattr(options, idle[0])}: {model} is no renderer; leave the option out")
-        return method
-    settings = _settle(model, options, options.steps, render)
-    variants = [Variant("rendered", load_renderer(model).to(device), settings)]
-    return _build_model(model, pairs, options, variants, device, watch)
-
-
-def _choose_plain_method(
-    model: str, pairs: PairList, options: RunOptions, device: torch.device, watch: Stopwatch
-) -> Method | None:
-    """Whatever is no renderer; None for weights of a renderer."""
-    if pairs.protocol == TWO_FOLDERS and not Path(model).is_dir():
+def _find_made(model: str, pairs: PairList) -> Method | None:
+    """The method that makes nothing: the unmoved source, or a folder of results. None for any other."""
+    path = Path(model)
+    if pairs.protocol == TWO_FOLDERS and not path.is_dir():
         raise OptionError(f"{model}: --protocol {TWO_FOLDERS} measures results that are there; give their folder")
     if model == UNMOVED:
         return UnmovedSource()
-    if model == GEOMETRIC:
-        return _build_model(model, pairs, options, [], device, watch)
-    path = Path(model)
     if path.is_dir():
         return ResultFolder(path)
     if path.is_file() and path.suffix != ".safetensors":
         raise InputError(f"'{model}' is one file; give the folder that holds a result for each case")
-    kind = describe_weights(model).kind
-    if kind in NETWORK_KINDS:
-        return _build_model(model, pairs, options, [], device, watch)
-    if kind != "fadm":
-        raise OptionError(f"{model}: weights of kind {kind} make no pictures; name a renderer or a coarse generator")
     return None
 
 
-def _build_model(
+def _make_variant(
+    stage: str,
+    model: str,
+    options: MakeOptions,
+    steps: int | None,
+    device: torch.device,
+    render: RenderOptions | None,
+) -> Variant:
+    """A renderer with its usual options and what was asked for. Raises OptionError for contradictions."""
+    refine = _refine_options(model, options, steps)
+    check_refinement(refine)
+    networks = load_networks(refine, device)
+    if render is not None:
+        asked = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength, "num_steps": steps}
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        networks = replace(networks, render=replace(render, seed=refine.seed, **given))
+    return Variant(stage, networks)
+
+
+def _refine_options(model: str, options: MakeOptions, steps: int | None) -> RefineOptions:
+    assert isinstance(options, DrawOptions)
+    asked: dict[str, Any] = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength}
+    return RefineOptions(renderer=model, preset=options.preset, steps=steps, seed=options.seed, **asked)
+
+
+def _switch_off(model: str, whole: Variant, condition: str) -> Variant:
+    """A variant without a condition. Raises OptionError for a renderer that does not have it."""
+    stage, networks = f"{whole.stage}{WITHOUT}{condition}", whole.networks
+    assert networks.renderer is not None
+    if condition in ("appearance", "motion"):
+        return Variant(stage, replace(networks, renderer=switch_off(networks.renderer, condition)))
+    config = networks.renderer.config
+    if not getattr(config, f"use_{condition}") and not (condition == "source" and config.repairs):
+        raise OptionError(f"--without {condition}: {model} is not conditioned on the {condition}")
+    return Variant(stage, networks, condition)
+
+
+def _build_method(
     model: str,
     pairs: PairList,
     options: MakeOptions,
     variants: Sequence[Variant],
+    frames: ClipFrames,
+    extractors: FeatureExtractors,
     device: torch.device,
-    watch: Stopwatch,
 ) -> Method:
     """model: the renderer's name where there are variants, else the coarse generator's."""
     coarse = options.coarse if variants else model
     is_folder = Path(coarse).is_dir()
     over = Path(coarse).resolve().name if is_folder else coarse
     described: dict[str, Any] = {"method": model if coarse in (GEOMETRIC, model) else f"{model} over {over}"}
-    weighty = {model} if is_folder else {model, coarse}
-    described["weights"] = {name: describe_weights(name).sha256 for name in weighty - {GEOMETRIC}}
-    described["variants"] = {variant.stage: vars(variant.options) for variant in variants}
-    deca = _load_deca(model, device) if variants else None
+    named = {model} if is_folder else {model, coarse}
+    described["weights"] = {name: describe_weights(name).sha256 for name in named - {GEOMETRIC}}
+    described["variants"] = {variant.stage: vars(variant.networks.render) for variant in variants}
+    animator = Animator(device=str(device), make_tracker=frames.faces.make_tracker, model=extractors.model)
     if is_folder:
-        return EnhancedFolder(ResultFolder(Path(coarse)), Model(None, variants, described, watch, device, deca))
-    if not pairs.has_truth:
+        enhance = EnhanceOptions(window="picture", stills=True, smoothing=0.0)
+        folder = ResultFolder(Path(coarse))
+        return EnhancedFolder(folder, enhance, variants, described, animator, extractors.watch)
+    if pairs.has_truth:
+        motion: dict[str, Any] = {"placement": "clip"}
+    else:
         described["motion"] = _check_motion(options.motion, pairs)
-    drive = choose_drive(coarse, options.motion, has_truth=pairs.has_truth)
-    return Model(drive, variants, described, watch, device, deca)
+        motion = {"relative": options.motion != "absolute", "anchor": "first" if options.motion == "first" else "auto"}
+    animate = clip_options(DEFAULT_CROP_SIZE, coarse=coarse, renderer="none", **motion)
+    check_choices(animate, has_pictures=True)
+    return AnimatedClips(animate, load_networks(animate, device), variants, described, animator, extractors.watch)
 
 
 def _check_motion(motion: str, pairs: PairList) -> str:
@@ -188,20 +229,3 @@ def _check_motion(motion: str, pairs: PairList) -> str:
     if motion != "absolute" and all(len(case.driving_frames) == 1 for case in pairs.cases):
         raise OptionError(f"--motion {motion}: single pictures show no motion of their own; give absolute")
     return motion
-
-
-def _settle(model: str, options: MakeOptions, steps: int | None, render: RenderOptions | None) -> RenderOptions:
-    """How a renderer renders: its usual options with what was asked for. Raises OptionError for contradictions."""
-    assert isinstance(options, DrawOptions)
-    asked: dict[str, Any] = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength}
-    refine = RefineOptions(renderer=model, preset=options.preset, steps=steps, seed=options.seed, **asked)
-    check_refinement(refine)
-    if render is None:
-        return render_options(refine)
-    given = {name: value for name, value in asked.items() if value is not None}
-    return replace(render, seed=options.seed, num_steps=steps or render.num_steps, **given)
-
-
-def _load_deca(model: str, device: torch.device) -> DECA | None:
-    """DECA for a renderer that was trained with its attributes."""
-    return load_deca().to(device) if describe_weights(model).attributes == "deca" else None

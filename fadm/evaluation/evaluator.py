@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from fadm.errors import OptionError
 from fadm.evaluation.features import ClipFrames, FeatureExtractors, FrameFeatures
 from fadm.evaluation.journal import CaseResult, Journal
 from fadm.evaluation.measures import BY_NAME, Reference, Values, measure, measured_names
-from fadm.evaluation.methods import Method, Prediction
 from fadm.evaluation.pairs import Case, PairList
+from fadm.evaluation.prediction import Method, Prediction
 from fadm.files import explain_failure
 from fadm.media.image import write_image
 from fadm.progress import NO_PROGRESS, Progress
@@ -76,13 +75,23 @@ class Evaluation:
         }
 
 
-def evaluate(
+def measure_cases(
     evaluation: Evaluation, folder: Path, *, save_frames: bool = False, progress: Progress = NO_PROGRESS
 ) -> dict[str, CaseResult]:
-    """Measure every case that the folder does not hold yet -> results by case.
+    """Measure every case that the folder does not hold yet.
 
-    Raises OptionError for a folder that holds something else or where nothing is to be measured, InputError for a
-    damaged picture of a clip.
+    Args:
+        evaluation: What is evaluated on what.
+        folder: Folder of the run.
+        save_frames: Whether the frames that are made are kept.
+        progress: Follows the work.
+
+    Returns:
+        Results by case.
+
+    Raises:
+        OptionError: The folder holds something else, or nothing can be measured.
+        InputError: A picture of a clip is damaged.
     """
     pairs = evaluation.pairs
     if not evaluation.names and not evaluation.pools:
@@ -92,53 +101,70 @@ def evaluate(
     with closing(Journal(folder, evaluation.tell() | {"notes": notes}, pairs)) as journal:
         left = [case for case in pairs.cases if case.name not in journal.results]
         progress.stage("evaluating", sum(len(case.driving_frames) for case in left))
-        for case, made in make_all(evaluation, left):
+        for case, prediction in predict_cases(evaluation, left):
             if save_frames:
-                _save_frames(folder / FRAMES, case, made, is_video=pairs.is_video)
-            journal.add(measure_case(evaluation, case, made))
+                _save_frames(folder / FRAMES, case, prediction, is_video=pairs.is_video)
+            journal.add(measure_case(evaluation, case, prediction))
             for _ in case.driving_frames:
                 progress.advance()
         return journal.results
 
 
-def make_all(evaluation: Evaluation, cases: Sequence[Case]) -> Iterator[tuple[Case, Prediction]]:
-    """The results of cases, those of one driver and one source together."""
-    ordered = sorted(cases, key=lambda c: (c.driving_clip, c.source_clip, c.source_frame, c.name))
-    for _, group in groupby(ordered, lambda c: (c.driving_clip, c.source_clip, c.source_frame)):
-        same = list(group)
-        yield from zip(same, evaluation.method.make(same, evaluation.frames), strict=True)
+def predict_cases(evaluation: Evaluation, cases: Sequence[Case]) -> Iterator[tuple[Case, Prediction]]:
+    """Make the results of cases, those of one driver and one source after each other, since frames are kept a while.
+
+    Args:
+        evaluation: What is evaluated on what.
+        cases: The cases.
+
+    Yields:
+        Each case with its result.
+    """
+    for case in sorted(cases, key=lambda c: (c.driving_clip, c.source_clip, c.source_frame, c.name)):
+        yield case, evaluation.method.predict(case, evaluation.frames)
 
 
-def measure_case(evaluation: Evaluation, case: Case, made: Prediction) -> CaseResult:
-    """Measure what was made of one case, a few frames at a time."""
+def measure_case(evaluation: Evaluation, case: Case, prediction: Prediction) -> CaseResult:
+    """Measure what was made of one case, a few frames at a time.
+
+    Args:
+        evaluation: What is evaluated on what.
+        case: The case.
+        prediction: What was made of it.
+
+    Returns:
+        The numbers of every frame by stage and metric.
+    """
     extractors, names = evaluation.extractors, evaluation.names
     by_frame = [name for name in names if BY_NAME[name].group != "temporal"]
     over_time = [name for name in names if BY_NAME[name].group == "temporal"]
-    looks = {stage: [FrameFeatures(pixels, extractors) for pixels in made.pictures[stage]] for stage in made.pictures}
-    values: dict[str, Values] = {stage: {name: [] for name in names} for stage in looks}
-    counts = {stage: len(results) for stage, results in looks.items()}
-    result = CaseResult(case.name, values, counts, list(made.notes))
-    features: dict[str, dict[str, list[torch.Tensor]]] = {network: {} for network in evaluation.pools}
+    stages = {
+        stage: [FrameFeatures(pixels, extractors) for pixels in pictures]
+        for stage, pictures in prediction.pictures.items()
+    }
+    values: dict[str, Values] = {stage: {name: [] for name in names} for stage in stages}
+    counts = {stage: len(results) for stage, results in stages.items()}
+    result = CaseResult(case.name, values, counts, list(prediction.notes))
+    pooled: dict[str, dict[str, list[torch.Tensor]]] = {network: {} for network in evaluation.pools}
     targets: list[FrameFeatures] = []
     for first in range(0, len(case.driving_frames), CHUNK):
         part = slice(first, first + CHUNK)
-        scene = _make_reference(evaluation, case, part)
-        for stage, results in looks.items():
-            _append(result.values[stage], measure(results[part], scene, by_frame, extractors))
-        if features:
-            shown = {stage: results[part] for stage, results in looks.items()}
-            _collect_features(features, shown | {REFERENCE: _reference(evaluation, case, scene, part)})
-        targets += scene.targets
+        reference = _make_reference(evaluation, case, part)
+        for stage, results in stages.items():
+            _append(result.values[stage], measure(results[part], reference, by_frame, extractors))
+        if pooled:
+            shown = {stage: results[part] for stage, results in stages.items()}
+            _pool(pooled, shown | {REFERENCE: _real_frames(evaluation, case, reference, part)})
+        targets += reference.targets
         if evaluation.pairs.is_video:
-            for look in (*scene.targets, *(look for results in looks.values() for look in results[part])):
-                look.forget()
+            for frame in (*reference.targets, *(f for results in stages.values() for f in results[part])):
+                frame.forget()
     if over_time:
-        scene = _make_reference(evaluation, case, slice(None), targets)
-        for stage, results in looks.items():
-            result.values[stage] |= measure(results, scene, over_time, extractors)
+        reference = _make_reference(evaluation, case, slice(None), targets)
+        for stage, results in stages.items():
+            result.values[stage] |= measure(results, reference, over_time, extractors)
     result.features = {
-        network: {stage: torch.stack(rows) for stage, rows in by_stage.items()}
-        for network, by_stage in features.items()
+        network: {stage: torch.stack(rows) for stage, rows in by_stage.items()} for network, by_stage in pooled.items()
     }
     result.seconds = extractors.watch.take()
     return result
@@ -148,9 +174,9 @@ def _make_reference(
     evaluation: Evaluation, case: Case, part: slice, targets: list[FrameFeatures] | None = None
 ) -> Reference:
     frames, numbers = evaluation.frames, case.driving_frames[part]
-    targets = targets or [frames.look(case.driving_clip, number) for number in numbers]
+    targets = targets or [frames.features(case.driving_clip, number) for number in numbers]
     return Reference(
-        source=frames.look(case.source_clip, case.source_frame),
+        source=frames.features(case.source_clip, case.source_frame),
         targets=targets,
         stored=torch.from_numpy(frames.landmarks(case.driving_clip, numbers)),
         identities=(frames.identity(case.source_clip), frames.identity(case.driving_clip)),
@@ -164,27 +190,25 @@ def _append(values: Values, found: Values) -> None:
         values[name] += numbers
 
 
-def _collect_features(
-    features: dict[str, dict[str, list[torch.Tensor]]], looks: dict[str, list[FrameFeatures]]
-) -> None:
-    for network, by_stage in features.items():
-        for stage, shown in looks.items():
+def _pool(pooled: dict[str, dict[str, list[torch.Tensor]]], stages: dict[str, list[FrameFeatures]]) -> None:
+    for network, by_stage in pooled.items():
+        for stage, shown in stages.items():
             if shown:
-                by_stage.setdefault(stage, []).extend(look.pool(network) for look in shown)
+                by_stage.setdefault(stage, []).extend(frame.pool(network) for frame in shown)
 
 
-def _reference(evaluation: Evaluation, case: Case, scene: Reference, part: slice) -> list[FrameFeatures]:
+def _real_frames(evaluation: Evaluation, case: Case, reference: Reference, part: slice) -> list[FrameFeatures]:
     """Real pictures, as many as are made: the driving frames, or where these show another person, the source's clip."""
-    if scene.has_truth:
-        return scene.targets
+    if reference.has_truth:
+        return reference.targets
     num = len(evaluation.frames.clip(case.source_clip).pictures)
     numbers = range(len(case.driving_frames))[part]
-    return [evaluation.frames.look(case.source_clip, number % num) for number in numbers]
+    return [evaluation.frames.features(case.source_clip, number % num) for number in numbers]
 
 
-def _save_frames(folder: Path, case: Case, made: Prediction, *, is_video: bool) -> None:
+def _save_frames(folder: Path, case: Case, prediction: Prediction, *, is_video: bool) -> None:
     """PNG files by stage: one of the case's name, or for videos a folder of that name."""
-    for stage, pictures in made.pictures.items():
+    for stage, pictures in prediction.pictures.items():
         place = folder / stage / case.name if is_video else folder / stage
         with explain_failure(place):
             place.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property, partial
 from pathlib import Path
+from threading import Lock, local
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model
-from fadm.data.pairs.store import Face
+from fadm.data.clips import StoredFaces, open_pictures
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError, PackageError
+from fadm.evaluation.pairs import Case
 from fadm.face.selection import track_pictures
 from fadm.face.tracker import MediaPipeTracker
 from fadm.media.crop import to_tensor
+from fadm.media.frames import FrameSource
 from fadm.metrics import identity, perceptual
 from fadm.metrics.distribution import FID_NAME, FRECHET_NAME, KERNEL_NAME, KID_NAME
 from fadm.networks import fan
@@ -40,27 +43,35 @@ MOST_KEPT = 64  # frames of clips of which everything seen is kept
 
 
 class Stopwatch:
-    """Seconds by part; a part within another counts for itself alone."""
+    """Seconds by part, summed over threads; a part within another counts for itself alone."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._inner = [0.0]
+        self._lock, self._thread = Lock(), local()
 
     @contextmanager
     def time(self, part: str) -> Iterator[None]:
-        """Time what is done in the block."""
-        self._inner.append(0.0)
+        """Time what is done in the block.
+
+        Args:
+            part: Its name.
+        """
+        inner: list[float] = self._thread.__dict__.setdefault("inner", [0.0])
+        inner.append(0.0)
         start = time.perf_counter()
         try:
             yield
         finally:
             passed = time.perf_counter() - start
-            self.seconds[part] += passed - self._inner.pop()
-            self._inner[-1] += passed
+            own = passed - inner.pop()
+            inner[-1] += passed
+            with self._lock:
+                self.seconds[part] += own
 
     def take(self) -> dict[str, float]:
-        """What was timed since the last call."""
-        taken, self.seconds = dict(self.seconds), defaultdict(float)
+        """Give what was timed since the last call, seconds by part."""
+        with self._lock:
+            taken, self.seconds = dict(self.seconds), defaultdict(float)
         return taken
 
 
@@ -118,7 +129,7 @@ class FrameFeatures:
     """A picture of 8 bits, (H, W, 3), and what is seen in it."""
 
     def __init__(self, pixels: Pixels, extractors: FeatureExtractors) -> None:
-        self.pixels, self._instruments = pixels, extractors
+        self.pixels, self._extractors = pixels, extractors
         self._pooled: dict[str, Tensor] = {}
         self._embedded: dict[str, Tensor] = {}
 
@@ -130,8 +141,8 @@ class FrameFeatures:
     @cached_property
     def landmarks(self) -> Tensor:
         """Landmarks of the largest face (478, 3) in pixels, NaN without one."""
-        with self._instruments.watch.time("tracking"):
-            return track_pictures(self.picture, self._instruments.tracker)[0]
+        with self._extractors.watch.time("tracking"):
+            return track_pictures(self.picture, self._extractors.tracker)[0]
 
     @cached_property
     def has_face(self) -> bool:
@@ -141,31 +152,31 @@ class FrameFeatures:
     @cached_property
     def features(self) -> list[Tensor]:
         """EfficientNet-Lite0's outputs at strides 2, 4, 8, 16, 32."""
-        assert self._instruments.efficientnet is not None
-        with self._instruments.watch.time(EFFICIENTNET), torch.inference_mode():
-            return self._instruments.efficientnet.features(self.picture)
+        assert self._extractors.efficientnet is not None
+        with self._extractors.watch.time(EFFICIENTNET), torch.inference_mode():
+            return self._extractors.efficientnet.features(self.picture)
 
     def pool(self, network: str) -> Tensor:
         """The whole picture in one of `FeatureExtractors.pools`: features (D,)."""
         if network not in self._pooled:
-            with self._instruments.watch.time(f"{network}, pooled"), torch.inference_mode():
-                self._pooled[network] = self._instruments.pools[network](self.picture)[0]
+            with self._extractors.watch.time(f"{network}, pooled"), torch.inference_mode():
+                self._pooled[network] = self._extractors.pools[network](self.picture)[0]
         return self._pooled[network]
 
     @cached_property
     def fan(self) -> Tensor:
         """FAN's landmarks (68, 2) in pixels, NaN without a face."""
-        assert self._instruments.fan is not None
+        assert self._extractors.fan is not None
         landmarks = self.landmarks
-        with self._instruments.watch.time("FAN"):
-            return torch.from_numpy(self._instruments.fan.find(self.pixels, landmarks.numpy()))
+        with self._extractors.watch.time("FAN"):
+            return torch.from_numpy(self._extractors.fan.find(self.pixels, landmarks.numpy()))
 
     def embed(self, network: str) -> Tensor:
         """The face as one of `FeatureExtractors.embedders` describes it (D,), NaN without one."""
         if network not in self._embedded:
             landmarks = self.landmarks
-            with self._instruments.watch.time(network):
-                embedder = self._instruments.embedders[network]
+            with self._extractors.watch.time(network):
+                embedder = self._extractors.embedders[network]
                 self._embedded[network] = embed_pictures(self.picture, landmarks[None], embedder)[0]
         return self._embedded[network]
 
@@ -179,53 +190,99 @@ class ClipFrames:
     """Frames of clips by key and number, the latest ones kept with what was seen in them.
 
     A clip without stored landmarks (a plain file) may have any shape; its faces are those that the tracker finds.
+
+    Attributes:
+        faces: The clips' stored landmarks of the frames that were animated, for the animator's tracker.
     """
 
     def __init__(self, clips: Sequence[TrackedClip], extractors: FeatureExtractors) -> None:
+        """Keep the clips.
+
+        Args:
+            clips: The clips.
+            extractors: The networks that see their frames.
+        """
+        self.faces = StoredFaces()
         self._clips = {clip.key: clip for clip in clips}
-        self._instruments = extractors
-        self._looks: OrderedDict[tuple[str, int], FrameFeatures] = OrderedDict()
+        self._extractors = extractors
+        self._kept: OrderedDict[tuple[str, int], FrameFeatures] = OrderedDict()
         self.identity = cache(self._fit_identity)
 
     def clip(self, key: str) -> TrackedClip:
-        """The clip of that key."""
+        """Give the clip of that key."""
         return self._clips[key]
 
-    def look(self, key: str, frame: int) -> FrameFeatures:
-        """A frame to be measured. Raises InputError for a picture that is damaged or no square."""
+    def features(self, key: str, frame: int) -> FrameFeatures:
+        """Read a frame and what is seen in it.
+
+        Args:
+            key: The clip.
+            frame: Number of the frame, from 0.
+
+        Returns:
+            The frame.
+
+        Raises:
+            InputError: The picture is damaged, or not square in a tracked clip.
+        """
         place = (key, frame)
-        if place not in self._looks:
+        if place not in self._kept:
             pixels = self._clips[key].pictures[frame].read()
             if len(self._clips[key].landmarks) and pixels.shape[0] != pixels.shape[1]:
                 raise InputError(f"{key}: frame {frame} is {pixels.shape[1]}x{pixels.shape[0]}; clips are square")
-            self._looks[place] = FrameFeatures(pixels, self._instruments)
-            if len(self._looks) > MOST_KEPT:
-                self._looks.popitem(last=False)
-        self._looks.move_to_end(place)
-        return self._looks[place]
+            self._kept[place] = FrameFeatures(pixels, self._extractors)
+            if len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(place)
+        return self._kept[place]
 
-    def see(self, pixels: Pixels) -> FrameFeatures:
-        """A picture that is in no clip."""
-        return FrameFeatures(pixels, self._instruments)
+    def source(self, case: Case) -> Pixels:
+        """Read the source of a case, whose face the animator's tracker knows from then on.
+
+        Args:
+            case: The case.
+
+        Returns:
+            The source frame (S, S, 3).
+        """
+        return self._read_tracked(case.source_clip, case.source_frame)
+
+    def driver(self, case: Case) -> FrameSource:
+        """Open the driving frames of a case, whose faces the animator's tracker knows once they are read.
+
+        Args:
+            case: The case.
+
+        Returns:
+            The driver.
+        """
+        key = case.driving_clip
+        height, width = self.features(key, case.driving_frames[0]).pixels.shape[:2]
+        return open_pictures(key, [partial(self._read_tracked, key, n) for n in case.driving_frames], (width, height))
 
     def landmarks(self, key: str, frames: Sequence[int]) -> NDArray[np.float32]:
-        """The faces of several frames (N, 478, 3) in pixels, as the clip tells or as tracked; NaN without a face."""
+        """Give the faces of several frames, as the clip stores them or as tracked.
+
+        Args:
+            key: The clip.
+            frames: Numbers of the frames.
+
+        Returns:
+            Landmarks (N, 478, 3) in pixels, NaN where there is no face.
+        """
         stored = self._clips[key].landmarks
         if not len(stored):
-            return np.stack([self.look(key, frame).landmarks.numpy() for frame in frames])
-        return scale_landmarks(stored[list(frames)], len(self.look(key, frames[0]).pixels))
+            return np.stack([self.features(key, frame).landmarks.numpy() for frame in frames])
+        return scale_landmarks(stored[list(frames)], len(self.features(key, frames[0]).pixels))
 
-    def face(self, key: str, frame: int) -> Face:
-        """A frame with its face."""
-        return Face(self.look(key, frame).pixels, self.landmarks(key, [frame])[0])
-
-    def faces(self, key: str, frames: Sequence[int]) -> list[Face]:
-        """Several frames of one clip."""
-        return [self.face(key, frame) for frame in frames]
+    def _read_tracked(self, key: str, frame: int) -> Pixels:
+        pixels = self.features(key, frame).pixels
+        self.faces.add(pixels, self.landmarks(key, [frame])[0])
+        return pixels
 
     def _fit_identity(self, key: str) -> Tensor:
         """Identity (1, I) of the person in a clip: from all landmarks that it tells, else from its first frames."""
-        clip, model = self._clips[key], self._instruments.model
+        clip, model = self._clips[key], self._extractors.model
         frames = range(len(clip.landmarks) or min(len(clip.pictures), MOST_KEPT))
         landmarks = torch.from_numpy(self.landmarks(key, frames))
         seen = landmarks[landmarks.isfinite().all(dim=2).all(dim=1)]

@@ -1,66 +1,47 @@
-"""Methods behind one protocol: what makes the frames of a case, stage by stage, from weights or from nothing."""
+"""Methods behind one protocol: what makes the frames of a case, stage by stage, by the animation path or without it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from fadm.animation.refiner import read_deca
-from fadm.attributes.deca import DECA
-from fadm.data.pairs.store import CoarsePair, Face
-from fadm.evaluation.driving import Drive
+from fadm.animation.animator import Animator, compose, known_identity, set_back
+from fadm.animation.build import Networks, build_refiner, sees_driver
+from fadm.animation.refiner import Refiner, make_frames
+from fadm.attributes.motion import Motion
+from fadm.coarse.generators import DrawnFrame
+from fadm.coarse.source import PreparedSource
+from fadm.data.clips import open_pictures
+from fadm.errors import FaceError
 from fadm.evaluation.features import ClipFrames, Stopwatch
 from fadm.evaluation.pairs import Case
-from fadm.face.segmentation import segment_people
-from fadm.media.crop import to_pixels, to_tensor
-from fadm.rendering.conditions import inference_conditions
-from fadm.rendering.options import RenderOptions
+from fadm.evaluation.prediction import Prediction
+from fadm.evaluation.result_folder import ResultFolder
+from fadm.options import AnimateOptions, EnhanceOptions
 from fadm.rendering.renderer import DiffusionRenderer
 
 Pixels = NDArray[np.uint8]
+Job = TypeVar("Job")
 
-MID_GREY = 0.5
+COARSE = "coarse"
 WITHOUT = "-without-"  # in a stage's name, before the condition that is switched off
-
-
-@dataclass
-class Prediction:
-    """The frames (S, S, 3) of one case by stage; notes: a kind and a sentence on what was not as expected."""
-
-    pictures: dict[str, list[Pixels]]
-    notes: list[tuple[str, str]] = field(default_factory=list)
-
-
-class Method(Protocol):
-    """Makes the results of cases; description: what a run is told apart by, as JSON knows it."""
-
-    stages: tuple[str, ...]
-    description: dict[str, Any]
-
-    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Prediction]:
-        """Results of cases that share their source frame, in turn."""
-
-    def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
-        """What is to be said of the results as a whole, before any is read."""
+NO_FACE = "no face"
 
 
 class UnmovedSource:
-    """The source itself, whatever the driver does: what any method has to beat."""
+    """The baseline: the source itself, whatever the driver does. See `Method`."""
 
     stages: tuple[str, ...] = ("source",)
 
     def __init__(self) -> None:
         self.description: dict[str, Any] = {"method": "unmoved"}
 
-    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Prediction]:
+    def predict(self, case: Case, frames: ClipFrames) -> Prediction:
         """See `Method`."""
-        for case in cases:
-            source = frames.look(case.source_clip, case.source_frame).pixels
-            yield Prediction({"source": [source] * len(case.driving_frames)})
+        source = frames.features(case.source_clip, case.source_frame).pixels
+        return Prediction({"source": [source] * len(case.driving_frames)})
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
         """See `Method`."""
@@ -69,96 +50,218 @@ class UnmovedSource:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of rendering the coarse frames; hidden: the condition that is replaced, if one is.
+    """One way of rendering the coarse frames.
 
-    `source` by mid grey, `person` by nobody.
+    Attributes:
+        stage: Name of what it makes.
+        networks: Renderer, its attributes' network, and how it renders.
+        hidden: Condition that is replaced, if one is (`ConditionBuilder`).
     """
 
     stage: str
-    renderer: DiffusionRenderer
-    options: RenderOptions
+    networks: Networks
     hidden: str = ""
 
 
-class Model:
-    """A coarse generator and any number of ways to render its frames again.
-
-    drive: none where coarse frames are only handed to `render`. deca: reads the renderer's attributes where these are
-    not the landmark model's.
-    """
+class AnimatedClips:
+    """Sources animated as `fadm animate` does it, without a renderer and with each of the variants. See `Method`."""
 
     def __init__(
         self,
-        drive: Drive | None,
+        options: AnimateOptions,
+        networks: Networks,
         variants: Sequence[Variant],
         description: dict[str, Any],
+        animator: Animator,
         watch: Stopwatch,
-        device: torch.device,
-        deca: DECA | None = None,
     ) -> None:
-        self.stages = ("coarse", *(variant.stage for variant in variants))
+        """Keep the parts.
+
+        Args:
+            options: The options of every animation but its size and first frame (`clip_options`).
+            networks: Its coarse generator.
+            variants: Ways to render its frames.
+            description: See `Method`.
+            animator: Animates; its tracker knows the clips' landmarks (`ClipFrames.faces`).
+            watch: Takes the time of each stage.
+        """
+        self.stages = (COARSE, *(variant.stage for variant in variants))
         self.description = description
-        self._drive, self._variants, self._deca = drive, tuple(variants), deca
-        self._watch, self._device = watch, device
+        self._options, self._networks, self._variants = options, networks, tuple(variants)
+        self._animator, self._watch = animator, watch
 
-    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Prediction]:
-        """See `Method`."""
-        assert self._drive is not None
-        source = frames.face(cases[0].source_clip, cases[0].source_frame)
-        pairs = self._drive(source, cases, frames)
-        for case in cases:
-            drawn = []
-            for _ in case.driving_frames:
-                with self._watch.time("coarse"):
-                    drawn.append(next(pairs))
-            yield self.render(case, source, drawn, frames)
-
-    def render(self, case: Case, source: Face, drawn: Sequence[CoarsePair], frames: ClipFrames) -> Prediction:
-        """The first coarse frames of a case, and what each variant makes of them."""
-        pictures = {"coarse": [pair.coarse for pair in drawn]}
-        for variant in self._variants:
-            with self._watch.time(variant.stage):
-                pictures[variant.stage] = list(self._render(case, source, drawn, frames, variant))
+    def predict(self, case: Case, frames: ClipFrames) -> Prediction:
+        """See `Method`: what `Animator.animate` does, step by step, with every stage kept."""
+        animator, source = self._animator, frames.source(case)
+        options = replace(self._options, size=len(source), first_frame=first_frame(case))
+        with self._watch.time("preparation"):
+            prepared = animator.prepare(source, options)
+            driver = frames.driver(case)
+            motion, _ = animator.read_motion(driver, options, identity=known_identity(prepared, options))
+            anchored = animator.anchor(prepared, motion, options)
+            is_seen = sees_driver(options) or any(variant.networks.deca for variant in self._variants)
+            animation, jobs = animator.follow(self._networks, prepared, anchored, options, driver if is_seen else None)
+        refiners = build_refiners(animator, self._variants, prepared, anchored.motion, case, is_animation=True)
+        pictures = make_stages(
+            jobs,
+            lambda job: animation.draw(*job),
+            lambda drawn: compose(prepared, drawn),
+            refiners,
+            self._watch,
+            workers=animation.workers,
+        )
         return Prediction(pictures)
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
         """See `Method`."""
         return []
 
-    def _render(
-        self, case: Case, source: Face, drawn: Sequence[CoarsePair], frames: ClipFrames, variant: Variant
-    ) -> Iterator[Pixels]:
-        """Each frame by itself, with the noise of its number: no kill and no batch changes it."""
-        first = int(case.name) if case.name.isdecimal() else 0  # single pictures have noise of their own
-        picture = to_tensor(source.pixels)
-        shown = torch.full_like(picture, MID_GREY) if variant.hidden == "source" else picture
-        for index, pair in enumerate(drawn):
-            coarse = to_tensor(pair.coarse)
-            own, driving = self._attributes(case, index, picture, pair, frames, variant.options)
-            parts = [coarse, own, driving, shown]
-            if variant.renderer.config.use_person:
-                person = segment_people(torch.cat([picture, coarse])).transpose(0, 1)  # (1, 2, S, S)
-                parts.append(torch.zeros_like(person) if variant.hidden == "person" else person)
-            conditions = inference_conditions(*(part.to(self._device) for part in parts))
-            rendered = variant.renderer.render(conditions, variant.options, first_frame=first + index)
-            yield to_pixels(rendered.pictures)
 
-    def _attributes(
-        self, case: Case, index: int, source: Tensor, pair: CoarsePair, frames: ClipFrames, options: RenderOptions
-    ) -> tuple[Tensor, Tensor]:
-        """Of the source and of the driver, (1, 56) each, of the kind that the renderer was trained with."""
-        if self._deca is None:
-            own, driving = (torch.from_numpy(a)[None] for a in (pair.attributes_source, pair.attributes_driving))
-            return own, driving
-        seen = to_tensor(pair.coarse)
-        if options.attributes_from == "driving":
-            seen = frames.look(case.driving_clip, case.driving_frames[index]).picture
-        device = self._device
-        return read_deca(self._deca, source.to(device)), read_deca(self._deca, seen.to(device))
+class EnhancedFolder:
+    """Frames made by another tool, rendered again as `fadm enhance` does it by each of the variants. See `Method`."""
+
+    def __init__(
+        self,
+        folder: ResultFolder,
+        options: EnhanceOptions,
+        variants: Sequence[Variant],
+        description: dict[str, Any],
+        animator: Animator,
+        watch: Stopwatch,
+    ) -> None:
+        """Keep the parts; as `AnimatedClips`, beside the folder of the other tool's results."""
+        self.stages = (COARSE, *(variant.stage for variant in variants))
+        self.description: dict[str, Any] = folder.description | description
+        self._folder, self._options, self._variants = folder, options, tuple(variants)
+        self._animator, self._watch = animator, watch
+
+    def predict(self, case: Case, frames: ClipFrames) -> Prediction:
+        """See `Method`: what `Animator.enhance` does, step by step, with every stage kept."""
+        given, animator = self._folder.predict(case, frames), self._animator
+        pictures = given.pictures["result"]
+        prediction = Prediction(dict.fromkeys(self.stages, pictures), given.notes)
+        if not pictures:
+            return prediction
+        source = frames.source(case)
+        portrait = animator.prepare(source, AnimateOptions(crop=True, window=self._options.window, size=len(source)))
+        height, width = pictures[0].shape[:2]
+        video = open_pictures(case.name, [lambda p=p: p for p in pictures], (width, height))  # type: ignore[misc]
+        try:
+            motion, _ = animator.read_motion(video, self._options)
+        except FaceError as error:
+            prediction.notes.append((NO_FACE, f"{error}; its frames are left as they are"))
+            return prediction
+        refiners = build_refiners(animator, self._variants, portrait, motion, case, is_animation=False)
+        draw = animator.watch(video, motion, is_whole=portrait.is_whole)
+        prediction.pictures = make_stages(enumerate(video), draw, set_back, refiners, self._watch)
+        return prediction
+
+    def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
+        """See `Method`. Raises InputError when no name fits at all."""
+        return self._folder.find_notes(cases)
+
+
+def first_frame(case: Case) -> int:
+    """Choose the number of a case's first frame, by which single pictures get noise of their own.
+
+    Args:
+        case: The case.
+
+    Returns:
+        The number of a numbered case, else 0.
+    """
+    return int(case.name) if case.name.isdecimal() else 0
+
+
+def build_refiners(
+    animator: Animator,
+    variants: Iterable[Variant],
+    portrait: PreparedSource,
+    motion: Motion,
+    case: Case,
+    *,
+    is_animation: bool,
+) -> dict[str, Refiner]:
+    """Build the renderer of each variant for one case.
+
+    Args:
+        animator: Whose face model and device are used.
+        variants: The variants.
+        portrait: The source.
+        motion: The driver's motion, or the one read from the frames.
+        case: The case.
+        is_animation: Whether the frames are made from the motion.
+
+    Returns:
+        Refiners by stage.
+    """
+    refiners = {}
+    for variant in variants:
+        refiner = build_refiner(
+            variant.networks,
+            animator.model,
+            portrait,
+            motion,
+            animator.device,
+            is_animation=is_animation,
+            first_frame=first_frame(case),
+            hidden=variant.hidden,
+        )
+        assert refiner is not None  # a variant has a renderer
+        refiners[variant.stage] = refiner
+    return refiners
+
+
+def make_stages(
+    jobs: Iterable[Job],
+    draw: Callable[[Job], DrawnFrame],
+    finish: Callable[[DrawnFrame], Pixels],
+    refiners: dict[str, Refiner],
+    watch: Stopwatch,
+    *,
+    workers: int | None = None,
+) -> dict[str, list[Pixels]]:
+    """Make the frames of a case as animation does, and keep each stage of them.
+
+    Args:
+        jobs: One for each frame.
+        draw: Draws the coarse frame of a job.
+        finish: Makes the picture of a frame.
+        refiners: Renderers by stage.
+        watch: Takes the time of each stage.
+        workers: Threads in which coarse frames may be drawn at once; None: as many as frames are rendered in.
+
+    Returns:
+        Pictures (S, S, 3) uint8 by stage, the coarse ones first.
+    """
+
+    def draw_timed(job: Job) -> DrawnFrame:
+        with watch.time(COARSE):
+            return draw(job)
+
+    def finish_all(frames: list[DrawnFrame]) -> list[dict[str, Pixels]]:
+        made = {COARSE: [finish(drawn) for drawn in frames]}
+        for stage, refiner in refiners.items():
+            with watch.time(stage):
+                made[stage] = [finish(drawn) for drawn in refiner.refine(frames)]
+        return [{stage: pictures[i] for stage, pictures in made.items()} for i in range(len(frames))]
+
+    limits = [refiner.workers for refiner in refiners.values()] + ([] if workers is None else [workers])
+    batch = max((refiner.batch for refiner in refiners.values()), default=1)
+    rows = [*make_frames(jobs, draw_timed, finish_all, workers=min(limits), batch=batch)]
+    return {stage: [row[stage] for row in rows] for stage in (COARSE, *refiners)}
 
 
 def switch_off(renderer: DiffusionRenderer, condition: str) -> DiffusionRenderer:
-    """The same weights with a condition's features set to zero: appearance or motion."""
+    """Set the features of a condition to zero.
+
+    Args:
+        renderer: The renderer.
+        condition: `appearance` or `motion`.
+
+    Returns:
+        A renderer with the same weights that does not use the condition.
+    """
     config = renderer.config
     is_off: dict[str, Any] = {f"use_{condition}": False}
     conditioner = replace(config.conditioner, **is_off)

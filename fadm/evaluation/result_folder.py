@@ -1,6 +1,6 @@
-"""Results made by anyone: pictures, videos or folders of frames, matched by their names with the cases."""
+"""Results made by other tools: pictures, videos or folders of frames, matched by their names with the cases."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.data.prepare.layouts import PICTURE_ENDINGS, VIDEO_ENDINGS
+from fadm.data.prepare.layouts import VIDEO_ENDINGS
 from fadm.errors import FadmError, InputError
 from fadm.evaluation.features import ClipFrames
-from fadm.evaluation.methods import Prediction
 from fadm.evaluation.pairs import Case
+from fadm.evaluation.prediction import Prediction
 from fadm.media.crop import resize_pixels
 from fadm.media.frames import FrameSource
+from fadm.media.image import READABLE_ENDINGS
 from fadm.media.reader import open_frames
 
 Pixels = NDArray[np.uint8]
@@ -39,15 +40,14 @@ class ResultFolder:
         self._files = name_files(folder)
         self.description["files"] = [(path.name, size_of(path)) for path in self._files.values()]
 
-    def make(self, cases: Sequence[Case], frames: ClipFrames) -> Iterator[Prediction]:
+    def predict(self, case: Case, frames: ClipFrames) -> Prediction:
         """See `Method`."""
-        for case in cases:
-            made = Prediction({"result": []})
-            if case.name not in self._files:
-                made.notes.append((MISSING, f"no file or folder is named {case.name}"))
-            else:
-                self._read(self._files[case.name], case, frames, made)
-            yield made
+        prediction = Prediction({"result": []})
+        if case.name not in self._files:
+            prediction.notes.append((MISSING, f"no file or folder is named {case.name}"))
+        else:
+            self._read(self._files[case.name], case, frames, prediction)
+        return prediction
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
         """See `Method`. Raises InputError when no name fits at all."""
@@ -64,30 +64,34 @@ class ResultFolder:
         shown = ", ".join(unmatched[:MOST_LISTED])
         return [(UNMATCHED, f"{len(unmatched)} names are not those of cases and were not read, such as {shown}")]
 
-    def _read(self, path: Path, case: Case, frames: ClipFrames, made: Prediction) -> None:
+    def _read(self, path: Path, case: Case, frames: ClipFrames, prediction: Prediction) -> None:
         wanted = len(case.driving_frames)
         try:
             source = open_frames(path)
             pictures = [frame.pixels for frame in islice(source, wanted + 1)]
         except FadmError as error:
-            made.notes.append((UNREADABLE, f"{path.name}: {error}".replace(str(path), path.name)))
+            prediction.notes.append((UNREADABLE, f"{path.name}: {error}".replace(str(path), path.name)))
             return
         if source.num_damaged:
-            made.notes.append(
+            prediction.notes.append(
                 (DAMAGED, f"{path.name}: {source.num_damaged} are left out, those behind them stand too early")
             )
         if len(pictures) != wanted:
             given = f"only {len(pictures)}" if len(pictures) < wanted else "more"
-            made.notes.append((LENGTH, f"{path.name} has {given} frames, the driver {wanted}; the first are compared"))
-        self._check_rate(source, path, case, frames, made)
-        height, width = frames.look(case.driving_clip, case.driving_frames[0]).pixels.shape[:2]
+            prediction.notes.append(
+                (LENGTH, f"{path.name} has {given} frames, the driver {wanted}; the first are compared")
+            )
+        self._check_rate(source, path, case, frames, prediction)
+        height, width = frames.features(case.driving_clip, case.driving_frames[0]).pixels.shape[:2]
         other = next((picture.shape for picture in pictures if picture.shape[:2] != (height, width)), None)
         if other is not None:
-            made.notes.append((SIZE, f"{path.name} has {other[1]}x{other[0]} pixels, scaled to {width}x{height}"))
+            prediction.notes.append((SIZE, f"{path.name} has {other[1]}x{other[0]} pixels, scaled to {width}x{height}"))
             pictures = [resize_pixels(picture, width, height) for picture in pictures]
-        made.pictures["result"] = pictures[:wanted]
+        prediction.pictures["result"] = pictures[:wanted]
 
-    def _check_rate(self, source: FrameSource, path: Path, case: Case, frames: ClipFrames, made: Prediction) -> None:
+    def _check_rate(
+        self, source: FrameSource, path: Path, case: Case, frames: ClipFrames, prediction: Prediction
+    ) -> None:
         """A video's rate says whether its frames are those of the driver; frames of a folder are counted only."""
         info = frames.clip(case.driving_clip).info
         numbers, rate = info.get("frame_numbers"), info.get("frames_per_second")
@@ -96,7 +100,7 @@ class ResultFolder:
             return
         if abs(source.rate / Fraction(rate) - 1) > RATE_TOLERANCE:
             said = f"{path.name} has {float(source.rate):g} frames per second, the driver {rate:g}"
-            made.notes.append((RATE, f"{said}; frames are compared by their number"))
+            prediction.notes.append((RATE, f"{said}; frames are compared by their number"))
 
 
 def name_files(folder: Path) -> dict[str, Path]:
@@ -123,7 +127,7 @@ def name_files(folder: Path) -> dict[str, Path]:
 
 def holds_frames(path: Path) -> bool:
     """Whether a path is a folder, or ends as a picture or a video."""
-    return path.is_dir() or path.suffix.lower() in PICTURE_ENDINGS + tuple(VIDEO_ENDINGS)
+    return path.is_dir() or path.suffix.lower() in READABLE_ENDINGS + tuple(VIDEO_ENDINGS)
 
 
 def size_of(path: Path) -> int:

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 
 from fadm.data.datasets import ClipSamples, RendererSamples
-from fadm.data.pairs.generators import choose_maker
+from fadm.data.pairs.generators import make_pair_generator
 from fadm.data.pairs.store import CoarsePairs, build_coarse_pairs
 from fadm.data.provenance import describe_clips
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
@@ -26,7 +26,7 @@ from fadm.training.objectives.distillation import DistillationConfig, build_dist
 from fadm.training.objectives.face_vid2vid import build_face_vid2vid_objective
 from fadm.training.objectives.fomm import build_fomm_objective
 from fadm.training.objectives.renderer import build_renderer_objective
-from fadm.training.options import CoarseOptions, DataOptions, RunOptions
+from fadm.training.options import DataOptions, RunOptions
 from fadm.training.recipes import DistillationRecipe, FaceVid2VidRecipe, FOMMRecipe, RendererRecipe
 from fadm.training.validation import HeldOut, animate_batch, render_batch
 from fadm.weights.registry import describe_weights, find_weights
@@ -43,7 +43,7 @@ def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
     _start(objective, recipe.run)
     start = [recipe.run.start] if recipe.run.start else []
     _check_rendering(objective, recipe, recipe.render, start)
-    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
+    train, held_out = _read_pairs(objective, recipe, report)  # last: it may take hours
     return _rendering_task(objective, train, held_out, recipe, recipe.render, start)
 
 
@@ -54,7 +54,7 @@ def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, tea
     objective = build_distillation_objective(stage, load_renderer(teacher))
     render = RenderOptions(sampler="ddim", eta=0.0, num_steps=stage.student_steps, shared_noise=True)
     _check_rendering(objective, recipe, render, [teacher])
-    train, held_out = _read_pairs(recipe.data, recipe.coarse, report)  # last: it may take hours
+    train, held_out = _read_pairs(objective, recipe, report)  # last: it may take hours
     return _rendering_task(objective, train, held_out, recipe, render, [teacher])
 
 
@@ -82,10 +82,9 @@ def _rendering_task(
 ) -> Task:
     """weights: those that the renderer learns from, beside the coarse generator's and DECA's."""
     run, coarse = recipe.run, recipe.coarse
-    has_person = _renderer_of(objective).config.use_person
-    judged = RendererSamples(held_out, VALIDATION_SEED, has_person=has_person, is_jittered=False)
-    validation = HeldOut(judged, run.validation_samples, render_batch(render), "coarse", run.precision)
-    samples = RendererSamples(train, run.seed, has_person=has_person, is_jittered=recipe.data.is_jittered)
+    held_out_samples = RendererSamples(held_out, VALIDATION_SEED, is_jittered=False)
+    validation = HeldOut(held_out_samples, run.validation_samples, render_batch(render), "coarse", run.precision)
+    samples = RendererSamples(train, run.seed, is_jittered=recipe.data.is_jittered)
     weights = weights + [coarse.generator] * (coarse.generator != "geometric")
     weights = weights + ["deca"] * (coarse.attributes == "deca")
     metadata = {"kind": "fadm", "attributes": coarse.attributes} | describe_clips(train.clips, weights)
@@ -126,24 +125,27 @@ def _coarse_task(name: str, objective: Objective, data: DataOptions, run: RunOpt
     return Task(objective, samples, validation, {name: {"kind": name} | describe_clips(train, start)})
 
 
-def _read_pairs(data: DataOptions, coarse: CoarseOptions, report: Report) -> tuple[CoarsePairs, CoarsePairs]:
-    """Pairs of the clips to learn from and of the held-out ones, made where they are not in the cache."""
-    clips = _read_clips(data, report)
-    plain = replace(
+def _read_pairs(
+    objective: Objective, recipe: RendererRecipe | DistillationRecipe, report: Report
+) -> tuple[CoarsePairs, CoarsePairs]:
+    """Pairs of the training clips and of the held-out ones, made where they are not in the cache."""
+    data, coarse = recipe.data, recipe.coarse
+    person = ("person",) * _renderer_of(objective).config.use_person
+    for_validation = replace(
         coarse.pairs,
         mirrored=False,
         augmented=0.0,
         sources_per_clip=coarse.validation_pairs_per_clip,
         drivings_per_source=1,
     )
+    parts = (("pairs", coarse.pairs, person), ("validation pairs", for_validation, (*person, "confidence")))
     pairs = []
-    for what, part, options in zip(("pairs", "validation pairs"), clips, (coarse.pairs, plain), strict=True):
-        maker = choose_maker(coarse.generator, options.augmented, coarse.attributes)
+    for clips, (what, options, layers) in zip(_read_clips(data, report), parts, strict=True):
         pairs.append(
             build_coarse_pairs(
-                part,
+                clips,
                 replace(options, size=data.size),
-                maker,
+                make_pair_generator(coarse.generator, options.augmented, coarse.attributes, layers),
                 Path(data.cache),
                 workers=max(1, data.workers),
                 report=partial(report, what),

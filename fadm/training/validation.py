@@ -1,6 +1,8 @@
 """How a network in training is judged on people who are not learned from: numbers and a sheet of pictures."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,12 +13,14 @@ from fadm.data.datasets import Sample
 from fadm.data.shards import Pixels
 from fadm.device import autocast, choose_dtype
 from fadm.errors import PackageError
-from fadm.media.crop import to_pixels
+from fadm.media.crop import Square, cut_square, to_pixels
 from fadm.metrics.perceptual import perceptual_distance
 from fadm.metrics.pixel import l1, psnr
 from fadm.networks.efficientnet import EfficientNetLite0, load_efficientnet_lite0
+from fadm.rendering.compositing import View, render_views
 from fadm.rendering.conditions import inference_conditions
 from fadm.rendering.options import RenderOptions
+from fadm.rendering.renderer import DiffusionRenderer
 from fadm.training.loop import Validation
 from fadm.training.objective import Batch, to_unit
 
@@ -73,12 +77,27 @@ class HeldOut:
 
 
 def render_batch(options: RenderOptions) -> Predict:
-    """Renders coarse frames by the network `fadm`, each as the first frame of a video."""
+    """Render stored coarse frames as animation does.
+
+    Args:
+        options: How the renderer renders.
+
+    Returns:
+        A function from networks (`fadm`) and a batch to pictures (B, 3, S, S), each the first frame of a video.
+    """
 
     def predict(networks: dict[str, nn.Module], batch: Batch) -> Tensor:
-        attributes = batch["attributes_source"], batch["attributes_driving"]
-        conditions = inference_conditions(batch["coarse"], *attributes, batch["source"], batch.get("person"))
-        return networks["fadm"].render(conditions, options).pictures  # type: ignore[operator]
+        source, coarse = batch["source"], batch["coarse"]
+        whole = Square(0, 0, coarse.shape[-1])
+        conditions = inference_conditions(
+            coarse, batch["attributes_source"], batch["attributes_driving"], source, batch.get("person")
+        )
+        views = [
+            View(picture[None], whole, partial(cut_square, own[None], whole), confidence[None])
+            for picture, own, confidence in zip(coarse, source, batch["confidence"], strict=True)
+        ]
+        renderer = cast(DiffusionRenderer, networks["fadm"])
+        return torch.cat(render_views(renderer, options, conditions, views))
 
     return predict
 

@@ -14,7 +14,7 @@ from fadm.animation.build import (
     sees_driver,
 )
 from fadm.animation.files import animate_file
-from fadm.attributes.motion import save_motion
+from fadm.attributes.motion_files import save_motion
 from fadm.errors import FadmError, OptionError, WeightsError
 from fadm.media.reader import open_frames
 from fadm.options import AnimateOptions, EnhanceOptions

@@ -6,20 +6,17 @@ import torch
 from torch import Tensor
 
 from fadm.animation.animator import Animator
-from fadm.animation.refiner import (
-    SMALL_NETWORK,
-    DecaAttributes,
-    MovedAttributes,
-    Refiner,
-    SourcePerson,
-    TrackedAttributes,
-    blend_rendered,
-    read_deca,
-)
+from fadm.animation.refiner import SMALL_NETWORK, Refiner, SourcePerson
+from fadm.rendering.frame_conditions import DecaAttributes
+from fadm.rendering.frame_conditions import MovedAttributes
+from fadm.rendering.frame_conditions import TrackedAttributes
+from fadm.rendering.compositing import blend_rendered
+from fadm.rendering.frame_conditions import read_deca
 from fadm.attributes.deca import DECA
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
 from fadm.attributes.motion import Motion, make_still_motion
-from fadm.coarse.generators import AnchoredMotion, DrawnFrame, GeometricAnimation
+from fadm.coarse.generators import DrawnFrame, GeometricAnimation
+from fadm.attributes.anchoring import AnchoredMotion
 from fadm.device import count_workers
 from fadm.errors import OptionError
 from fadm.face.segmentation import segment_people

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fadm.data.pairs.store import CoarsePair, Face
+from fadm.data.pairs.generators import CoarsePair
+from fadm.data.clips import Face
 from fadm.data.shards import TrackedClip, read_tracked_clips
 from fadm.data.synthetic.clips import SyntheticOptions, write_synthetic_shards
 

@@ -6,7 +6,9 @@ import torch
 
 from fadm.data import datasets as batches
 from fadm.data.datasets import ClipSamples, RendererSamples, StepBatches, jitter_colors
-from fadm.data.pairs.store import CoarsePair, PairOptions, build_coarse_pairs, read_face
+from fadm.data.pairs.store import PairOptions, build_coarse_pairs
+from fadm.data.pairs.generators import CoarsePair
+from fadm.data.clips import read_face
 from fadm.errors import ConfigError
 from fadm.face.segmentation import segment_people
 from tests.data.made_up_clips import SIDE, MixingMaker, give_identity, write_clips

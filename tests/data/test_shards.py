@@ -82,7 +82,7 @@ def test_pictures_are_read_by_place(tmp_path, ending):
 def test_a_picture_that_is_gone_or_damaged_is_named(tmp_path):
     shard = write_shard(tmp_path / "clips.tar", make_content(["a"]))
     ((picture,),) = (clip.pictures for clip in read_tracked_clips([shard]))
-    with pytest.raises(InputError, match=r"clips.tar: a picture in it cannot be read .*make the shard anew"):
+    with pytest.raises(InputError, match=r"clips.tar: a picture in it cannot be read .*make the shard again"):
         picture.read()
     shard.unlink()
     with pytest.raises(InputError, match=r"clips.tar: a picture in it cannot be read"):

@@ -6,7 +6,7 @@ import torch
 
 from fadm.errors import OptionError, WeightsError
 from fadm.evaluation.build import build_ablation, build_evaluation, choose_pairs
-from fadm.evaluation.evaluator import make_all
+from fadm.evaluation.evaluator import predict_cases
 from fadm.evaluation.methods import switch_off
 from fadm.evaluation.options import CONDITIONS, AblationOptions, RunOptions
 from fadm.media.image import write_image
@@ -37,7 +37,7 @@ def make(shard, model, build=build_evaluation, **given):
     clips = read_shard(shard)
     options = (RunOptions if build is build_evaluation else AblationOptions)(**{"count": 2, "metrics": "pixel"} | given)
     evaluation = build(model, clips, choose_pairs(clips, options, None), options, CPU)
-    return {case.name: made.pictures for case, made in make_all(evaluation, evaluation.pairs.cases)}
+    return {case.name: made.pictures for case, made in predict_cases(evaluation, evaluation.pairs.cases)}
 
 
 @pytest.mark.parametrize("name", [BY_LANDMARKS, BY_DECA, "seeing"])
@@ -55,7 +55,7 @@ def test_the_noise_of_a_case_does_not_depend_on_the_others(weights, shard):
     clips = read_shard(shard)
     options = RunOptions(count=3, metrics="pixel", preset="paper", steps=1)
     evaluation = build_evaluation(BY_LANDMARKS, clips, choose_pairs(clips, options, None), options, CPU)
-    fewer = {case.name: made.pictures for case, made in make_all(evaluation, evaluation.pairs.cases[2:])}
+    fewer = {case.name: made.pictures for case, made in predict_cases(evaluation, evaluation.pairs.cases[2:])}
     np.testing.assert_array_equal(several["00002"]["rendered"][0], fewer["00002"]["rendered"][0])
     other = make(shard, BY_LANDMARKS, preset="paper", steps=1, count=3, seed=1)
     assert any((several[name]["rendered"][0] != other[name]["rendered"][0]).any() for name in several)

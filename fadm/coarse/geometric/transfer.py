@@ -16,8 +16,19 @@ SIZE_RANGE = (0.75, 1.3)  # change of the head's size in the picture
 class MotionTransfer:
     """Moves one source's landmarks by drivers' attributes; everything that depends on the source alone is kept."""
 
-    def __init__(self, model: LandmarkModel, source: FittedFace, gains: Gains, driver_identity: Tensor, reach: float):
-        """driver_identity (1, I); reach: pixels between the head's outline and where nothing moves."""
+    def __init__(
+        self, model: LandmarkModel, source: FittedFace, gains: Gains, driver_identity: Tensor, reach: float | None
+    ):
+        """Keep what depends on the source and on who drives.
+
+        Args:
+            model: The face model.
+            source: The source's fitted face.
+            gains: How much of each part of the motion is passed on.
+            driver_identity: The driver's identity coefficients (1, I).
+            reach: Pixels between the head's outline and where nothing moves, by which the head's motion is limited;
+                None leaves it unlimited.
+        """
         self.model, self.source, self.gains, self.reach = model, source, gains, reach
         self.driver_neutral = model.shape(driver_identity)
         self.source_neutral = model.shape(source.identity)
@@ -25,9 +36,16 @@ class MotionTransfer:
         self.mouth_share, self.brow_share = region_shares(model.mean)
 
     def move(self, driving: FaceAttributes, anchor: FaceAttributes | None) -> tuple[Tensor, Tensor]:
-        """Driver's attributes (B) and its anchor's (1), or no anchor for absolute motion.
+        """Move the source's landmarks as the driver's face has moved from its anchor.
 
-        -> new landmarks (B, 478, 3) in the source's pixels, and where the head's motion alone would carry them.
+        Args:
+            driving: The driver's attributes (B).
+            anchor: The driver's attributes (1) from which its motion is measured; None for absolute motion, which
+                takes its expression and head rotation as they are.
+
+        Returns:
+            New landmarks (B, 478, 3) in the source's pixels, and where the head's motion alone would carry the old
+            ones (B, 478, 3).
         """
         source, gains = self.source, self.gains
         reference = source.attributes if anchor is None else anchor
@@ -60,9 +78,11 @@ class MotionTransfer:
         if is_absolute:  # places and sizes mean something in a shared picture only: the head stays where it is
             return head, own.camera.expand(len(driving), -1)
         gain = self.gains.translation_gain
-        size = ((driving.camera[:, :1] / reference.camera[:, :1]) ** gain).clamp(*SIZE_RANGE)
+        size = (driving.camera[:, :1] / reference.camera[:, :1]) ** gain
         shift = gain * (driving.camera[:, 1:] - reference.camera[:, 1:]) / reference.camera[:, :1]
-        shift = _limit_length(shift * own.camera[:, :1], LARGEST_SHIFT * self.reach)
+        shift = shift * own.camera[:, :1]
+        if self.reach is not None:
+            size, shift = size.clamp(*SIZE_RANGE), _limit_length(shift, LARGEST_SHIFT * self.reach)
         return head, torch.cat([own.camera[:, :1] * size, own.camera[:, 1:] + shift], 1)
 
     def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor | None) -> Tensor:

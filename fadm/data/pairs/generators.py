@@ -1,154 +1,177 @@
-"""Frozen coarse generators that make training pairs: the geometric one, or a network by the name of its weights."""
+"""Makes training pairs by the animation path: what a renderer learns from is what animation gives it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
 
-from fadm.animation.refiner import read_deca
+from fadm.animation.animator import Animator, known_identity
+from fadm.animation.build import Networks, read_source_attributes
+from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.face_attributes import FaceAttributes
-from fadm.attributes.landmark_model import FittedFace, LandmarkModel, fit_face, load_landmark_model
+from fadm.attributes.landmark_model import load_landmark_model
 from fadm.attributes.loading import load_deca
-from fadm.coarse.face_vid2vid.model import FaceVid2Vid
-from fadm.coarse.fomm.model import FOMM
-from fadm.coarse.generators import PERSON_SIZE, PreparedSource
-from fadm.coarse.geometric.generator import drive_source, prepare_source
-from fadm.coarse.geometric.transfer import MotionTransfer
+from fadm.attributes.motion import make_still_motion
+from fadm.coarse.generators import DrawnFrame, GeometricAnimation
 from fadm.coarse.loading import load_coarse
-from fadm.data.pairs.store import CoarsePair, Face, PairGenerator
-from fadm.errors import OptionError
-from fadm.face.segmentation import segment_person
-from fadm.media.crop import Square, copy_square, to_pixels, to_tensor
+from fadm.data.clips import Face, StoredFaces, clip_options, open_pictures
+from fadm.data.pairs.fingerprint import take_fingerprint
+from fadm.media.crop import to_pixels
 from fadm.options import Gains
-from fadm.weights.registry import describe_weights
+from fadm.rendering.conditions import Conditions
+from fadm.rendering.frame_conditions import ConditionBuilder
 
 GAIN_DEVIATION = 0.15
 EXPRESSION_DEVIATION = 0.25  # in standard deviations of the expression basis
 ROTATION_DEVIATION = 0.025  # radians
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class GeometricPairs:
-    """The landmark-driven warp, its motion absolute as within one clip.
+class CoarsePair:
+    """The source made to do what the driving frame does.
 
-    augmented: share of the frames whose gains and attributes are jittered; the attributes that are told stay right, so
-    that a renderer learns to repair a frame whose motion is not.
+    Attributes:
+        coarse: The coarse frame (S, S, 3) uint8.
+        attributes: Of the source and of the driving frame (2, 56): expression, then pose.
+        person: Probability of person in the source and in the coarse frame (2, S, S), of 255; None if not asked for.
+        confidence: Trust in the coarse frame (S, S), of 255; None if not asked for.
     """
 
+    coarse: np.ndarray
+    attributes: np.ndarray
+    person: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class PairGenerator:
+    """A frozen coarse generator that makes training pairs; it survives being sent to another process.
+
+    Attributes:
+        coarse: `geometric`, or the weights of FOMM or Face vid2vid.
+        attributes: Whose attributes are stored: `landmarks` (the landmark face model's) or `deca`.
+        augmented: Share of the geometric frames whose gains and attributes are jittered. The stored attributes stay
+            right, so that a renderer learns to repair a frame whose motion is not.
+        layers: What is stored beside the coarse frame: some of `person` and `confidence`.
+        fingerprint: Of everything that the pairs depend on beside clips and options (`take_fingerprint`).
+    """
+
+    coarse: str
+    attributes: str
     augmented: float
-    name: str = "geometric 2"
+    layers: tuple[str, ...]
+    fingerprint: str
 
-    def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
-        """See `PairGenerator`."""
-        model, side = _load_landmark_model(), len(source.pixels)
-        face = fit_face(model, torch.from_numpy(source.landmarks))
-        region = PreparedSource(source.pixels, face, is_crop=True, size=side).region
-        person = segment_person(copy_square(source.pixels, region, PERSON_SIZE))
-        picture = to_tensor(source.pixels)
-        state = prepare_source(picture, source.landmarks, person, region, Square(0, 0, side), side)
-        landmarks = torch.from_numpy(np.stack([driving.landmarks for driving in drivings]))
-        attributes, _ = model.fit(landmarks, face.identity)
-        for i in range(len(drivings)):
-            moved, carried = _transfer(model, face, Gains()).move(attributes[[i]], face.attributes)
-            told, _ = model.fit(moved, face.identity)
-            if draws.random() < self.augmented:
-                driving, gains = _jitter(attributes[[i]], draws)
-                moved, carried = _transfer(model, face, gains).move(driving, face.attributes)
-            coarse = drive_source(state, moved[0], carried[0]).frame
-            yield CoarsePair(to_pixels(coarse), *(a.vector[0].numpy() for a in (face.attributes, told)))
+    def __call__(self, source: Face, drivings: Sequence[Face], rng: np.random.Generator) -> Iterator[CoarsePair]:
+        """Make the source do what each of the driving frames of the same person does.
+
+        Args:
+            source: The source frame.
+            drivings: The driving frames.
+            rng: Draws the augmentation.
+
+        Yields:
+            A pair for each driving frame.
+        """
+        size = len(source.pixels)
+        options = clip_options(size, placement="clip", coarse=self.coarse)
+        faces = StoredFaces()
+        for face in (source, *drivings):
+            faces.add(face.pixels, face.landmarks)
+        animator = Animator(device="cpu", make_tracker=faces.make_tracker, model=_landmark_model())
+        prepared = animator.prepare(source.pixels, options)
+        driver = open_pictures("clip", [lambda face=face: face.pixels for face in drivings], (size, size))  # type: ignore[misc]
+        motion, _ = animator.read_motion(driver, options, identity=known_identity(prepared, options))
+        anchored = animator.anchor(prepared, motion, options)
+        networks = _load_networks(self.coarse, self.attributes, self.fingerprint)
+        is_seen = networks != Networks()
+        animation, jobs = animator.follow(networks, prepared, anchored, options, driver if is_seen else None)
+        attributes_from = "driving" if is_seen else "moved"
+        own, reader = read_source_attributes(networks.deca, animator.model, prepared, motion, attributes_from)
+        conditions = ConditionBuilder(prepared, own, reader, CPU, size=size, has_person="person" in self.layers)
+        for index, crop in jobs:
+            if isinstance(animation, GeometricAnimation) and rng.random() < self.augmented:
+                drawn = _draw_jittered(animation, anchored, index, rng)
+            else:
+                drawn = animation.draw(index, crop)
+            yield self._store(conditions.build([replace(drawn, driving=crop)]), drawn)
+
+    def _store(self, conditions: Conditions, drawn: DrawnFrame) -> CoarsePair:
+        attributes = torch.cat([conditions.attributes_source, conditions.attributes_driving]).numpy()
+        person = confidence = None
+        if conditions.person is not None:
+            person = _to_bytes(conditions.person[0])
+        if "confidence" in self.layers:
+            trust = torch.ones_like(drawn.view[:, :1]) if drawn.confidence is None else drawn.confidence
+            confidence = _to_bytes(trust[0, 0])
+        return CoarsePair(to_pixels(conditions.coarse), attributes, person, confidence)
 
 
-def _transfer(model: LandmarkModel, face: FittedFace, gains: Gains) -> MotionTransfer:
-    """The motion of a person to themselves, however far."""
-    return MotionTransfer(model, face, gains, face.identity, reach=float("inf"))
+def make_pair_generator(
+    coarse: str, augmented: float, attributes: str = "landmarks", layers: tuple[str, ...] = ()
+) -> PairGenerator:
+    """Choose how pairs are made.
+
+    Args:
+        coarse: `geometric`, or the name of the weights of FOMM or Face vid2vid.
+        augmented: Share of the geometric frames that are jittered.
+        attributes: `landmarks` or `deca`.
+        layers: What is stored beside the coarse frame: some of `person` and `confidence`.
+
+    Returns:
+        The generator.
+
+    Raises:
+        WeightsError: There are no such weights, or they are of another kind.
+    """
+    weights = [coarse] * (coarse != "geometric") + ["deca"] * (attributes == "deca")
+    fingerprint = take_fingerprint(*weights)
+    _load_networks(coarse, attributes, fingerprint)  # a mistake is found before the first pair
+    return PairGenerator(coarse, attributes, augmented, layers, fingerprint)
 
 
-def _jitter(driving: FaceAttributes, draws: np.random.Generator) -> tuple[FaceAttributes, Gains]:
+# Each process loads them once, not once for each source.
+_landmark_model = cache(load_landmark_model)
+
+
+@cache
+def _load_networks(coarse: str, attributes: str, fingerprint: str) -> Networks:
+    """fingerprint: other tensors under the same name are another network."""
+    return Networks(
+        coarse=None if coarse == "geometric" else load_coarse(coarse),
+        deca=load_deca() if attributes == "deca" else None,
+    )
+
+
+def _draw_jittered(
+    animation: GeometricAnimation, anchored: AnchoredMotion, index: int, rng: np.random.Generator
+) -> DrawnFrame:
+    """A frame whose motion is not quite right, with the landmarks that it should have."""
+    motion = anchored.motion
+    driving, gains = _jitter(motion.attributes[[index]], rng)
+    shot = int(motion.shot[index])
+    still = AnchoredMotion(make_still_motion([driving], motion.identity[shot : shot + 1]), {}, torch.arange(1))
+    drawn = animation.generator.follow(still, gains, "clip").draw(0, None)
+    return replace(drawn, index=index, landmarks=animation.move(index)[0])
+
+
+def _jitter(driving: FaceAttributes, rng: np.random.Generator) -> tuple[FaceAttributes, Gains]:
     """Attributes and gains of a motion that is not quite right."""
-    expression = driving.expression + _normal(draws, driving.expression.shape, EXPRESSION_DEVIATION)
-    turn = torch.cat([_normal(draws, (1, 3), ROTATION_DEVIATION), torch.zeros(1, 3)], 1)
-    factors = np.clip(draws.normal(1, GAIN_DEVIATION, 4), 0.5, 1.5)
+    expression = driving.expression + _normal(rng, driving.expression.shape, EXPRESSION_DEVIATION)
+    turn = torch.cat([_normal(rng, (1, 3), ROTATION_DEVIATION), torch.zeros(1, 3)], 1)
+    factors = np.clip(rng.normal(1, GAIN_DEVIATION, 4), 0.5, 1.5)
     names = ("rotation_gain", "mouth_gain", "eyes_gain", "brows_gain")
     gains = Gains(**dict(zip(names, factors.tolist(), strict=True)))
     return replace(driving, expression=expression, pose=driving.pose + turn), gains
 
 
-def _normal(draws: np.random.Generator, shape: tuple[int, ...], deviation: float) -> torch.Tensor:
-    return torch.from_numpy(draws.normal(0, deviation, shape).astype(np.float32))
+def _normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> torch.Tensor:
+    return torch.from_numpy(rng.normal(0, deviation, shape).astype(np.float32))
 
 
-@dataclass(frozen=True)
-class NetworkPairs:
-    """FOMM or Face vid2vid with the named weights, on the CPU; nothing is augmented.
-
-    sha256: of the tensors, since a run overwrites the weights of its name.
-    """
-
-    weights: str
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """See `PairGenerator`."""
-        return f"network {self.sha256}"
-
-    @torch.inference_mode()
-    def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
-        """See `PairGenerator`."""
-        network, model = _load_network(self.weights, self.sha256), _load_landmark_model()
-        face = fit_face(model, torch.from_numpy(source.landmarks))
-        state = network.prepare(to_tensor(source.pixels))
-        for driving in drivings:
-            coarse = network.drive(state, to_tensor(driving.pixels))
-            told, _ = model.fit(torch.from_numpy(driving.landmarks)[None], face.identity)
-            yield CoarsePair(to_pixels(coarse), *(a.vector[0].numpy() for a in (face.attributes, told)))
-
-
-@dataclass(frozen=True)
-class DecaPairs:
-    """Another generator's frames with DECA's attributes of the source's and the driving frame's pictures.
-
-    sha256: of DECA's tensors.
-    """
-
-    maker: PairGenerator
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """See `PairGenerator`."""
-        return f"{self.maker.name}, attributes of DECA {self.sha256}"
-
-    def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
-        """See `PairGenerator`."""
-        deca = _load_network("deca", self.sha256)
-        of_source = read_deca(deca, to_tensor(source.pixels))[0].numpy()
-        for driving, pair in zip(drivings, self.maker(source, drivings, draws), strict=True):
-            of_driving = read_deca(deca, to_tensor(driving.pixels))[0].numpy()
-            yield CoarsePair(pair.coarse, of_source, of_driving)
-
-
-# Each process reads them once, not once for each source.
-_load_landmark_model = cache(load_landmark_model)
-
-
-@cache
-def _load_network(weights: str, sha256: str) -> Any:
-    """sha256: other tensors under the same name are another network."""
-    return load_deca() if weights == "deca" else load_coarse(weights)
-
-
-def choose_maker(coarse: str, augmented: float, attributes: str = "landmarks") -> PairGenerator:
-    """The coarse generator called `geometric`, or the network with the named weights; attributes: landmarks or deca.
-
-    Raises OptionError for weights of another kind, WeightsError where there are none.
-    """
-    maker: PairGenerator = GeometricPairs(augmented)
-    if coarse != "geometric":
-        if not isinstance(load_coarse(coarse), FOMM | FaceVid2Vid):
-            raise OptionError(f"coarse.generator {coarse!r}: these weights animate nothing; name FOMM or Face vid2vid")
-        maker = NetworkPairs(coarse, describe_weights(coarse).sha256)
-    return DecaPairs(maker, describe_weights("deca").sha256) if attributes == "deca" else maker
+def _to_bytes(values: torch.Tensor) -> np.ndarray:
+    """Values in [0, 1] as bytes, of 255."""
+    return (255 * values).round().byte().numpy()

@@ -9,29 +9,37 @@ import os
 import shutil
 import signal
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from fadm.data.shards import Pixels, TrackedClip
+from fadm.data.clips import Face, read_face
+from fadm.data.pairs.generators import CoarsePair, PairGenerator
+from fadm.data.shards import TrackedClip
 from fadm.errors import InputError, OutputError
-from fadm.face.topology import mirror_partners
 from fadm.files import explain_failure, replace_file
-from fadm.media.crop import resize_pixels
 
-FloatArray = NDArray[np.float32]
+STORED = ("coarse", "person", "confidence", "attributes")  # what of a pair is kept, where it is there
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairOptions:
-    """Which pairs are made of each clip; augmented: share of the pairs whose coarse frame is made a little wrong."""
+    """Which pairs are made of each clip.
+
+    Attributes:
+        size: Side of the pictures, pixels.
+        sources_per_clip: Source frames drawn from each clip.
+        drivings_per_source: Driving frames drawn for each source frame.
+        mirrored: Whether as many pairs are made of the mirrored clip.
+        augmented: Share of the pairs whose coarse frame is jittered.
+        seed: Of all these draws.
+    """
 
     size: int = 256
     sources_per_clip: int = 8
@@ -39,34 +47,6 @@ class PairOptions:
     mirrored: bool = True
     augmented: float = 0.25
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Face:
-    """One frame: pixels (S, S, 3) and its landmarks (478, 3) in pixels."""
-
-    pixels: Pixels
-    landmarks: FloatArray
-
-
-@dataclass(frozen=True)
-class CoarsePair:
-    """coarse (S, S, 3): the source made to look like the driving frame; attributes of both, (56,) each."""
-
-    coarse: Pixels
-    attributes_source: FloatArray
-    attributes_driving: FloatArray
-
-
-class PairGenerator(Protocol):
-    """A frozen coarse generator; it must survive being sent to another process."""
-
-    @property
-    def name(self) -> str:
-        """Says all that its frames depend on, beside the clips."""
-
-    def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
-        """Make the source do what each of the driving frames of the same person does; draws: for augmentation."""
 
 
 class CoarsePairs:
@@ -95,7 +75,7 @@ class CoarsePairs:
     def coarse(self, row: int) -> CoarsePair:
         """What was made of a pair."""
         record = self.rows[row]
-        return CoarsePair(np.array(record["coarse"]), *np.array(record["attributes"]))
+        return CoarsePair(**{name: np.array(record[name]) for name in _stored_names(record)})
 
     def groups(self) -> list[list[int]]:
         """The rows of each person."""
@@ -103,23 +83,6 @@ class CoarsePairs:
         for row in range(len(self.rows)):
             people.setdefault(self.clips[_clip_of(row, self.options)].identity, []).append(row)
         return list(people.values())
-
-
-def read_face(clip: TrackedClip, frame: int, size: int, mirrored: bool = False) -> Face:
-    """A frame of a clip, scaled to `size` pixels, mirrored if asked for; InputError for one that is not square."""
-    pixels = clip.pictures[frame].read()
-    if pixels.shape[0] != pixels.shape[1]:
-        raise InputError(
-            f"{clip.key}: a frame is {pixels.shape[1]}x{pixels.shape[0]}; clips are squares (data prepare)"
-        )
-    if len(pixels) != size:
-        pixels = resize_pixels(pixels, size, size)
-    landmarks = clip.landmarks[frame] * size - np.array([0.5, 0.5, 0], np.float32)
-    if mirrored:
-        pixels = np.ascontiguousarray(pixels[:, ::-1])
-        landmarks = landmarks[mirror_partners()]
-        landmarks[:, 0] = size - 1 - landmarks[:, 0]
-    return Face(pixels, landmarks)
 
 
 def build_coarse_pairs(
@@ -144,7 +107,7 @@ def build_coarse_pairs(
     path = folder / f"pairs-{_digest(clips, options, make)}.npy"
     if not path.exists():
         with replace_file(path) as temporary:
-            _allocate(temporary, _row_type(options), len(clips) * _rows_per_clip(options))
+            _allocate(temporary, _row_type(options, make.layers), len(clips) * _rows_per_clip(options))
     jobs = [(clip, number, options, make, path) for number, clip in enumerate(clips)]
     if workers == 1:
         for done, job in enumerate(jobs):
@@ -180,28 +143,32 @@ def _fill_clip(clip: TrackedClip, number: int, options: PairOptions, make: PairG
         for place in range(options.sources_per_clip):
             part = slice(first, first + options.drivings_per_source)
             first = part.stop
-            if all(record["checksum"] == _checksum(record["coarse"]) for record in rows[part]):
+            if all(record["checksum"] == _checksum(record) for record in rows[part]):
                 continue
-            draws = np.random.default_rng((options.seed, zlib.crc32(clip.key.encode()), mirrored, place))
-            source, *drivings = _draw_frames(draws, len(clip.pictures), options.drivings_per_source)
+            rng = np.random.default_rng((options.seed, zlib.crc32(clip.key.encode()), mirrored, place))
+            source, *drivings = _draw_frames(rng, len(clip.pictures), options.drivings_per_source)
             faces = [read_face(clip, frame, options.size, mirrored) for frame in (source, *drivings)]
-            for row, frame, pair in zip(rows[part], drivings, make(faces[0], faces[1:], draws), strict=True):
-                row["coarse"], row["attributes"] = pair.coarse, (pair.attributes_source, pair.attributes_driving)
+            for row, frame, pair in zip(rows[part], drivings, make(faces[0], faces[1:], rng), strict=True):
+                for name in _stored_names(row):
+                    row[name] = getattr(pair, name)
                 row["source"], row["driving"], row["mirrored"] = source, frame, mirrored
-                row["checksum"] = _checksum(row["coarse"])  # last: it says that the row is whole
+                row["checksum"] = _checksum(row)  # last: it says that the row is whole
 
 
-def _draw_frames(draws: np.random.Generator, num_frames: int, num_drivings: int) -> list[int]:
+def _draw_frames(rng: np.random.Generator, num_frames: int, num_drivings: int) -> list[int]:
     """A source and driving frames other than it, each again only when there are too few."""
-    source = int(draws.integers(num_frames))
-    others = draws.permutation([frame for frame in range(num_frames) if frame != source])
+    source = int(rng.integers(num_frames))
+    others = rng.permutation([frame for frame in range(num_frames) if frame != source])
     return [source, *np.resize(others, num_drivings).tolist()]
 
 
-def _row_type(options: PairOptions) -> np.dtype:
+def _row_type(options: PairOptions, layers: Sequence[str]) -> np.dtype:
+    size = options.size
+    shapes = {"person": (2, size, size), "confidence": (size, size)}
     return np.dtype(
         [
-            ("coarse", "u1", (options.size, options.size, 3)),
+            ("coarse", "u1", (size, size, 3)),
+            *((layer, "u1", shapes[layer]) for layer in layers),
             ("attributes", "f4", (2, 56)),
             ("source", "i4"),
             ("driving", "i4"),
@@ -219,9 +186,15 @@ def _clip_of(row: int, options: PairOptions) -> int:
     return row // _rows_per_clip(options)
 
 
-def _checksum(pixels: Pixels) -> int:
-    """Never 0, which stands for a row that is not made."""
-    return zlib.crc32(pixels.tobytes()) or 1
+def _stored_names(record: np.void) -> list[str]:
+    """What of a pair a row holds."""
+    return [name for name in STORED if name in (record.dtype.names or ())]
+
+
+def _checksum(record: np.void) -> int:
+    """Of what is stored of a pair; never 0, which stands for a row that is not made."""
+    content = b"".join(record[name].tobytes() for name in _stored_names(record))
+    return zlib.crc32(content) or 1
 
 
 def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: PairGenerator) -> str:
@@ -229,7 +202,7 @@ def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: PairGenera
     sizes: list[Any] = [
         (clip.key, [picture.size for picture in clip.pictures], zlib.crc32(clip.landmarks.tobytes())) for clip in clips
     ]
-    content = json.dumps([sizes, asdict(options), make.name], sort_keys=True)
+    content = json.dumps([sizes, asdict(options), asdict(make)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

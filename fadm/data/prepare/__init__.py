@@ -1,1 +1,1 @@
-"""From raw videos to shards of tracked clips."""
+"""Preparation of raw videos: shards of tracked clips."""

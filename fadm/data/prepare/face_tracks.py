@@ -1,4 +1,4 @@
-"""From a video's frames to pieces: the landmarks of one person during (a part of) one shot."""
+"""From a video's frames to face tracks: the landmarks of one person during a shot, or a part of it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +16,15 @@ FloatArray = NDArray[np.float32]
 
 
 def select_frames(frames: Iterable[Frame], is_wanted: Callable[[int], bool]) -> Iterator[tuple[int, Frame]]:
-    """Some of the frames, with their numbers from 0."""
+    """Select frames by their numbers.
+
+    Args:
+        frames: Frames of a video; those of a file are decoded only as far as needed.
+        is_wanted: Says for a number, from 0, whether its frame is wanted.
+
+    Returns:
+        Numbers and frames, in order.
+    """
     if isinstance(frames, FrameSource):
         return frames.select(is_wanted)
     return ((number, frame) for number, frame in enumerate(frames) if is_wanted(number))
@@ -24,38 +32,58 @@ def select_frames(frames: Iterable[Frame], is_wanted: Callable[[int], bool]) -> 
 
 @dataclass
 class FaceTrack:
-    """One person in one shot: landmarks (478, 3) in pixels at each frame that shows the face.
+    """One person in one shot: the landmarks in each sampled frame that shows the face.
 
-    shot, person: counted from 0; numbers: the frames' places in the video; looks: how many frames were looked at
-    from the first to the last; began, ended: seconds.
+    Attributes:
+        shot: Number of the shot in the video, from 0.
+        person: Number of the person in the shot, from 0.
+        began: Seconds at the first frame that shows the face.
+        first_sampled: Number of that frame among the sampled ones.
+        ended: Seconds at the last frame that shows the face.
+        last_sampled: Number of that frame among the sampled ones.
+        numbers: Numbers of the frames that show the face, in the video.
+        landmarks: Their landmarks, (478, 3) in pixels each.
     """
 
     shot: int
     person: int
     began: float
-    first_look: int
+    first_sampled: int
     ended: float = 0.0
-    last_look: int = 0
+    last_sampled: int = 0
     numbers: list[int] = field(default_factory=list)
     landmarks: list[FloatArray] = field(default_factory=list)
 
     @property
-    def looks(self) -> int:
-        """How many frames were looked at from the first to the last that shows the face."""
-        return self.last_look - self.first_look + 1
+    def num_sampled(self) -> int:
+        """How many frames were sampled from the first to the last that shows the face."""
+        return self.last_sampled - self.first_sampled + 1
 
-    def add(self, look: int, number: int, time: float, landmarks: FloatArray) -> None:
-        """Another frame that shows the face."""
-        self.last_look, self.ended = look, time
+    def add(self, sampled: int, number: int, time: float, landmarks: FloatArray) -> None:
+        """Add a frame that shows the face.
+
+        Args:
+            sampled: Its number among the sampled frames.
+            number: Its number in the video.
+            time: Its time in seconds.
+            landmarks: Landmarks (478, 3) in pixels.
+        """
+        self.last_sampled, self.ended = sampled, time
         self.numbers.append(number)
         self.landmarks.append(landmarks)
 
 
 @dataclass
-class PieceCollector:
-    """Tracks faces through the frames that are looked at, and closes a piece where its shot or its time ends.
+class FaceTrackCollector:
+    """Tracks faces through sampled frames, and closes a track where its shot or its time ends.
 
-    stride: every which frame is looked at; longest: seconds, most_frames: frames after which a piece is closed.
+    Attributes:
+        tracker: Finds the landmarks of the faces in a frame.
+        stride: Every `stride`-th frame is sampled.
+        longest: Seconds after which a track is closed.
+        most_frames: Frames after which a track is closed; None without a limit.
+        num_shots: Shots so far.
+        ended: Seconds at the last sampled frame.
     """
 
     tracker: LandmarkTracker
@@ -63,20 +91,27 @@ class PieceCollector:
     longest: float
     most_frames: int | None = None
     num_shots: int = 0
-    ended: float = 0.0  # seconds at the last frame that was looked at
-    _look: int = 0
+    ended: float = 0.0
+    _num_sampled: int = 0
     _open: dict[int, FaceTrack] = field(default_factory=dict)  # by the face's id
     _people: dict[int, int] = field(default_factory=dict)  # the face's id -> its number in the shot
     _cuts: CutDetector = field(default_factory=CutDetector)
     _identities: FaceIdentities = field(default_factory=FaceIdentities)
 
     def collect(self, frames: Iterable[Frame]) -> Iterator[FaceTrack]:
-        """Pieces in the order in which they end; nothing of the frames is kept but landmarks."""
+        """Track the faces of a video; only landmarks are kept in memory.
+
+        Args:
+            frames: All frames of the video.
+
+        Yields:
+            Face tracks in the order in which they end.
+        """
         for number, frame in select_frames(frames, lambda number: number % self.stride == 0):
             self.ended = float(frame.time)
             if self._cuts.is_cut(frame.pixels) or not self.num_shots:
                 yield from self._end_shot()
-            yield from self._look_at(frame, number)
+            yield from self._track(frame, number)
         yield from self._close(list(self._open))
 
     def _end_shot(self) -> Iterator[FaceTrack]:
@@ -86,26 +121,27 @@ class PieceCollector:
         self.tracker.reset()
         self._identities.reset()
 
-    def _look_at(self, frame: Frame, number: int) -> Iterator[FaceTrack]:
-        time, faces = float(frame.time), self._track(frame.pixels)
+    def _track(self, frame: Frame, number: int) -> Iterator[FaceTrack]:
+        """Add a frame's faces to the open tracks, and yield those that are full before."""
+        time, faces = float(frame.time), self._find_faces(frame.pixels)
         ids = self._identities.assign(faces)
-        yield from self._close([i for i, piece in self._open.items() if self._is_full(piece, time)])
+        yield from self._close([i for i, track in self._open.items() if self._is_full(track, time)])
         for face_id, face in zip(ids, faces, strict=True):
             if face_id not in self._open:
                 person = self._people.setdefault(face_id, len(self._people))
-                self._open[face_id] = FaceTrack(self.num_shots - 1, person, time, self._look)
-            self._open[face_id].add(self._look, number, time, face)
-        self._look += 1
+                self._open[face_id] = FaceTrack(self.num_shots - 1, person, time, self._num_sampled)
+            self._open[face_id].add(self._num_sampled, number, time, face)
+        self._num_sampled += 1
 
-    def _is_full(self, piece: FaceTrack, time: float) -> bool:
-        return time - piece.began >= self.longest or len(piece.numbers) == self.most_frames
+    def _is_full(self, track: FaceTrack, time: float) -> bool:
+        return time - track.began >= self.longest or len(track.numbers) == self.most_frames
 
     def _close(self, face_ids: list[int]) -> Iterator[FaceTrack]:
         for face_id in face_ids:
             yield self._open.pop(face_id)
 
-    def _track(self, pixels: Pixels) -> list[FloatArray]:
-        """A frame on which the tracker fails counts as one without a face."""
+    def _find_faces(self, pixels: Pixels) -> list[FloatArray]:
+        """Find the landmarks in a frame; one on which the tracker fails counts as one without a face."""
         try:
             faces = self.tracker.track(pixels)
         except (RuntimeError, ValueError):

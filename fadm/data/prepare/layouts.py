@@ -1,4 +1,4 @@
-"""Folders as people keep them: plain videos, VoxCeleb, CelebA, and folders of frames, as a list of recordings."""
+"""Layouts of raw data (plain videos, VoxCeleb, CelebA, folders of frames), read as lists of recordings."""
 
 import hashlib
 import re
@@ -9,26 +9,33 @@ from pathlib import Path
 
 from fadm.data.prepare.options import InputOptions
 from fadm.errors import InputError
+from fadm.media.image import READABLE_ENDINGS
 
 VIDEO_ENDINGS = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mp2", ".ts", ".mts", ".m2ts", ".wmv", ".flv",
     ".3gp", ".ogv", ".y4m", ".gif",
 )  # fmt: skip
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 CELEBA_IDENTITIES, CELEBA_SPLITS = "identity_CelebA.txt", "list_eval_partition.txt"
 CELEBA_FOLDERS = ("img_align_celeba", "img_align_celeba_png", "img_celeba")
 SPLIT_NAMES = {"0": "train", "1": "val", "2": "test"}  # of CelebA's partition
 
-LONGEST_NAME = 64  # characters of a recording's name in its samples' keys; a tar holds 100 with what follows
+LONGEST_NAME = 64  # characters of a recording's name in its samples' keys; a name in a tar has up to 100
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One video, folder of frames or still picture, and what its layout says of it.
+    """One video, folder of frames or still picture, with what its layout says about it.
 
-    name: unique, begins the keys of its samples. file: its path below what was given. kind: video, frames or
-    still. split: train, val, test or empty. is_of_one: the layout names the one person that it is about. is_cut: it
-    was cut around the face before.
+    Attributes:
+        name: A unique name, with which the keys of its samples begin.
+        path: The file, or the folder of frames.
+        file: Its path below the input, as text.
+        kind: `video`, `frames` or `still`.
+        identity: Name of the person.
+        source: Name of the data.
+        split: `train`, `val`, `test` or empty.
+        is_of_one: Whether the layout names one person, whom the recording shows.
+        is_cut: Whether the frames are crops around the face already.
     """
 
     name: str
@@ -43,9 +50,17 @@ class Recording:
 
 
 def find_recordings(inputs: Sequence[Path], options: InputOptions) -> list[Recording]:
-    """All recordings in files and folders, in the order of their split and name.
+    """Find all recordings in files and folders.
 
-    Raises InputError for an input that does not exist, or in which there is nothing to read.
+    Args:
+        inputs: Videos, or folders of a known layout.
+        options: The layout, and where identities come from.
+
+    Returns:
+        The recordings in the order of split and name.
+
+    Raises:
+        InputError: An input does not exist, or holds nothing to read.
     """
     found = []
     for path in inputs:
@@ -63,7 +78,14 @@ def find_recordings(inputs: Sequence[Path], options: InputOptions) -> list[Recor
 
 
 def recognize_layout(folder: Path) -> str:
-    """The layout that a folder seems to have; without the marks of another one it is `videos`."""
+    """Recognise the layout of a folder by its marks.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        `celeba`, `frames`, `voxceleb` or, without marks, `videos`.
+    """
     if (folder / CELEBA_IDENTITIES).is_file() or folder.name in CELEBA_FOLDERS:
         return "celeba"
     if any((folder / name).is_dir() for name in CELEBA_FOLDERS):
@@ -76,17 +98,17 @@ def recognize_layout(folder: Path) -> str:
 
 
 def _read_videos(path: Path) -> Iterator[Recording]:
-    """A video of any name, or all files below a folder with a video's ending; the file's name is the identity."""
+    """Read a video of any name, or all files below a folder with a video's ending; the file's name is the identity."""
     if path.is_file():
         yield _make_recording(path, path.name, "video", path.stem)
         return
-    for file in _walk(path, VIDEO_ENDINGS):
+    for file in _list_files(path, VIDEO_ENDINGS):
         name = file.relative_to(path).as_posix()
         yield _make_recording(file, name, "video", name.rpartition(".")[0])
 
 
 def _read_voxceleb(path: Path) -> Iterator[Recording]:
-    """Videos below folders named id10001 and the like; elsewhere the first folder names the person."""
+    """Read videos below folders named id10001 and the like; elsewhere the first folder names the person."""
     for recording in _read_videos(path):
         first, below, _ = recording.file.partition("/")
         identity = _speaker(recording.file) or _speaker(path.name) or (first if below else path.name)
@@ -98,10 +120,10 @@ def _speaker(file: str) -> str | None:
 
 
 def _read_celeba(path: Path) -> Iterator[Recording]:
-    """Pictures of a folder, or of CelebA's folder in it; identities and splits from CelebA's lists, if there."""
+    """Read the pictures of a folder, or of CelebA's folder in it; identities and splits are those of CelebA's lists."""
     folder = next((path / name for name in CELEBA_FOLDERS if (path / name).is_dir()), path)
     identities, splits = (_read_list(path, folder, name) for name in (CELEBA_IDENTITIES, CELEBA_SPLITS))
-    for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_ENDINGS and f.name[0] != "."):
+    for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in READABLE_ENDINGS and f.name[0] != "."):
         stem = f"{file.stem}.jpg"  # the lists name the JPEG files, also beside the PNG ones
         identity = identities.get(file.name) or identities.get(stem) or file.stem
         split = SPLIT_NAMES.get(splits.get(file.name) or splits.get(stem) or "", "")
@@ -109,7 +131,7 @@ def _read_celeba(path: Path) -> Iterator[Recording]:
 
 
 def _read_list(path: Path, folder: Path, name: str) -> dict[str, str]:
-    """Lines `000001.jpg 2880` of a list beside the pictures or their folder; {} where there is none."""
+    """Read lines `000001.jpg 2880` of a list beside the pictures or their folder; {} where there is none."""
     places = [place / name for place in (path, folder.parent, path / "Anno", path / "Eval")]
     place = next((p for p in places if p.is_file()), None)
     if place is None:
@@ -121,7 +143,7 @@ def _read_list(path: Path, folder: Path, name: str) -> dict[str, str]:
 
 
 def _read_frame_folders(path: Path) -> Iterator[Recording]:
-    """Folders of pictures (and videos) in train/ and test/, or right here where their names have a '#'."""
+    """Read folders of pictures, and videos, in train/ and test/, or right here where their names have a '#'."""
     splits = {name: path / name for name in ("train", "val", "test") if (path / name).is_dir()}
     for split, folder in (splits or {"": path}).items():
         for entry in sorted(folder.iterdir()):
@@ -136,17 +158,17 @@ def _read_frame_folders(path: Path) -> Iterator[Recording]:
 
 
 def _holds_pictures(folder: Path) -> bool:
-    return any(f.suffix.lower() in PICTURE_ENDINGS for f in folder.iterdir())
+    return any(f.suffix.lower() in READABLE_ENDINGS for f in folder.iterdir())
 
 
-def _walk(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    """Files below a folder with one of the endings; hidden files and folders are left out."""
+def _list_files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    """List files below a folder with one of the endings; hidden files and folders are left out."""
     files = (f for f in folder.rglob("*") if f.suffix.lower() in endings and f.is_file())
     return sorted(f for f in files if not any(part[0] == "." for part in f.relative_to(folder).parts))
 
 
 def _make_recording(path: Path, file: str, kind: str, identity: str) -> Recording:
-    stem = file.rpartition(".")[0] if Path(file).suffix.lower() in VIDEO_ENDINGS + PICTURE_ENDINGS else file
+    stem = file.rpartition(".")[0] if Path(file).suffix.lower() in VIDEO_ENDINGS + READABLE_ENDINGS else file
     return Recording(name=stem, path=path, file=file, kind=kind, identity=identity, source="")
 
 
@@ -160,7 +182,7 @@ def _identify(recording: Recording, identity_from: str, root: Path) -> Recording
 
 
 def _name_apart(recordings: list[Recording]) -> list[Recording]:
-    """Names of letters, digits, - and single _, as tar and webdataset take them; equal ones are numbered."""
+    """Name recordings by letters, digits, - and single _, as tar and webdataset take them, and number equal names."""
     names = [_clean(recording.name) for recording in recordings]
     known, taken = set(names), Counter[str]()
     named = []

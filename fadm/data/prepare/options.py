@@ -1,4 +1,4 @@
-"""What may be chosen when raw videos are made into shards, and why a clip is dropped. Imports nothing heavy."""
+"""Options of data preparation, and the reasons why a clip is dropped. Imports nothing heavy."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,7 +9,7 @@ from fadm.options import check_choice, check_range, option
 LAYOUTS = ("auto", "videos", "voxceleb", "celeba", "frames")
 TIERS = ("open", "research")
 
-# Why a clip is dropped: the word in the summary, and what it means.
+# Why a clip is dropped, as the summary says it.
 TOO_SHORT = "too short"
 TOO_SMALL = "face too small"
 LOST = "face lost"
@@ -30,11 +30,11 @@ class InputOptions:
     )
     identity_from: str = option(
         "layout",
-        "Identity: layout (what the layout says, the file's name for plain videos), file, or folder (the first one "
-        "below what is given).",
+        "Identity of a recording: layout (as the layout says; the file's name for plain videos), file, or folder (the "
+        "first one below the input).",
     )
-    source: str | None = option(None, "Name of the data, kept with each clip; the folder's name unless told.")
-    tier: str = option("research", "Terms of use in a word: open (free terms) or research.")
+    source: str | None = option(None, "Name of the data, kept with each clip; by default the folder's name.")
+    tier: str = option("research", "Terms of use in one word: open (free terms) or research.")
     terms: str = option("not stated", "Terms of use, kept with each clip.")
 
     def __post_init__(self) -> None:
@@ -45,22 +45,24 @@ class InputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipOptions:
-    """How clips are cut and which are dropped."""
+    """How clips are cut, and which are dropped."""
 
     size: int = option(256, "Side of the crops in pixels, from 32 to 1024.")
     frames: int = option(24, "Frames of a clip at most, from 2 to 1000.")
-    rate: Fraction = option(Fraction(25, 2), "Frames looked at in a second of video.")
+    rate: Fraction = option(Fraction(25, 2), "Frames sampled per second of video.")
     every: int | None = option(
-        None, "Look at every k-th frame and keep them all, instead of those that differ in pose and expression."
+        None, "Sample every k-th frame and keep all of them, instead of those that differ in pose and expression."
     )
-    longest: float = option(20.0, "Seconds after which a shot goes on as another clip.")
-    shortest: float = option(1.0, "Seconds under which a clip is dropped.")
-    smallest: float = option(64.0, "Pixels of the face's height in the video under which a clip is dropped.")
-    lost: float = option(0.1, "Share of a clip's frames without its face above which it is dropped.")
-    extent: float = option(2.5, "Place that the moving face takes, in faces, above which a clip is dropped.")
-    outside: float = option(0.4, "Share of the crop beyond the video's edges above which a clip is dropped.")
+    longest: float = option(20.0, "Seconds after which a shot is continued as another clip.")
+    shortest: float = option(1.0, "Shortest duration of a clip, in seconds.")
+    smallest: float = option(64.0, "Smallest face of a clip, in pixels of the video.")
+    lost: float = option(0.1, "Largest share of a clip's frames without its face.")
+    extent: float = option(
+        2.5, "Largest side of the square in which the face of a clip moves, as a multiple of the face's side."
+    )
+    outside: float = option(0.4, "Largest share of the crop beyond the edges of the video.")
     faces: str = option(
-        "auto", "Faces of a shot: all, largest, or auto (the largest where the layout names the person)."
+        "auto", "Faces of a shot that are kept: all, largest, or auto (the largest where the layout names the person)."
     )
     crop: str = option(
         "auto", "Crop: face, whole (the middle square of the picture), or auto (whole for the frames layout)."
@@ -88,7 +90,7 @@ class ShardOptions:
     """How shards are written."""
 
     quality: int = option(95, "Quality of the JPEG pictures, from 50 to 100.")
-    shard_size: int = option(200, "Megabytes after which another shard begins, from 1 to 10000.")
+    shard_size: int = option(200, "Megabytes after which a new shard begins, from 1 to 10000.")
 
     def __post_init__(self) -> None:
         check_range("--quality", self.quality, 50, 100)
@@ -97,7 +99,7 @@ class ShardOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions(InputOptions, ClipOptions, ShardOptions):
-    """How raw videos are made into shards."""
+    """How raw videos are prepared."""
 
     def __post_init__(self) -> None:
         for part in (InputOptions, ClipOptions, ShardOptions):

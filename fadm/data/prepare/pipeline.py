@@ -1,4 +1,4 @@
-"""From raw videos to shards, a summary and a contact sheet; a run that is killed goes on where it was."""
+"""From raw videos to shards, a summary and a contact sheet; a run that was killed resumes where it was."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from fadm.data.prepare.contact_sheet import Row, draw_contact_sheet, thin_out
 from fadm.data.prepare.layouts import find_recordings
 from fadm.data.prepare.options import PrepareOptions
 from fadm.data.prepare.summary import PreparationSummary
-from fadm.data.prepare.work_folder import OUTCOME, STRIPS, WorkFolder, open_work_folder
+from fadm.data.prepare.work_folder import RESULTS, STRIPS, WorkFolder, open_work_folder
 from fadm.data.prepare.workers import run_jobs
 from fadm.data.shard_writer import ShardWriter, pack_members, read_members
 from fadm.errors import InputError, OptionError
@@ -21,7 +21,7 @@ from fadm.progress import NO_PROGRESS, Progress
 CONTACT_SHEET = "contact_sheet.html"
 MEGABYTE = 2**20
 
-Told = dict[str, Any]
+Record = dict[str, Any]  # a recording's result, or one of its notes, as `pack_results` stores it
 
 
 def prepare_videos(
@@ -31,10 +31,24 @@ def prepare_videos(
     num_workers: int = 1,
     progress: Progress = NO_PROGRESS,
 ) -> PreparationSummary:
-    """Make the clips of videos, frame folders or pictures into webdataset shards in the folder `output`.
+    """Cut videos, frame folders or pictures into clips, and write them as webdataset shards.
 
-    What a killed run has finished is taken over. The same input gives the same bytes, whatever the number of
-    processes. Raises FadmError for inputs, an output or options that are not usable.
+    What an earlier run has finished is kept. The same input gives the same bytes, whatever the number of processes.
+
+    Args:
+        inputs: Videos, or folders of a known layout.
+        output: Folder for the shards: new, empty or unfinished.
+        options: How clips are cut, selected and written.
+        num_workers: Processes, each with one thread.
+        progress: Follows the recordings that are prepared, then those that are written.
+
+    Returns:
+        What was kept and what was dropped, also written to `summary.json`.
+
+    Raises:
+        InputError: An input does not exist, or holds nothing to read.
+        OptionError: There are less than 1 process.
+        OutputError: The folder holds other files, was made with other options or videos, or cannot be written.
     """
     if num_workers < 1:
         raise OptionError(f"--workers {num_workers}: give a number from 1")
@@ -47,7 +61,7 @@ def prepare_videos(
 
 
 def _run(folder: WorkFolder, options: PrepareOptions, num_workers: int, progress: Progress) -> None:
-    """Do the jobs that are not done."""
+    """Do the unfinished jobs."""
     jobs = folder.unfinished()
     progress.stage("preparing", len(folder.jobs))
     for _ in range(len(folder.jobs) - len(jobs)):
@@ -59,15 +73,15 @@ def _run(folder: WorkFolder, options: PrepareOptions, num_workers: int, progress
                 crashes[place] = crash
             progress.advance()
     for place, crash in crashes.items():  # not before the others are done: what kills workers may kill the run
-        told = [{"file": r.file, "problem": crash, "seconds": 0.0, "notes": []} for r in jobs[place]]
-        write_whole(place, pack_members({OUTCOME: json.dumps(told).encode()}))
+        records = [{"file": r.file, "problem": crash, "seconds": 0.0, "notes": []} for r in jobs[place]]
+        write_whole(place, pack_members({RESULTS: json.dumps(records).encode()}))
 
 
 def _assemble(folder: WorkFolder, options: PrepareOptions, progress: Progress) -> None:
-    """Shards in the order of the jobs, then the contact sheet, at last the summary: with it the folder is finished."""
-    told = [outcome for place in folder.jobs for outcome in _read_told(place)]
-    summary = PreparationSummary.from_outcomes(told)
-    notes = {note["key"]: note for outcome in told for note in outcome["notes"]}
+    """Write shards in the order of the jobs, the contact sheet, and last the summary, which marks a finished folder."""
+    records = [record for place in folder.jobs for record in _read_records(place)]
+    summary = PreparationSummary.from_results(records)
+    notes = {note["key"]: note for record in records for note in record["notes"]}
     shown = _choose_shown(notes)
     strips: dict[str, bytes] = {}
     progress.stage("writing", len(folder.jobs))
@@ -89,16 +103,16 @@ def _assemble(folder: WorkFolder, options: PrepareOptions, progress: Progress) -
     write_whole(folder.summary, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _read_told(place: Path) -> list[Told]:
-    """What is told of a job's recordings: its file's first member."""
+def _read_records(place: Path) -> list[Record]:
+    """Read the results of a job's recordings, the first member of its file."""
     name, content = next(read_members(place), ("", b""))
-    if name != OUTCOME:
-        raise InputError(f"'{place}' is not what was written there; delete it and run again")
+    if name != RESULTS:
+        raise InputError(f"'{place}' was changed by another program; delete it and run again")
     return json.loads(content)
 
 
 def _read_samples(place: Path) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """The files of a job after the first by their key."""
+    """Read the files of a job after the first, grouped by key."""
     members = read_members(place)
     next(members)
     for key, files in groupby(members, key=lambda member: member[0].partition(".")[0]):
@@ -110,21 +124,21 @@ def _name_strips(members: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]
         yield name.removeprefix(STRIPS).partition(".")[0], content
 
 
-def _choose_shown(notes: Mapping[str, Told]) -> list[str]:
-    """Keys of the clips on the contact sheet, in order."""
+def _choose_shown(notes: Mapping[str, Record]) -> list[str]:
+    """Choose the clips on the contact sheet: their keys in order."""
     keys = list(notes)
     kept = thin_out([i for i, note in enumerate(notes.values()) if not note["reason"]])
     dropped = thin_out([i for i, note in enumerate(notes.values()) if note["reason"]])
     return [keys[i] for i in sorted(kept | dropped)]
 
 
-def _describe(note: Told) -> str:
-    said = [note["detail"], f"{note['frames']} frames" if note["frames"] else "", f"{note['seconds']:.1f} s"]
-    return ", ".join(part for part in said if part)
+def _describe(note: Record) -> str:
+    parts = [note["detail"], f"{note['frames']} frames" if note["frames"] else "", f"{note['seconds']:.1f} s"]
+    return ", ".join(part for part in parts if part)
 
 
 def _remove_stale(folder: WorkFolder, summary: PreparationSummary) -> None:
-    """Shards of a run that was killed here, before which there were more videos."""
+    """Remove shards of a killed run that had more videos."""
     for stale in set(folder.output.glob("*.tar")) - {folder.output / name for name in summary.shards}:
         with explain_failure(stale):
             stale.unlink()

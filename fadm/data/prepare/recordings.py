@@ -1,4 +1,4 @@
-"""From one recording to its outcome: shots, faces, clips; whatever cannot be read becomes a line of the summary."""
+"""From one recording to its clips: shots, faces, selection; a recording that cannot be read has a problem instead."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,10 +8,10 @@ from functools import cache
 import torch
 
 from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model
-from fadm.data.prepare.face_tracks import PieceCollector
+from fadm.data.prepare.face_tracks import FaceTrackCollector
 from fadm.data.prepare.layouts import Recording
 from fadm.data.prepare.options import NOT_LARGEST, TOO_SHORT, PrepareOptions
-from fadm.data.prepare.samples import Outcome, cut_crops, make_outcome, pack_outcomes
+from fadm.data.prepare.samples import RecordingResult, cut_crops, make_result, pack_results
 from fadm.data.prepare.selection import Candidate, judge_still, judge_track
 from fadm.errors import FadmError
 from fadm.face.tracker import MediaPipeTracker
@@ -19,22 +19,38 @@ from fadm.media.reader import open_frames
 
 
 def prepare_job(recordings: Iterable[Recording], options: PrepareOptions) -> bytes:
-    """Prepare some recordings -> their outcomes as a tar, the same bytes in each process."""
-    return pack_outcomes(prepare_recording(recording, options) for recording in recordings)
+    """Prepare some recordings.
+
+    Args:
+        recordings: The recordings.
+        options: How clips are cut and selected.
+
+    Returns:
+        Their results as a tar, the same bytes in each process.
+    """
+    return pack_results(prepare_recording(recording, options) for recording in recordings)
 
 
-def prepare_recording(recording: Recording, options: PrepareOptions) -> Outcome:
-    """Make the clips of one recording; one that cannot be read has a problem instead of clips."""
+def prepare_recording(recording: Recording, options: PrepareOptions) -> RecordingResult:
+    """Make the clips of one recording.
+
+    Args:
+        recording: The recording.
+        options: How clips are cut and selected.
+
+    Returns:
+        The clips; a recording that cannot be read has a problem instead.
+    """
     try:
         with torch.inference_mode():
             return _prepare(recording, options)
     except MemoryError:
-        return Outcome(recording.file, "not enough memory to read it")
+        return RecordingResult(recording.file, "not enough memory to read it")
     except (FadmError, OSError, RuntimeError, ValueError) as error:  # what readers of damaged files raise
-        return Outcome(recording.file, " ".join(str(error).split()) or type(error).__name__)
+        return RecordingResult(recording.file, " ".join(str(error).split()) or type(error).__name__)
 
 
-def _prepare(recording: Recording, options: PrepareOptions) -> Outcome:
+def _prepare(recording: Recording, options: PrepareOptions) -> RecordingResult:
     frames, model = open_frames(recording.path), _load_model()
     size = (frames.width, frames.height)
     is_whole = options.crop == "whole" or (options.crop == "auto" and recording.is_cut)
@@ -45,9 +61,9 @@ def _prepare(recording: Recording, options: PrepareOptions) -> Outcome:
         stride = options.every or max(1, round(frames.rate / options.rate))
         most_frames = options.frames if options.every else None
         tracker = _load_tracker(is_video=True)
-        collector = PieceCollector(tracker, stride, options.longest, most_frames)
+        collector = FaceTrackCollector(tracker, stride, options.longest, most_frames)
         candidates = [
-            judge_track(piece, size, options, model, is_whole=is_whole) for piece in collector.collect(frames)
+            judge_track(track, size, options, model, is_whole=is_whole) for track in collector.collect(frames)
         ]
         candidates.sort(key=lambda c: (c.shot, c.began, c.person))
         seconds = collector.ended + float(stride / frames.rate)
@@ -55,11 +71,18 @@ def _prepare(recording: Recording, options: PrepareOptions) -> Outcome:
             candidates = keep_largest(candidates)
     crops = cut_crops(frames, candidates, options.size, options.quality)
     video = (*size, _as_number(frames.rate))
-    return make_outcome(recording, candidates, crops, video, seconds, model, options)
+    return make_result(recording, candidates, crops, video, seconds, model, options)
 
 
 def keep_largest(candidates: list[Candidate]) -> list[Candidate]:
-    """Drop each clip during which a larger face is seen; one that is seen for a moment only does not count."""
+    """Drop each clip during which a larger face is seen; a face that is seen for a moment only does not count.
+
+    Args:
+        candidates: All clips of a recording.
+
+    Returns:
+        The clips in the same order, some of them now dropped.
+    """
     rivals = [c for c in candidates if c.reason != TOO_SHORT]
     return [
         replace(c, reason=NOT_LARGEST, detail="")
@@ -86,5 +109,5 @@ def _load_model() -> LandmarkModel:
 
 @cache
 def _load_tracker(*, is_video: bool) -> MediaPipeTracker:
-    """One for the process: a new shot resets it, so nothing of a recording reaches the next one."""
+    """Load a tracker, once for the process: a new shot resets it, so nothing of a recording reaches the next one."""
     return MediaPipeTracker(is_video=is_video)

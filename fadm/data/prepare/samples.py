@@ -1,4 +1,4 @@
-"""A clip as the files of one sample, and what is told of a recording beside its samples."""
+"""Clips as the files of samples, and the result of preparing a recording."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from fadm.data.prepare.face_tracks import select_frames
 from fadm.data.prepare.layouts import Recording
 from fadm.data.prepare.options import NO_FACE, PrepareOptions
 from fadm.data.prepare.selection import STRIP, Candidate, spread_evenly
-from fadm.data.prepare.work_folder import OUTCOME, STRIPS
+from fadm.data.prepare.work_folder import RESULTS, STRIPS
 from fadm.data.shard_writer import pack_array, pack_members
 from fadm.media.crop import copy_square, resize_pixels
 from fadm.media.frames import Frame
@@ -29,7 +29,16 @@ THUMBNAIL_QUALITY = 75
 
 @dataclass(frozen=True)
 class ClipNote:
-    """What the summary says of a clip; reason and detail are empty for one that is kept."""
+    """What the summary says about a clip.
+
+    Attributes:
+        key: Name of the clip.
+        identity: Name of the person.
+        frames: Number of its frames; 0 for a clip that is dropped.
+        seconds: Its duration in the video.
+        reason: Why it is dropped; empty for one that is kept.
+        detail: The measure behind the reason.
+    """
 
     key: str
     identity: str
@@ -40,34 +49,60 @@ class ClipNote:
 
 
 @dataclass
-class Outcome:
-    """What became of one recording; problem: why it could not be read."""
+class RecordingResult:
+    """What preparing a recording gives.
+
+    Attributes:
+        file: Path of the recording below the input.
+        problem: Why it could not be read; empty otherwise.
+        seconds: Its duration.
+        notes: A note on each clip, kept or dropped.
+        strips: Thumbnails of each clip as a JPEG file, by the key of its note.
+        samples: The files of the kept clips by name, those of a clip together.
+    """
 
     file: str
     problem: str = ""
     seconds: float = 0.0
     notes: list[ClipNote] = field(default_factory=list)
-    strips: dict[str, bytes] = field(default_factory=dict)  # a JPEG for each note's key
-    samples: dict[str, bytes] = field(default_factory=dict)  # files by name, those of a sample together
+    strips: dict[str, bytes] = field(default_factory=dict)
+    samples: dict[str, bytes] = field(default_factory=dict)
 
 
-def pack_outcomes(outcomes: Iterable[Outcome]) -> bytes:
-    """Outcomes as one tar: what is told of them, the strips, the samples."""
-    told: list[dict[str, Any]] = []
+def pack_results(results: Iterable[RecordingResult]) -> bytes:
+    """Pack results into one tar: notes as JSON, then strips, then samples.
+
+    Args:
+        results: The results of a job.
+
+    Returns:
+        The bytes of the tar.
+    """
+    records: list[dict[str, Any]] = []
     strips: dict[str, bytes] = {}
     samples: dict[str, bytes] = {}
-    for outcome in outcomes:
-        notes = [asdict(note) for note in outcome.notes]
-        told.append({"file": outcome.file, "problem": outcome.problem, "seconds": outcome.seconds, "notes": notes})
-        strips |= {f"{STRIPS}{key}.jpg": content for key, content in outcome.strips.items()}
-        samples |= outcome.samples
-    return pack_members({OUTCOME: json.dumps(told).encode()} | strips | samples)
+    for result in results:
+        notes = [asdict(note) for note in result.notes]
+        records.append({"file": result.file, "problem": result.problem, "seconds": result.seconds, "notes": notes})
+        strips |= {f"{STRIPS}{key}.jpg": content for key, content in result.strips.items()}
+        samples |= result.samples
+    return pack_members({RESULTS: json.dumps(records).encode()} | strips | samples)
 
 
 def cut_crops(
     frames: Iterable[Frame], candidates: list[Candidate], size: int, quality: int
 ) -> tuple[list[list[bytes]], list[bytes]]:
-    """Read the frames again -> the JPEG files of each candidate that is kept, and a strip of each candidate."""
+    """Read the frames again and cut the clips.
+
+    Args:
+        frames: All frames of the recording.
+        candidates: The clips, kept or dropped.
+        size: Side of the crops in pixels.
+        quality: Of the JPEG files, up to 100.
+
+    Returns:
+        The crops of each clip as JPEG files, none for a dropped one, and a strip of thumbnails for each clip.
+    """
     wanted: dict[int, list[int]] = {}
     for index, candidate in enumerate(candidates):
         for number in candidate.numbers:
@@ -98,10 +133,22 @@ def make_sample(
     model: LandmarkModel,
     options: PrepareOptions,
 ) -> dict[str, bytes]:
-    """The files of a clip by name; video: width, height, frames per second.
+    """Make the files of a clip.
 
-    Landmarks are fractions of the crop (MediaPipe's convention: 0 and 1 are its edges), attributes are fitted with
-    one identity for the clip.
+    Landmarks are stored as fractions of the crop (MediaPipe's convention: 0 and 1 are its edges), attributes are
+    fitted with one identity for the clip.
+
+    Args:
+        key: Name of the clip.
+        recording: The recording that it is from.
+        candidate: Its window, frames and landmarks.
+        pictures: Its crops as JPEG files.
+        video: Width, height and frames per second of the recording.
+        model: The landmark face model, for the attributes.
+        options: Terms of use, kept with the clip.
+
+    Returns:
+        The files by name.
     """
     width, height, rate = video
     window, landmarks = candidate.window, candidate.landmarks
@@ -132,7 +179,7 @@ def make_sample(
     return files
 
 
-def make_outcome(
+def make_result(
     recording: Recording,
     candidates: list[Candidate],
     crops: tuple[list[list[bytes]], list[bytes]],
@@ -140,27 +187,33 @@ def make_outcome(
     seconds: float,
     model: LandmarkModel,
     options: PrepareOptions,
-) -> Outcome:
-    """Samples of the clips that are kept, and a note on each candidate, numbered in their order."""
-    outcome = Outcome(recording.file, seconds=round(seconds, 3))
+) -> RecordingResult:
+    """Make the samples of the kept clips, and a note on each clip.
+
+    Args:
+        recording: The recording.
+        candidates: Its clips, kept or dropped; their order numbers them.
+        crops: Their pictures and strips, as from `cut_crops`.
+        video: Width, height and frames per second of the recording.
+        seconds: Its duration.
+        model: The landmark face model, for the attributes.
+        options: Terms of use, kept with each clip.
+
+    Returns:
+        The result.
+    """
+    result = RecordingResult(recording.file, seconds=round(seconds, 3))
     for index, (candidate, pictures, strip) in enumerate(zip(candidates, *crops, strict=True)):
         key = recording.name if recording.kind == "still" else f"{recording.name}__{index:04d}"
-        outcome.notes.append(
-            ClipNote(
-                key,
-                recording.identity,
-                len(pictures),
-                round(candidate.seconds, 3),
-                candidate.reason,
-                candidate.detail,
-            )
-        )
-        outcome.strips[key] = strip
+        duration = round(candidate.seconds, 3)
+        note = ClipNote(key, recording.identity, len(pictures), duration, candidate.reason, candidate.detail)
+        result.notes.append(note)
+        result.strips[key] = strip
         if not candidate.reason:
-            outcome.samples |= make_sample(key, recording, candidate, pictures, video, model, options)
+            result.samples |= make_sample(key, recording, candidate, pictures, video, model, options)
     if not candidates:
-        outcome.notes.append(ClipNote(recording.name, recording.identity, 0, outcome.seconds, NO_FACE))
-    return outcome
+        result.notes.append(ClipNote(recording.name, recording.identity, 0, result.seconds, NO_FACE))
+    return result
 
 
 def _pack_jpeg(pixels: Pixels, quality: int) -> bytes:

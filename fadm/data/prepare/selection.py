@@ -1,4 +1,4 @@
-"""Which pieces become clips, which of their frames are kept, and the one window that holds the face in all of them."""
+"""Which face tracks become clips, which of their frames are kept, and the one window around the face in all of them."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,33 @@ import torch
 from numpy.typing import NDArray
 
 from fadm.attributes.landmark_model import LandmarkModel
-from fadm.coarse.generators import CROP_SCALE
+from fadm.coarse.driver_crops import face_window, measure_face
 from fadm.data.prepare.face_tracks import FaceTrack
 from fadm.data.prepare.options import LOST, MOVES, NO_FACE, OUTSIDE, TOO_SHORT, TOO_SMALL, ClipOptions
 from fadm.face.topology import FACE_OVAL
-from fadm.media.crop import Square, square_around
+from fadm.media.crop import Square
 
 FloatArray = NDArray[np.float32]
 
 STRIP = 8  # frames of a clip on the contact sheet
-HEAD_STEP, JAW_STEP = 0.2, 0.1  # radians that make as much difference as the expression's standard deviation
+HEAD_STEP, JAW_STEP = 0.2, 0.1  # radians that count as much as one standard deviation of the expression
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A clip, or what would have been one: reason says why it is dropped, and is empty for a clip that is kept.
+    """A clip that is kept or dropped.
 
-    numbers (T,): its frames' places in the video; landmarks (T, 478, 3) in the video's pixels.
+    Attributes:
+        shot: Number of the shot in the video, from 0.
+        person: Number of the person in the shot, from 0.
+        window: The crop, in pixels of the video.
+        numbers: Numbers of its T frames in the video.
+        landmarks: Landmarks (T, 478, 3) in pixels of the video.
+        face: Side of the face in pixels.
+        began: Seconds at its first frame.
+        seconds: Its duration.
+        reason: Why it is dropped; empty for a clip that is kept.
+        detail: The measure behind the reason.
     """
 
     shot: int
@@ -39,19 +49,26 @@ class Candidate:
 
 
 def judge_track(
-    piece: FaceTrack, size: tuple[int, int], options: ClipOptions, model: LandmarkModel, *, is_whole: bool = False
+    track: FaceTrack, size: tuple[int, int], options: ClipOptions, model: LandmarkModel, *, is_whole: bool = False
 ) -> Candidate:
-    """Keep or drop a piece of a video of `size` (width, height), and choose its frames.
+    """Keep or drop a face track, and choose its frames.
 
-    is_whole: the window is the middle square of the picture.
+    Args:
+        track: One person in one shot.
+        size: Width and height of the video.
+        options: The rules, and how many frames are kept.
+        model: Measures pose and expression, in which the frames shall differ.
+        is_whole: Whether the window is the middle square of the picture.
+
+    Returns:
+        The clip; of a dropped one at most STRIP frames.
     """
-    landmarks = np.stack(piece.landmarks)
+    landmarks = np.stack(track.landmarks)
     ovals = landmarks[:, list(FACE_OVAL), :2]
-    face = float(np.median(np.ptp(ovals, axis=1).max(1)))
-    extent = float(np.ptp(ovals, axis=(0, 1)).max())  # of all the places where the face is
+    face, extent = measure_face(ovals)
     window = middle_square(*size) if is_whole else face_window(ovals, face, extent)
-    seconds = piece.ended - piece.began
-    lost = 1 - len(piece.numbers) / piece.looks
+    seconds = track.ended - track.began
+    lost = 1 - len(track.numbers) / track.num_sampled
     outside = _share_outside(window, *size)
     rules = (
         (TOO_SHORT, seconds < options.shortest or len(landmarks) < 2, f"{seconds:.2f} s, {len(landmarks)} frames"),
@@ -60,23 +77,33 @@ def judge_track(
         (MOVES, extent > options.extent * face, f"over {extent / face:.1f} faces"),
         (OUTSIDE, outside > options.outside, f"{outside:.0%} of the crop"),
     )
-    reason, detail = next(((name, said) for name, is_broken, said in rules if is_broken), ("", ""))
+    reason, detail = next(((name, measure) for name, is_broken, measure in rules if is_broken), ("", ""))
     if reason:
         chosen = spread_evenly(len(landmarks), STRIP)
     elif options.every:
         chosen = list(range(len(landmarks)))[: options.frames]
     else:
         chosen = choose_different(landmarks, options.frames, model)
-    numbers = tuple(piece.numbers[i] for i in chosen)
+    numbers = tuple(track.numbers[i] for i in chosen)
     return Candidate(
-        piece.shot, piece.person, window, numbers, landmarks[chosen], face, piece.began, seconds, reason, detail
+        track.shot, track.person, window, numbers, landmarks[chosen], face, track.began, seconds, reason, detail
     )
 
 
 def judge_still(
     faces: list[FloatArray], size: tuple[int, int], options: ClipOptions, *, is_whole: bool = False
 ) -> Candidate:
-    """Keep or drop a still picture: its largest face makes a clip of one frame."""
+    """Keep or drop a still picture; its largest face makes a clip of one frame.
+
+    Args:
+        faces: Landmarks (478, 3) of each face, in pixels.
+        size: Width and height of the picture.
+        options: The rules.
+        is_whole: Whether the window is the middle square of the picture.
+
+    Returns:
+        The clip.
+    """
     if not faces:
         nothing = np.zeros((1, 478, 3), np.float32)
         return Candidate(0, 0, middle_square(*size), (0,), nothing, 0, 0, 0, NO_FACE)
@@ -92,26 +119,45 @@ def judge_still(
     return Candidate(0, 0, window, (0,), landmarks, face, 0, 0, reason, detail)
 
 
-def face_window(ovals: FloatArray, face: float, extent: float) -> Square:
-    """The window around all places (T, 36, 2) of a face of that height, with the margin that renderers see."""
-    return square_around(ovals.reshape(-1, 2), (extent + (CROP_SCALE - 1) * face) / extent)
-
-
 def middle_square(width: int, height: int) -> Square:
-    """The largest square in the middle of a picture."""
+    """Choose the largest square in the middle of a picture.
+
+    Args:
+        width: Width of the picture in pixels.
+        height: Its height.
+
+    Returns:
+        The square.
+    """
     side = min(width, height)
     return Square((width - side) // 2, (height - side) // 2, side)
 
 
 def spread_evenly(length: int, count: int) -> list[int]:
-    """At most `count` of `length` indices, the first and the last among them."""
+    """Choose indices evenly, the first and the last among them.
+
+    Args:
+        length: The indices are 0 to length - 1.
+        count: The most that are chosen.
+
+    Returns:
+        The chosen indices, in order.
+    """
     return np.unique(np.linspace(0, length - 1, min(length, count)).round().astype(int)).tolist()
 
 
 def choose_different(landmarks: FloatArray, count: int, model: LandmarkModel) -> list[int]:
-    """Indices, in order, of at most `count` of the frames (T, 478, 3) that differ most in pose and expression.
+    """Choose the frames that differ most in pose and expression, by farthest-point sampling.
 
-    Farthest-point sampling: from the most usual frame on, always the one that is farthest from all chosen.
+    The first one is nearest to the median; then comes always the one that is farthest from all chosen.
+
+    Args:
+        landmarks: Landmarks (T, 478, 3) in pixels.
+        count: The most that are chosen.
+        model: Measures pose and expression.
+
+    Returns:
+        Indices of the chosen frames, in order.
     """
     if len(landmarks) <= count:
         return list(range(len(landmarks)))

@@ -1,4 +1,4 @@
-"""What came of raw videos, in numbers and words: what was kept, what was dropped and why."""
+"""Summary of a preparation: what was kept, what was dropped and why."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -11,7 +11,17 @@ MOST_LISTED = 10  # unreadable files that the table names
 class PreparationSummary:
     """Counts of recordings, clips and seconds of video.
 
-    dropped: clips by reason; unreadable: why, by file; dropped_clips: key, reason and detail of each.
+    Attributes:
+        videos: Recordings that were read, or could not be.
+        seconds: Their duration.
+        clips: Clips that are kept.
+        frames: Their frames.
+        identities: Their identities.
+        seconds_kept: Their duration.
+        dropped: Number of dropped clips, by reason.
+        unreadable: Why a recording could not be read, by file.
+        shards: Names of the shards.
+        dropped_clips: Key, reason and detail of each dropped clip.
     """
 
     videos: int = 0
@@ -26,15 +36,22 @@ class PreparationSummary:
     dropped_clips: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
-    def from_outcomes(cls, outcomes: Iterable[Mapping[str, Any]]) -> Self:
-        """Count what is told of each recording, see `fadm.data.prepare.samples.pack_outcomes`."""
+    def from_results(cls, results: Iterable[Mapping[str, Any]]) -> Self:
+        """Count clips.
+
+        Args:
+            results: The recordings' notes, as `fadm.data.prepare.samples.pack_results` stores them.
+
+        Returns:
+            The summary, without names of shards.
+        """
         summary, identities = cls(), set()
-        for outcome in outcomes:
+        for result in results:
             summary.videos += 1
-            summary.seconds += outcome["seconds"]
-            if outcome["problem"]:
-                summary.unreadable[outcome["file"]] = outcome["problem"]
-            for note in outcome["notes"]:
+            summary.seconds += result["seconds"]
+            if result["problem"]:
+                summary.unreadable[result["file"]] = result["problem"]
+            for note in result["notes"]:
                 if note["reason"]:
                     summary.dropped[note["reason"]] = summary.dropped.get(note["reason"], 0) + 1
                     summary.dropped_clips.append({name: note[name] for name in ("key", "reason", "detail")})
@@ -49,15 +66,22 @@ class PreparationSummary:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Take a summary out of what `summary.json` holds."""
+        """Read a summary.
+
+        Args:
+            values: The content of `summary.json`.
+
+        Returns:
+            The summary.
+        """
         return cls(**{f.name: values[f.name] for f in fields(cls)})
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, as JSON keeps it."""
+        """Convert the summary to the values that JSON knows."""
         return asdict(self)
 
     def table(self) -> str:
-        """A line for what was read, what was kept, each reason for dropping, and files that could not be read."""
+        """Write a line for what was read, what was kept, each reason for dropping, and each unreadable file."""
         length = f" ({self.seconds:.0f} s of video)" if self.seconds else ""
         rows = [
             ("read", self.videos, f"recordings{length}"),
@@ -70,4 +94,4 @@ class PreparationSummary:
         if len(self.unreadable) > MOST_LISTED:
             rows.append(("unreadable", len(self.unreadable) - MOST_LISTED, "more, named in summary.json"))
         width = max(len(str(count)) for _, count, _ in rows)
-        return "\n".join(f"{name:>10}  {count:>{width}}  {said}" for name, count, said in rows)
+        return "\n".join(f"{name:>10}  {count:>{width}}  {text}" for name, count, text in rows)

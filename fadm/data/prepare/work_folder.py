@@ -1,4 +1,4 @@
-"""The output folder while shards are made: what is finished of it, for which options, and what may be written."""
+"""The output folder while shards are made: which jobs are finished, with which options, and what may be written."""
 
 import hashlib
 import json
@@ -13,18 +13,25 @@ from fadm.data.prepare.options import PrepareOptions
 from fadm.errors import InputError, OutputError
 from fadm.files import check_folder, explain_failure, write_whole
 
-FORMAT = 1  # of the work folder's files; another number makes them anew
+FORMAT = 1  # of the work folder's files; with another number they are made again
 WORK, OPTIONS, SUMMARY = "work", "options.json", "summary.json"
 BEGUN = ".fadm-*.part"  # names under which `replace_file` begins a file
 STILLS_OF_A_JOB = 64
-OUTCOME, STRIPS = "outcome.json", "strips/"  # in the file of a job, beside its samples
+RESULTS, STRIPS = "results.json", "strips/"  # in the file of a job, beside its samples
 
 Job = tuple[Recording, ...]
 
 
 @dataclass(frozen=True)
 class WorkFolder:
-    """A folder that shards are made in. jobs: each one's place in the work folder, in the order of the shards."""
+    """A folder in which shards are made.
+
+    Attributes:
+        output: The folder.
+        jobs: Recordings that are prepared together, by the file of their results, in the order of the shards.
+        described: The options, as JSON keeps them.
+        digest: A hash of options and recordings.
+    """
 
     output: Path
     jobs: dict[Path, Job]
@@ -33,19 +40,23 @@ class WorkFolder:
 
     @property
     def summary(self) -> Path:
-        """The file that is written last."""
+        """The summary, which is written last."""
         return self.output / SUMMARY
 
     def is_finished(self) -> bool:
-        """Whether all that is asked for lies there from a run before."""
+        """Return whether an earlier run has finished."""
         return self.summary.is_file()
 
     def unfinished(self) -> dict[Path, Job]:
-        """The jobs that no run before has finished."""
+        """Return the jobs without results."""
         return {place: job for place, job in self.jobs.items() if not place.is_file()}
 
     def clear(self) -> None:
-        """Remove what is not the result, and what a killed run had begun beside it."""
+        """Remove the work folder, and files that a killed run had begun.
+
+        Raises:
+            OutputError: They cannot be removed.
+        """
         work = self.output / WORK
         with explain_failure(work):
             for begun in self.output.glob(BEGUN):
@@ -55,9 +66,20 @@ class WorkFolder:
 
 
 def open_work_folder(output: Path, recordings: Iterable[Recording], options: PrepareOptions) -> WorkFolder:
-    """Make the folder, or go on in it.
+    """Make the folder, or open it to resume.
 
-    Raises OutputError for a folder with other files, or made with other options or (when finished) other videos.
+    Args:
+        output: The folder for the shards.
+        recordings: All recordings.
+        options: How they are prepared.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputError: The folder holds other files, was begun with other options, is finished with other videos, or
+            cannot be written.
+        InputError: A recording cannot be read.
     """
     described = describe_options(options)
     work = output / WORK
@@ -86,13 +108,27 @@ def open_work_folder(output: Path, recordings: Iterable[Recording], options: Pre
 
 
 def describe_options(options: PrepareOptions) -> dict[str, Any]:
-    """Options as JSON keeps them."""
+    """Convert options to the values that JSON knows.
+
+    Args:
+        options: The options.
+
+    Returns:
+        The options by name, and the format of the work folder.
+    """
     values = asdict(options) | {"rate": str(options.rate), "format": FORMAT}
     return json.loads(json.dumps(values))
 
 
 def group_recordings(recordings: Iterable[Recording]) -> list[Job]:
-    """One job for each video, and one for some still pictures of the same split."""
+    """Group recordings into jobs.
+
+    Args:
+        recordings: The recordings in order.
+
+    Returns:
+        A job for each video, and one for up to STILLS_OF_A_JOB still pictures of the same split.
+    """
     jobs: list[list[Recording]] = []
     for recording in recordings:
         last = jobs[-1] if jobs else []
@@ -105,7 +141,7 @@ def group_recordings(recordings: Iterable[Recording]) -> list[Job]:
 
 
 def _digest(job: Job, described: Mapping[str, Any]) -> str:
-    """Of the options and of what tells a file from a changed one: place, size and time of change."""
+    """Hash the options, and name, size and time of change of each file."""
     known = [[asdict(recording) | {"path": ""}, _describe_files(recording)] for recording in job]
     return hashlib.sha256(json.dumps([described, known], sort_keys=True).encode()).hexdigest()[:32]
 
@@ -125,7 +161,7 @@ def _check_finished(folder: WorkFolder) -> None:
     if summary.get("inputs") != folder.digest:
         raise OutputError(
             f"'{folder.output}' holds the finished shards of other videos, or of these before they changed; "
-            "give another folder, or delete this one to make it anew"
+            "give another folder, or delete this one to make it again"
         )
 
 
@@ -135,9 +171,9 @@ def _check_options(output: Path, before: Any, now: Mapping[str, Any]) -> None:
     names = [field.name for field in fields(PrepareOptions)] + ["format"]
     others = [name for name in names if before.get(name) != now[name]]
     if others:
-        said = ", ".join(f"--{name.replace('_', '-')} {before.get(name)} and not {now[name]}" for name in others)
+        difference = ", ".join(f"--{name.replace('_', '-')} {before.get(name)} and not {now[name]}" for name in others)
         raise OutputError(
-            f"'{output}' was begun with {said}; give the same options, another folder, or delete this one"
+            f"'{output}' was begun with {difference}; give the same options, another folder, or delete this one"
         )
 
 

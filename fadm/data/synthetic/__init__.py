@@ -1,1 +1,1 @@
-"""Clips of synthetic faces, so that everything that trains runs without any data."""
+"""Clips of synthetic faces, so that training runs without any data."""

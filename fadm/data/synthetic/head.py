@@ -1,4 +1,4 @@
-"""A made-up person to be painted: the landmark model's face, hair and neck joined to it, a texture fixed to the mesh.
+"""A synthetic head: the landmark model's face with hair and neck joined to it, and a texture fixed to the mesh.
 
 Lengths are in units of the landmark model (the outer corners of the eyes are 1 apart; x right, y down, z away).
 """
@@ -46,13 +46,17 @@ NOSTRILS = ((2, 98), (2, 327))  # base of the nose and of each wing
 
 
 @dataclass(frozen=True)
-class MadeUpHead:
-    """Who is painted.
+class SyntheticHead:
+    """Shape, texture and light of one person. The mesh has V vertices: the landmarks SURFACE, then the added ones.
 
-    shape (478, 3): the neutral landmarks. added (A, 3): vertices of hair, then neck and shoulders; all vertices are
-    the landmarks SURFACE, then these. follow (A,): share of the head's pose that they take, the rest is the clip's
-    resting pose. places (V, 2): each vertex in the texture, -1..1. texture (3 * 256, 256, 3), iris (3,): RGB in
-    0..1. light (3,): unit vector to the light, in the picture's axes.
+    Attributes:
+        shape: The neutral landmarks (478, 3).
+        added: Vertices of hair, then of neck and shoulders (A, 3).
+        follow: Share of the head's pose that each added vertex takes (A,); the rest is the clip's resting pose.
+        places: Place of each vertex in the texture (V, 2), -1..1.
+        texture: RGB in 0..1 (3 * 256, 256, 3).
+        iris: RGB in 0..1 (3,).
+        light: Unit vector to the light (3,), in the picture's axes.
     """
 
     shape: FloatArray
@@ -64,48 +68,65 @@ class MadeUpHead:
     light: FloatArray
 
 
-def make_up_head(shape: FloatArray, draws: np.random.Generator) -> MadeUpHead:
-    """A head with these neutral landmarks (478, 3): colours, hair, cloth and light are drawn."""
+def make_synthetic_head(shape: FloatArray, rng: np.random.Generator) -> SyntheticHead:
+    """Make a head with random colours, hair, cloth and light.
+
+    Args:
+        shape: The neutral landmarks (478, 3).
+        rng: Source of all randomness.
+
+    Returns:
+        The head.
+    """
     surface = shape[: topology.NUM_SURFACE]
     hair, body, follow = _hair_vertices(surface), *_body_vertices()
     face_places = _unroll_face(surface)
     places = [_place_in_panel(FACE, face_places), *_added_places()]
-    skin = _draw_skin_color(draws)
-    hair_color = _as_color(draws.uniform(0.08, 0.75) * np.array([1, draws.uniform(0.6, 0.95), 0.5]))
+    skin = _draw_skin_color(rng)
+    hair_color = _as_color(rng.uniform(0.08, 0.75) * np.array([1, rng.uniform(0.6, 0.95), 0.5]))
     panels = [
-        _paint_face(face_places, skin, hair_color, draws),
-        _paint_hair(skin, hair_color, draws),
-        _paint_body(skin, draws),
+        _paint_face(face_places, skin, hair_color, rng),
+        _paint_hair(skin, hair_color, rng),
+        _paint_body(skin, rng),
     ]
-    light = np.array([draws.uniform(-0.8, 0.8), draws.uniform(-0.8, 0.2), -1])
-    return MadeUpHead(
+    light = np.array([rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.2), -1])
+    return SyntheticHead(
         shape=shape,
         added=np.concatenate([hair, body]).astype(np.float32),
         follow=np.concatenate([np.ones(len(hair)), follow]).astype(np.float32),
         places=np.concatenate(places).astype(np.float32),
         texture=np.concatenate(panels).clip(0, 1).astype(np.float32),
-        iris=_as_color(draws.uniform(0.1, 0.5, 3)),
+        iris=_as_color(rng.uniform(0.1, 0.5, 3)),
         light=(light / np.linalg.norm(light)).astype(np.float32),
     )
 
 
 @cache
 def head_triangles() -> IntArray:
-    """Triangles (F, 3) of every head: the face's (skin, eyes, mouth as in `surface_triangles`), hair, body."""
+    """Triangles (F, 3) of every head: those of the face (skin, eyes, mouth as in `surface_triangles`), hair, body."""
     n, sides = topology.NUM_SURFACE, len(topology.FACE_OVAL)
     hair = n + np.arange((1 + len(HAIR_WIDTHS)) * sides).reshape(-1, sides)
     body = n + hair.size + np.arange(len(BODY_RINGS) * BODY_SIDES).reshape(-1, BODY_SIDES)
     return np.concatenate([topology.surface_triangles(), _join_rings(hair), _join_rings(body)])
 
 
-def smooth_noise(draws: np.random.Generator, cells: tuple[int, int], size: int = PANEL) -> FloatArray:
-    """Noise (size, size) of unit deviation or a little less that varies over so many rows and columns of cells."""
-    noise = Image.fromarray(draws.normal(size=cells).astype(np.float32))
+def smooth_noise(rng: np.random.Generator, cells: tuple[int, int], size: int = PANEL) -> FloatArray:
+    """Draw smooth noise.
+
+    Args:
+        rng: Source of the noise.
+        cells: Rows and columns of cells over which it varies.
+        size: Side of the result.
+
+    Returns:
+        Noise (size, size) of a standard deviation of 1 or a little less.
+    """
+    noise = Image.fromarray(rng.normal(size=cells).astype(np.float32))
     return np.asarray(noise.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def _hair_vertices(surface: FloatArray) -> FloatArray:
-    """Rings that go from the face's oval backwards; under the chin they shrink, where hair would not be."""
+    """Compute rings from the face's oval backwards; under the chin, where there is no hair, they shrink."""
     oval = surface[list(topology.FACE_OVAL)]
     center = np.array([*OVAL_CENTER, 0], np.float32)
     is_jaw = np.clip((oval[:, 1:2] - 0.3) / 0.8, 0, 1)
@@ -119,7 +140,7 @@ def _hair_vertices(surface: FloatArray) -> FloatArray:
 
 
 def _body_vertices() -> tuple[FloatArray, FloatArray]:
-    """Vertices of neck and shoulders (N, 3) and their share of the head's pose (N,)."""
+    """Compute vertices of neck and shoulders (N, 3) and their share of the head's pose (N,)."""
     angles = 2 * np.pi * np.arange(BODY_SIDES) / BODY_SIDES
     rings = [
         np.stack([half_width * np.sin(angles), y + 0 * angles, NECK_DEPTH - half_depth * np.cos(angles)], 1)
@@ -129,7 +150,7 @@ def _body_vertices() -> tuple[FloatArray, FloatArray]:
 
 
 def _join_rings(rings: IntArray) -> IntArray:
-    """Rings (R, N) of vertices, each around the same axis -> triangles (2 (R - 1) N, 3) between neighbours."""
+    """Join neighbouring rings (R, N) of vertices by triangles (2 (R - 1) N, 3)."""
     here, there = rings[:-1], rings[1:]
     next_here, next_there = np.roll(here, -1, 1), np.roll(there, -1, 1)
     pairs = [(here, next_here, there), (next_here, next_there, there)]
@@ -137,14 +158,14 @@ def _join_rings(rings: IntArray) -> IntArray:
 
 
 def _unroll_face(surface: FloatArray) -> FloatArray:
-    """Each vertex of the face on its panel (468, 2) in 0..1: angle about an upright axis between the ears, height."""
+    """Place the face's vertices on its panel (468, 2) in 0..1: by angle about an upright axis, and by height."""
     angle = np.arctan2(surface[:, 0], EAR_DEPTH - surface[:, 2])
     low, high = surface[:, 1].min(), surface[:, 1].max()
     return np.stack([0.5 + angle / (1.1 * np.pi), 0.03 + 0.94 * (surface[:, 1] - low) / (high - low)], 1)
 
 
 def _added_places() -> list[FloatArray]:
-    """Places of hair and body in the texture; across: from the top of the oval, or the front, to the far side."""
+    """Place hair and body in the texture, from the top of the oval, or the front, to the far side."""
     places = []
     for panel, rings, sides in (
         (HAIR, 1 + len(HAIR_WIDTHS), len(topology.FACE_OVAL)),
@@ -158,26 +179,26 @@ def _added_places() -> list[FloatArray]:
 
 
 def _place_in_panel(panel: int, places: FloatArray) -> FloatArray:
-    """Places (N, 2) in 0..1 of a panel -> -1..1 of the texture."""
+    """Convert places (N, 2) in 0..1 of a panel to -1..1 of the texture."""
     return np.stack([2 * places[:, 0] - 1, 2 * (panel + places[:, 1]) / PANELS - 1], 1)
 
 
-def _draw_skin_color(draws: np.random.Generator) -> FloatArray:
-    light, warmth = draws.uniform(0.35, 0.95), draws.uniform(0.6, 0.8)
-    return _as_color([light, light * warmth, light * warmth * draws.uniform(0.7, 0.9)])
+def _draw_skin_color(rng: np.random.Generator) -> FloatArray:
+    light, warmth = rng.uniform(0.35, 0.95), rng.uniform(0.6, 0.8)
+    return _as_color([light, light * warmth, light * warmth * rng.uniform(0.7, 0.9)])
 
 
-def _paint_face(places: FloatArray, skin: FloatArray, hair: FloatArray, draws: np.random.Generator) -> FloatArray:
-    """Skin with blotches and freckles, lips, brows, lash lines, nostrils and, for some, a fringe."""
+def _paint_face(places: FloatArray, skin: FloatArray, hair: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Paint skin with blotches and freckles, lips, brows, lash lines, nostrils and, for some, a fringe."""
     canvas = Image.new("RGB", (2 * PANEL, 2 * PANEL), _as_bytes(skin))  # twice as large: edges become smooth
     draw = ImageDraw.Draw(canvas)
 
     def outline(*chain: int) -> list[tuple[float, float]]:
         return [(x, y) for x, y in (places[list(chain)] * 2 * PANEL).tolist()]
 
-    for x, y in draws.uniform(0, 2 * PANEL, (int(draws.integers(10, 60)), 2)).tolist():
-        radius = draws.uniform(1.5, 4)
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_as_bytes(skin * draws.uniform(0.6, 0.85)))
+    for x, y in rng.uniform(0, 2 * PANEL, (int(rng.integers(10, 60)), 2)).tolist():
+        radius = rng.uniform(1.5, 4)
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_as_bytes(skin * rng.uniform(0.6, 0.85)))
     for base, wing in NOSTRILS:
         x, y = (places[[base, wing]].mean(0) * 2 * PANEL).tolist()
         draw.ellipse((x - 8, y - 5, x + 8, y + 5), fill=_as_bytes(skin * 0.35))
@@ -186,41 +207,41 @@ def _paint_face(places: FloatArray, skin: FloatArray, hair: FloatArray, draws: n
     for upper, lower, _ in topology.EYES:
         draw.line(outline(*lower), fill=_as_bytes(skin * 0.6), width=4)
         draw.line(outline(*upper), fill=_as_bytes(skin * 0.2), width=9)
-    lips = skin * _as_color([draws.uniform(0.75, 0.95), draws.uniform(0.4, 0.65), draws.uniform(0.45, 0.7)])
+    lips = skin * _as_color([rng.uniform(0.75, 0.95), rng.uniform(0.4, 0.65), rng.uniform(0.45, 0.7)])
     draw.polygon(outline(*topology.OUTER_UPPER_LIP, *topology.OUTER_LOWER_LIP[-2:0:-1]), fill=_as_bytes(lips))
     draw.line(outline(*topology.INNER_UPPER_LIP), fill=_as_bytes(lips * 0.5), width=4)
-    if draws.random() < 0.4:
-        _paint_fringe(draw, hair, draws)
+    if rng.random() < 0.4:
+        _paint_fringe(draw, hair, rng)
     panel = np.asarray(canvas.reduce(2), np.float32) / 255
-    blotches = 0.07 * smooth_noise(draws, (6, 6)) + 0.04 * smooth_noise(draws, (24, 24))
-    grain = 0.03 * smooth_noise(draws, (96, 96))
-    blush = _as_color([0.02, -0.01, -0.01]) * smooth_noise(draws, (5, 5))[..., None]
+    blotches = 0.07 * smooth_noise(rng, (6, 6)) + 0.04 * smooth_noise(rng, (24, 24))
+    grain = 0.03 * smooth_noise(rng, (96, 96))
+    blush = _as_color([0.02, -0.01, -0.01]) * smooth_noise(rng, (5, 5))[..., None]
     return panel * (1 + blotches + grain)[..., None] + blush
 
 
-def _paint_fringe(draw: ImageDraw.ImageDraw, hair: FloatArray, draws: np.random.Generator) -> None:
-    """Hair over the forehead, its edge a random line."""
+def _paint_fringe(draw: ImageDraw.ImageDraw, hair: FloatArray, rng: np.random.Generator) -> None:
+    """Paint hair over the forehead with a random edge."""
     x = np.linspace(0, 2 * PANEL, 12)
-    y = 2 * PANEL * (0.1 + draws.uniform(0, 0.06) + 0.02 * draws.normal(size=12))
+    y = 2 * PANEL * (0.1 + rng.uniform(0, 0.06) + 0.02 * rng.normal(size=12))
     edge = list(zip(x.tolist(), y.tolist(), strict=True))
     draw.polygon([(0, 0), *edge, (2 * PANEL, 0)], fill=_as_bytes(hair))
 
 
-def _paint_hair(skin: FloatArray, hair: FloatArray, draws: np.random.Generator) -> FloatArray:
-    """Strands from the top of the oval down to where the hair ends, from there on skin."""
-    strands = 0.25 * smooth_noise(draws, (3, 64)) + 0.15 * smooth_noise(draws, (8, 8))
-    ends = draws.uniform(0.4, 0.9) + 0.03 * smooth_noise(draws, (12, 2)).mean(1)
+def _paint_hair(skin: FloatArray, hair: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Paint strands from the top of the oval down to where the hair ends, and skin below."""
+    strands = 0.25 * smooth_noise(rng, (3, 64)) + 0.15 * smooth_noise(rng, (8, 8))
+    ends = rng.uniform(0.4, 0.9) + 0.03 * smooth_noise(rng, (12, 2)).mean(1)
     is_hair = np.linspace(0, 1, PANEL)[None, :] < ends[:, None]
     return np.where(is_hair[..., None], hair * (1 + strands)[..., None], skin * 0.9)
 
 
-def _paint_body(skin: FloatArray, draws: np.random.Generator) -> FloatArray:
-    """A cloth with stripes below the collar, the neck's skin above; the panel's first row is the body's lowest."""
+def _paint_body(skin: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Paint cloth with stripes below the collar and skin above; the panel's first row is the body's lowest."""
     down, across = np.meshgrid(np.linspace(0, 1, PANEL), np.linspace(0, 1, PANEL), indexing="ij")
-    waves = np.sin(2 * np.pi * (draws.uniform(3, 12) * across + draws.uniform(3, 12) * down))
-    cloth = draws.uniform(0.1, 0.9, 3) + draws.uniform(-0.2, 0.2, 3) * np.tanh(3 * waves)[..., None]
-    cloth = cloth * (1 + 0.1 * smooth_noise(draws, (12, 12)))[..., None]
-    neck = skin * (0.9 + 0.06 * smooth_noise(draws, (8, 8)))[..., None]
+    waves = np.sin(2 * np.pi * (rng.uniform(3, 12) * across + rng.uniform(3, 12) * down))
+    cloth = rng.uniform(0.1, 0.9, 3) + rng.uniform(-0.2, 0.2, 3) * np.tanh(3 * waves)[..., None]
+    cloth = cloth * (1 + 0.1 * smooth_noise(rng, (12, 12)))[..., None]
+    neck = skin * (0.9 + 0.06 * smooth_noise(rng, (8, 8)))[..., None]
     return np.where((down < COLLAR + 0.05 * across)[..., None], cloth, neck)
 
 

@@ -9,15 +9,10 @@ from typing import Any
 from fadm.evaluation.journal import CaseResult
 from fadm.evaluation.measures import BY_NAME
 from fadm.evaluation.methods import WITHOUT
+from fadm.evaluation.outputs.formats import Cell, Table, format_markdown
 from fadm.evaluation.outputs.plots import draw_curves
-from fadm.evaluation.outputs.tables import (
-    paper_table,
-    write_case_csv,
-    write_csv,
-    write_json,
-    write_latex,
-    write_markdown,
-)
+from fadm.evaluation.outputs.records import write_case_csv, write_csv, write_json
+from fadm.evaluation.outputs.tables import rows_of, tabulate_means, write_latex, write_markdown
 from fadm.evaluation.pairs import PairList
 from fadm.evaluation.statistics import Summary
 from fadm.files import write_whole
@@ -29,25 +24,49 @@ CURVE_METRICS = ("l1", "efficientnet_lite0_distance", "akd")
 
 
 def write_outputs(folder: Path, summary: Summary, pairs: PairList, results: Mapping[str, CaseResult]) -> None:
-    """Write tables and timing; only the latter differs when a run is repeated. Raises OutputError."""
-    rows = [(stage, {name: by[stage] for name, by in summary.means.items() if stage in by}) for stage in summary.stages]
+    """Write tables, timing and, of runs with several ways of rendering, quality against time.
+
+    When a run is repeated, only what depends on the time differs.
+
+    Args:
+        folder: The run's folder.
+        summary: What the run found.
+        pairs: The run's cases.
+        results: The measured cases by name.
+
+    Raises:
+        OutputError: A file cannot be written.
+        PackageError: matplotlib is needed and missing; the tables are written.
+    """
     contents = {
         CSV: write_csv(pairs, results, summary.told["metrics"]),
         CASES: write_case_csv(pairs, results, summary.told["metrics"]),
         JSON: write_json(summary),
         MARKDOWN: write_markdown(summary),
-        LATEX: write_latex(rows),
+        LATEX: write_latex(rows_of(summary)),
         TIMING: json.dumps(measure_time(results, pairs), indent=1) + "\n",
     }
-    curve = draw_stage_curve(summary, results)
-    if curve:
-        contents |= {CURVE: curve, CURVE_TABLE: write_stage_times(summary, results)}
     for name, content in contents.items():
         write_whole(folder / name, content.encode())
+    curve = draw_stage_curve(summary, results)
+    if curve:
+        write_whole(folder / CURVE, curve.encode())
+        write_whole(folder / CURVE_TABLE, write_stage_times(summary, results).encode())
 
 
 def draw_stage_curve(summary: Summary, results: Mapping[str, CaseResult]) -> str:
-    """Quality against time as SVG, for runs with several ways of rendering; empty for others."""
+    """Draw quality against time.
+
+    Args:
+        summary: What the run found.
+        results: The measured cases by name.
+
+    Returns:
+        An `<svg>` element; empty for a run without several ways of rendering.
+
+    Raises:
+        PackageError: matplotlib is missing.
+    """
     name = next((name for name in CURVE_METRICS if name in summary.means), None)
     if len(summary.stages) < 3 or name is None:
         return ""
@@ -61,20 +80,32 @@ def draw_stage_curve(summary: Summary, results: Mapping[str, CaseResult]) -> str
 
 
 def write_stage_times(summary: Summary, results: Mapping[str, CaseResult]) -> str:
-    """Time and the papers' metrics by stage, as Markdown."""
-    times = stage_times(summary, results)
-    rows = [(stage, {n: by[stage] for n, by in summary.means.items() if stage in by}) for stage in summary.stages]
-    head, line, *lines = paper_table(rows)
-    cells = [f"| {stage} | {times[stage]:.1f} |" for stage in summary.stages]
-    timed = [cell + row.split("|", 2)[2] for cell, row in zip(cells, lines, strict=True)]
-    return "\n".join(["| | ms a frame |" + head.split("|", 2)[2], line + "---|", *timed]) + "\n"
+    """Write the papers' table with each stage's time as Markdown.
+
+    Args:
+        summary: What the run found.
+        results: The measured cases by name.
+
+    Returns:
+        The table.
+    """
+    times, means = stage_times(summary, results), tabulate_means(rows_of(summary))
+    rows = [(stage, [Cell(f"{times[stage]:.1f}"), *cells]) for stage, cells in means.rows]
+    table = Table([means.heads[0], "ms a frame", *means.heads[1:]], rows)
+    return "\n".join(format_markdown(table)) + "\n"
 
 
 def stage_times(summary: Summary, results: Mapping[str, CaseResult]) -> dict[str, float]:
-    """Milliseconds that a frame of each stage takes, the coarse frame (the first stage) included."""
-    seconds: Counter[str] = Counter()
-    for result in results.values():
-        seconds.update(result.seconds)
+    """Compute how long each stage takes.
+
+    Args:
+        summary: What the run found.
+        results: The measured cases by name.
+
+    Returns:
+        Milliseconds per frame by stage, the coarse frame (the first stage) included.
+    """
+    seconds = _add_seconds(results)
     first, num = summary.stages[0], max(1, summary.num_frames)
     return {
         stage: 1000 * (seconds[first] + (seconds[stage] if stage != first else 0)) / num for stage in summary.stages
@@ -82,10 +113,17 @@ def stage_times(summary: Summary, results: Mapping[str, CaseResult]) -> dict[str
 
 
 def measure_time(results: Mapping[str, CaseResult], pairs: PairList) -> dict[str, Any]:
-    """Milliseconds for each frame by part, the parts' shares of all, and cases (videos, or pictures) in a minute."""
-    seconds: Counter[str] = Counter()
-    for result in results.values():
-        seconds.update(result.seconds)
+    """Compute how long the run and its parts take.
+
+    Args:
+        results: The measured cases by name.
+        pairs: The run's cases.
+
+    Returns:
+        Numbers of cases and frames, seconds in all, milliseconds per frame by part, the parts' shares, and cases
+        (videos, or pictures) per minute, None where nothing took time.
+    """
+    seconds = _add_seconds(results)
     total, num = sum(seconds.values()), pairs.num_frames
     parts = {part: round(1000 * spent / num, 2) for part, spent in seconds.most_common()}
     shares = {part: round(spent / total, 4) for part, spent in seconds.most_common()} if total else {}
@@ -98,3 +136,11 @@ def measure_time(results: Mapping[str, CaseResult], pairs: PairList) -> dict[str
         "ms_per_frame": parts,
         "shares": shares,
     }
+
+
+def _add_seconds(results: Mapping[str, CaseResult]) -> Counter[str]:
+    """Seconds by part, of all cases."""
+    seconds: Counter[str] = Counter()
+    for result in results.values():
+        seconds.update(result.seconds)
+    return seconds

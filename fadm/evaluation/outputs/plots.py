@@ -1,76 +1,118 @@
-"""Plots as SVG text: what a stage changes with its interval, sorted curves, and quality against time."""
+"""Plots of a run as SVG text: changes with their intervals, sorted curves, and quality against time."""
 
-from collections.abc import Mapping, Sequence
-from html import escape
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fadm.optional import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7a4e9c", "#b8860b", "#4a4a4a", "#008b8b", "#a0306a")
-WIDTH, ROW, LEFT, RIGHT = 640, 22, 230, 90
-CURVE_HEIGHT, PAD = 280, 48
 GOOD, BAD, UNCLEAR = "#3a7d44", "#c8553d", "#8a8a8a"
+INCH = 96  # CSS pixels
+WIDTH, CURVE_HEIGHT, ROW, MARGIN = 640, 280, 22, 36  # pixels; a row holds one bar, the margin the axis
+MOST_MARKED = 16  # points of a curve, beyond which they have no marks
+
+STYLE = {
+    "axes.edgecolor": "#999999",
+    "axes.prop_cycle": f"cycler('color', {COLOURS})",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 9,
+    "svg.fonttype": "none",  # text that can be searched and copied
+    "svg.hashsalt": "fadm",  # or names within the file would differ from one run to the next
+    "text.parse_math": False,  # a clip's name may hold dollar signs
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+}
 
 Bar = tuple[str, float, float, float, int]  # title, estimate, low, high, and 1 where more is better, else -1
 
 
 def draw_changes(bars: Sequence[Bar]) -> str:
-    """Relative changes in percent as bars from zero with their intervals; grey where zero is inside."""
-    extent = max([1.0, *(abs(number) for _, *numbers, _ in bars for number in numbers)])
-    scale = (WIDTH - LEFT - RIGHT) / (2 * extent)
-    middle, height = LEFT + extent * scale, ROW * len(bars) + 10
-    parts = [f'<line x1="{middle:.1f}" y1="0" x2="{middle:.1f}" y2="{height}" stroke="#999"/>']
-    for index, (title, estimate, low, high, better) in enumerate(bars):
-        y = ROW * index + 5
-        colour = UNCLEAR if low <= 0 <= high else (GOOD if estimate * better > 0 else BAD)
-        left, width = middle + scale * min(0.0, estimate), scale * abs(estimate)
-        parts.append(_text(LEFT - 8, y + 13, title, "end"))
-        parts.append(f'<rect x="{left:.1f}" y="{y + 2}" width="{width:.1f}" height="{ROW - 8}" fill="{colour}"/>')
-        ends = (middle + scale * low, middle + scale * high)
-        parts.append(_line([(x, y + ROW / 2 - 2) for x in ends], "#222", 1.5))
-        parts.append(_text(WIDTH - RIGHT + 12, y + 13, f"{estimate:+.1f} %"))
-    return _frame(height, parts)
+    """Draw relative changes as bars from zero: green for better, red for worse, grey where zero is in the interval.
+
+    Args:
+        bars: For each metric its title, the estimate and the ends of its interval in percent, and 1 where more is
+            better, -1 where less is.
+
+    Returns:
+        An `<svg>` element as text; the same bars give the same text.
+
+    Raises:
+        PackageError: matplotlib is missing.
+    """
+    titles, estimates, lows, highs, better = zip(*bars, strict=True)
+    colours = [
+        UNCLEAR if low <= 0 <= high else GOOD if estimate * sign > 0 else BAD
+        for estimate, low, high, sign in zip(estimates, lows, highs, better, strict=True)
+    ]
+    rows = np.arange(len(bars))
+    with _figure(ROW * len(bars) + MARGIN) as (figure, axes):
+        axes.barh(rows, estimates, height=0.65, color=colours)
+        axes.hlines(rows, lows, highs, color="#222222", linewidth=1.2)
+        axes.axvline(0, color="#999999", linewidth=0.8)
+        axes.set_yticks(rows, titles)
+        axes.set_ylim(len(bars) - 0.5, -0.5)  # the first on top
+        axes.tick_params(axis="y", length=0)
+        axes.margins(x=0.02)
+        right_of_axes = axes.get_yaxis_transform()
+        for row, estimate in zip(rows, estimates, strict=True):
+            axes.text(1.02, row, f"{estimate:+.1f} %", transform=right_of_axes, va="center_baseline")
+        return _write_svg(figure)
 
 
 def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], x_title: str, y_title: str) -> str:
-    """Curves through points (x, y) over common axes, with a mark at each point of short ones."""
-    points = np.array([point for curve in curves.values() for point in curve if np.isfinite(point).all()])
-    if not len(points):
+    """Draw curves over common axes; short ones have a mark at each point.
+
+    Args:
+        curves: Points (x, y) of each curve by its title; points that are not finite are left out.
+        x_title: What x is.
+        y_title: What y is.
+
+    Returns:
+        An `<svg>` element as text, the same for the same curves; empty where no point is finite.
+
+    Raises:
+        PackageError: matplotlib is missing.
+    """
+    finite = {title: [point for point in curve if np.isfinite(point).all()] for title, curve in curves.items()}
+    points = [point for curve in finite.values() for point in curve]
+    if not points:
         return ""
-    (x_low, y_low), (x_high, y_high) = points.min(0), points.max(0)
-    x_span, y_span = (x_high - x_low) or 1.0, (y_high - y_low) or 1.0
-    inner_width, inner_height = WIDTH - PAD - 170, CURVE_HEIGHT - 2 * PAD + 16
-
-    def place(point: tuple[float, float]) -> tuple[float, float]:
-        x, y = (point[0] - x_low) / x_span, (point[1] - y_low) / y_span
-        return PAD + 20 + inner_width * x, 16 + inner_height * (1 - y)
-
-    bottom = 16 + inner_height
-    parts = [_line([(PAD + 20, 16), (PAD + 20, bottom), (PAD + 20 + inner_width, bottom)], "#999", 1)]
-    parts += [_text(PAD + 12, place((x_low, y))[1] + 4, f"{y:.4g}", "end") for y in (y_low, y_high)]
-    parts += [_text(place((x, y_low))[0], bottom + 18, f"{x:.4g}", "middle") for x in (x_low, x_high)]
-    parts.append(_text(PAD + 20 + inner_width / 2, bottom + 34, x_title, "middle"))
-    parts.append(_text(4, 11, y_title))
-    for index, (title, curve) in enumerate(curves.items()):
-        colour = COLOURS[index % len(COLOURS)]
-        shown = [place(point) for point in curve if np.isfinite(point).all()]
-        parts.append(_line(shown, colour, 1.8))
-        if len(shown) <= 16:
-            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in shown]
-        y = 26 + 18 * index
-        parts.append(f'<rect x="{WIDTH - 140}" y="{y - 9}" width="12" height="10" fill="{colour}"/>')
-        parts.append(_text(WIDTH - 122, y, title))
-    return _frame(CURVE_HEIGHT, parts)
+    with _figure(CURVE_HEIGHT) as (figure, axes):
+        for title, curve in finite.items():
+            marker = "o" if len(curve) <= MOST_MARKED else ""
+            axes.plot(*np.reshape(curve, (-1, 2)).T, label=title, linewidth=1.4, marker=marker, markersize=4.5)
+        axes.set_xlabel(x_title)
+        axes.set_ylabel(y_title)
+        axes.xaxis.get_major_locator().set_params(integer=all(x == round(x) for x, _ in points))
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        return _write_svg(figure)
 
 
-def _frame(height: int, parts: Sequence[str]) -> str:
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-    return head + 'font-family="sans-serif" font-size="12">' + "".join(parts) + "</svg>"
+@contextmanager
+def _figure(height: float) -> Iterator[tuple["Figure", "Axes"]]:
+    """An empty plot in our style, without pyplot's list of open figures; height in pixels."""
+    matplotlib = require("matplotlib", package="matplotlib", purpose="a plot")
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # text is drawn by the reader's fonts, not by matplotlib's
+        figure = Figure(figsize=(WIDTH / INCH, height / INCH), layout="constrained")
+        yield figure, figure.subplots()
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-
-
-def _line(points: Sequence[tuple[float, float]], colour: str, width: float) -> str:
-    places = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+def _write_svg(figure: "Figure") -> str:
+    """The figure's element, without the XML declaration that a page cannot hold."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    text = file.getvalue()
+    return text[text.index("<svg") :]

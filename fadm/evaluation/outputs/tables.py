@@ -1,16 +1,13 @@
-"""A run's numbers as files: CSV of every frame, JSON, and tables in Markdown and LaTeX as papers print them."""
+"""A run's numbers for readers: tables in Markdown, and in LaTeX as papers print them."""
 
-import csv
-import io
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
-from fadm.evaluation.journal import CaseResult, walk_results
 from fadm.evaluation.measures import BY_NAME
-from fadm.evaluation.pairs import PairList
+from fadm.evaluation.outputs.formats import Cell, Table, format_latex, format_markdown
+from fadm.evaluation.outputs.records import write_case_csv as write_case_csv
+from fadm.evaluation.outputs.records import write_csv as write_csv
+from fadm.evaluation.outputs.records import write_json as write_json
 from fadm.evaluation.statistics import SET_TITLES, Summary
 from fadm.metrics.bootstrap import Interval
 
@@ -30,175 +27,206 @@ PAPER_METRICS = (
     "missing_face",
 )
 ARROWS = {1: " ↑", -1: " ↓", 0: ""}
-LATEX_ARROWS = {1: r" $\uparrow$", -1: r" $\downarrow$", 0: ""}
 
-Row = tuple[str, Mapping[str, Interval]]
-
-
-def write_csv(pairs: PairList, results: Mapping[str, CaseResult], names: Sequence[str]) -> str:
-    """One line for each frame and stage; a metric over several frames stands with the first of them."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["case", "source clip", "source frame", "driving clip", "driving frame", "stage", *names])
-    for result, case in zip(walk_results(dict(results), pairs), pairs.cases, strict=True):
-        for stage, values in result.values.items():
-            for index, number in enumerate(case.driving_frames):
-                row = [values[name][index] if index < len(values[name]) else math.nan for name in names]
-                place = [case.name, case.source_clip, case.source_frame, case.driving_clip, number]
-                writer.writerow([*place, stage, *map(_show_cell, row)])
-    return file.getvalue()
-
-
-def write_case_csv(pairs: PairList, results: Mapping[str, CaseResult], names: Sequence[str]) -> str:
-    """One line for each case (a video, or a single picture) and stage: means over its frames, and its notes."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["case", "source clip", "driving clip", "stage", "frames", "frames made", *names, "notes"])
-    for case in pairs.cases:
-        if case.name not in results:
-            continue
-        result = results[case.name]
-        notes = "; ".join(f"{kind}: {said}" for kind, said in result.notes)
-        for stage, values in result.values.items():
-            means = [_show_cell(mean_of_frames(values[name])) for name in names]
-            counts = [len(case.driving_frames), result.made.get(stage, 0)]
-            writer.writerow([case.name, case.source_clip, case.driving_clip, stage, *counts, *means, notes])
-    return file.getvalue()
-
-
-def mean_of_frames(numbers: Sequence[float]) -> float:
-    """Mean of the finite numbers of one case's frames; NaN where there is none."""
-    finite = [number for number in numbers if math.isfinite(number)]
-    return math.fsum(finite) / len(finite) if finite else math.nan
-
-
-def _show_cell(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6g}"
-
-
-def write_json(summary: Summary) -> str:
-    """The summary as JSON; what is not finite as text."""
-    content: dict[str, Any] = {
-        "told": summary.told,
-        "cases": summary.num_cases,
-        "frames": summary.num_frames,
-        "made": summary.made,
-        "means": {name: {s: asdict(i) for s, i in by.items()} for name, by in summary.means.items()},
-        "changes": {name: {s: asdict(c) for s, c in by.items()} for name, by in summary.changes.items()},
-        "sets": summary.sets,
-        "set_size": summary.set_size,
-        "notes": summary.notes,
-    }
-    return json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+Row = tuple[str, Mapping[str, Interval]]  # title of a method or stage, its means by metric
 
 
 def write_markdown(summary: Summary) -> str:
-    """A heading, the papers' table, every metric with its interval and change, and what is to be known of them."""
-    told = summary.told
-    lines = [f"# {told['method']}: {told['protocol']}", "", *_describe(summary), ""]
-    lines += paper_table([(stage, _stage_means(summary, stage)) for stage in summary.stages])
+    """Write a run as Markdown: the papers' table, every metric with its interval and change, and notes.
+
+    Args:
+        summary: The run.
+
+    Returns:
+        The page, which ends with a line break.
+    """
+    lines = [f"# {title_of(summary)}", "", describe(summary), "", *paper_table(rows_of(summary))]
     lines += ["", *detail_table(summary)]
     if summary.sets:
         lines += ["", *set_table(summary)]
     if summary.notes:
-        lines += ["", "To be known:", *(f"- {note}" for note in summary.notes)]
+        lines += ["", "Notes:", *(f"- {note}" for note in summary.notes)]
     return "\n".join(lines) + "\n"
 
 
-def _describe(summary: Summary) -> list[str]:
+def title_of(summary: Summary) -> str:
+    """Name a run.
+
+    Args:
+        summary: The run.
+
+    Returns:
+        Its method and protocol.
+    """
+    return f"{summary.told['method']}: {summary.told['protocol']}"
+
+
+def describe(summary: Summary) -> str:
+    """Describe what a run measured, and how to read its intervals.
+
+    Args:
+        summary: The run.
+
+    Returns:
+        A paragraph.
+    """
     told = summary.told
     clips = max((i.num_groups for by in summary.means.values() for i in by.values()), default=0)
     counts = ", ".join(f"{stage} {count}" for stage, count in summary.made.items())
     said = (
         f"{summary.num_cases} cases, {summary.num_frames} frames, {clips} driving clips; pairs {told['pairs'][:12]}, "
-        f"data {told['data'][:12]}. Frames made: {counts}. In brackets: 95 % intervals, clips drawn again."
+        f"data {told['data'][:12]}. Frames made: {counts}. In brackets: 95 % intervals from resampling whole clips."
     )
     if clips == 1:
         said += " A single clip has none."
     if told["protocol"] == "cross-identity":
         said += " No frame shows the truth: identity is compared with the source, expression and pose with the driver."
-    return [said]
+    return said
 
 
-def _stage_means(summary: Summary, stage: str) -> dict[str, Interval]:
-    return {name: by[stage] for name, by in summary.means.items() if stage in by}
+def rows_of(summary: Summary) -> list[Row]:
+    """Collect the means of each stage.
+
+    Args:
+        summary: The run.
+
+    Returns:
+        A row for each stage.
+    """
+    return [(stage, {name: by[stage] for name, by in summary.means.items() if stage in by}) for stage in summary.stages]
 
 
 def paper_table(rows: Sequence[Row]) -> list[str]:
-    """Methods by the metrics that papers print; the best of each column is bold."""
-    names = paper_columns(rows)
-    if not names:
-        return []
-    heads = [BY_NAME[name].title + ARROWS[BY_NAME[name].better] for name in names]
-    lines = [f"| | {' | '.join(heads)} |", f"|---{'|---' * len(names)}|"]
-    for title, means in rows:
-        cells = [_cell(name, means, rows, "**{}**") for name in names]
-        lines.append(f"| {title} | {' | '.join(cells)} |")
-    return lines
+    """Write the table of `tabulate_means` as Markdown.
 
+    Args:
+        rows: See there.
 
-def write_latex(rows: Sequence[Row]) -> str:
-    """The papers' table for LaTeX with booktabs; below each row its 95 % intervals."""
-    names = paper_columns(rows)
-    heads = [_escape(BY_NAME[name].title) + LATEX_ARROWS[BY_NAME[name].better] for name in names]
-    lines = [rf"\begin{{tabular}}{{l{'c' * len(names)}}}", r"\toprule", " & ".join(["Method", *heads]) + r" \\"]
-    lines.append(r"\midrule")
-    for title, means in rows:
-        cells = [_cell(name, means, rows, r"\textbf{{{}}}") for name in names]
-        lines.append(" & ".join([_escape(title), *cells]) + r" \\")
-        intervals = [_show_range(means.get(name), BY_NAME[name].digits) for name in names]
-        lines.append(" & ".join(["", *(rf"{{\scriptsize {text}}}" if text else "" for text in intervals)]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
-
-
-def _show_range(interval: Interval | None, digits: int) -> str:
-    if interval is None or interval.num_groups < 2:
-        return ""
-    return f"[{show(interval.low, digits)}, {show(interval.high, digits)}]"
-
-
-def paper_columns(rows: Sequence[Row]) -> list[str]:
-    """The papers' metrics that a row has."""
-    return [name for name in PAPER_METRICS if any(name in means for _, means in rows)]
-
-
-def _cell(name: str, means: Mapping[str, Interval], rows: Sequence[Row], bold: str) -> str:
-    if name not in means:
-        return "-"
-    written = show(means[name].estimate, BY_NAME[name].digits)
-    others = [show(m[name].estimate, BY_NAME[name].digits) for _, m in rows if name in m]
-    best = max if BY_NAME[name].better > 0 else min
-    is_best = len(set(others)) > 1 and float(written) == best(float(other) for other in others)
-    return bold.format(written) if is_best else written
+    Returns:
+        Lines; none where none of the papers' metrics was measured.
+    """
+    return format_markdown(tabulate_means(rows))
 
 
 def detail_table(summary: Summary) -> list[str]:
-    """Every metric with its interval; for later stages the relative change against their baseline beside it."""
-    heads = [summary.stages[0]]
+    """Write the table of `tabulate_details` as Markdown.
+
+    Args:
+        summary: The run.
+
+    Returns:
+        Lines.
+    """
+    return format_markdown(tabulate_details(summary))
+
+
+def set_table(summary: Summary) -> list[str]:
+    """Write the table of `tabulate_sets` as Markdown.
+
+    Args:
+        summary: The run.
+
+    Returns:
+        Lines.
+    """
+    return format_markdown(tabulate_sets(summary))
+
+
+def write_latex(rows: Sequence[Row]) -> str:
+    """Write the table of `tabulate_means` as LaTeX, below each row its 95 % intervals.
+
+    Args:
+        rows: See there.
+
+    Returns:
+        A `tabular` environment that needs booktabs.
+    """
+    return format_latex(tabulate_means(rows))
+
+
+def tabulate_means(rows: Sequence[Row]) -> Table:
+    """Tabulate methods by the metrics that papers print.
+
+    Args:
+        rows: Titles of methods or stages, each with its means by metric.
+
+    Returns:
+        A column for each of the papers' metrics that a row has.
+    """
+    names = [name for name in PAPER_METRICS if any(name in means for _, means in rows)]
+    cells = [(title, [_mean_cell(name, means, rows) for name in names]) for title, means in rows]
+    return Table(["", *map(_head_of, names)], cells)
+
+
+def _mean_cell(name: str, means: Mapping[str, Interval], rows: Sequence[Row]) -> Cell:
+    if name not in means:
+        return Cell("-")
+    mean, digits = means[name], BY_NAME[name].digits
+    written = show(mean.estimate, digits)
+    others = {float(show(m[name].estimate, digits)) for _, m in rows if name in m}
+    best = max(others) if BY_NAME[name].better > 0 else min(others)
+    interval = f"[{show(mean.low, digits)}, {show(mean.high, digits)}]" if mean.num_groups > 1 else ""
+    return Cell(written, len(others) > 1 and float(written) == best, interval)
+
+
+def tabulate_details(summary: Summary) -> Table:
+    """Tabulate every metric with its interval.
+
+    Args:
+        summary: The run.
+
+    Returns:
+        A row for each metric; each stage but the first has a second column, its change against its baseline.
+    """
+    heads = ["metric", summary.stages[0]]
     for stage in summary.stages[1:]:
         against = {change[stage].against for change in summary.changes.values() if stage in change}
         heads += [stage, f"against {against.pop() if against else summary.stages[0]}"]
-    lines = [f"| metric | {' | '.join(heads)} |", f"|---{'|---' * len(heads)}|"]
+    rows = []
     for name, by_stage in summary.means.items():
-        metric, cells = BY_NAME[name], []
+        texts = []
         for stage in summary.stages:
-            cells.append(show_interval(by_stage.get(stage), metric.digits))
+            texts.append(show_interval(by_stage.get(stage), BY_NAME[name].digits))
             if stage != summary.stages[0]:
-                cells.append(show_change(summary, name, stage))
-        lines.append(f"| {metric.title}{ARROWS[metric.better]} | {' | '.join(cells)} |")
-    return lines
+                texts.append(show_change(summary, name, stage))
+        rows.append((_head_of(name), list(map(Cell, texts))))
+    return Table(heads, rows)
+
+
+def tabulate_sets(summary: Summary) -> Table:
+    """Tabulate distances of whole sets of pictures from the reference set.
+
+    Args:
+        summary: The run.
+
+    Returns:
+        A row for each distance and a column for each stage; the caption names the reference set.
+    """
+    real = "source's clips" if summary.told["protocol"] == "cross-identity" else "driving frames"
+    rows = [
+        (f"{SET_TITLES[name]} ↓", [Cell(show(by[stage], 4) if stage in by else "-") for stage in summary.stages])
+        for name, by in summary.sets.items()
+    ]
+    caption = f"Sets of pictures against {summary.set_size} real ones (the {real}); compare only with as many."
+    return Table(["set", *summary.stages], rows, caption)
+
+
+def _head_of(name: str) -> str:
+    """Title of a metric with an arrow towards better."""
+    return BY_NAME[name].title + ARROWS[BY_NAME[name].better]
 
 
 def show_change(summary: Summary, name: str, stage: str) -> str:
-    """Relative change in percent, or the difference where a share of nothing would be asked for."""
+    """Show what a stage changes.
+
+    Args:
+        summary: The run.
+        name: The metric.
+        stage: The stage.
+
+    Returns:
+        The change in percent with its interval, or the difference where the baseline is zero; "-" without any.
+    """
     change = summary.changes.get(name, {}).get(stage)
     if change is None:
         return "-"
@@ -208,7 +236,17 @@ def show_change(summary: Summary, name: str, stage: str) -> str:
 
 
 def show_interval(interval: Interval | None, digits: int, *, sign: bool = False, unit: str = "") -> str:
-    """An estimate and its interval in brackets; the estimate alone where a single clip tells nothing of others."""
+    """Show an estimate and its interval.
+
+    Args:
+        interval: The estimate; None where nothing was measured.
+        digits: How many, behind the point.
+        sign: Whether positive numbers have one.
+        unit: What follows the estimate.
+
+    Returns:
+        "estimate [low, high]"; the estimate alone where a single clip says nothing about others.
+    """
     if interval is None:
         return "-"
     if interval.num_groups < 2:
@@ -218,26 +256,15 @@ def show_interval(interval: Interval | None, digits: int, *, sign: bool = False,
 
 
 def show(number: float, digits: int, *, sign: bool = False) -> str:
-    """A number with so many digits behind the point; no sign where all that is left is zero."""
+    """Show a number.
+
+    Args:
+        number: The number.
+        digits: How many, behind the point.
+        sign: Whether a positive number has one.
+
+    Returns:
+        The number; without a sign where only zeros are left.
+    """
     written = f"{number:{'+' if sign else ''}.{digits}f}"
     return written.lstrip("+-") if math.isfinite(number) and float(written) == 0 else written
-
-
-def set_table(summary: Summary) -> list[str]:
-    """Distances of whole sets of pictures from the reference set, which is named."""
-    real = "source's clips" if summary.told["protocol"] == "cross-identity" else "driving frames"
-    lines = [
-        f"Sets of pictures against {summary.set_size} real ones (the {real}); compare only with as many.",
-        "",
-        f"| set | {' | '.join(summary.stages)} |",
-        f"|---{'|---' * len(summary.stages)}|",
-    ]
-    for name, by_stage in summary.sets.items():
-        cells = [show(by_stage[stage], 4) if stage in by_stage else "-" for stage in summary.stages]
-        lines.append(f"| {SET_TITLES[name]} ↓ | {' | '.join(cells)} |")
-    return lines
-
-
-def _escape(text: str) -> str:
-    spelled = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(spelled.get(c, rf"\{c}" if c in "%&_#${}" else c) for c in text)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fadm.data.pairs.generators import DecaPairs, GeometricPairs, NetworkPairs, choose_maker
-from fadm.data.pairs.store import read_face
+from fadm.data.clips import read_face
 from fadm.errors import OptionError, WeightsError
 from fadm.weights.registry import find_weights
 from fadm.weights.store import read_metadata

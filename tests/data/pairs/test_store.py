@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fadm.data.pairs.store import PairOptions, build_coarse_pairs, read_face
+from fadm.data.pairs.store import PairOptions, build_coarse_pairs
+from fadm.data.clips import read_face
 from fadm.data.shards import StoredPicture
 from fadm.errors import InputError, OutputError
 from fadm.face.topology import EYES, mirror_partners

@@ -73,7 +73,7 @@ def test_our_reader_and_webdataset_read_the_same(undisturbed):
         assert sample["json"] == clip.info
 
 
-def test_the_summary_tells_what_was_kept_and_what_was_not(undisturbed):
+def test_the_summary_says_what_was_kept_and_what_was_not(undisturbed):
     assert sorted(read_folder(undisturbed)) == FILES
     summary = json.loads((undisturbed / "summary.json").read_text())
     assert (summary["videos"], summary["clips"], summary["frames"], summary["identities"]) == (4, 4, 16, 2)
@@ -115,7 +115,7 @@ def run_and_kill(raw: Path, output: Path, is_moment, workers: int = 1) -> None:
     process.wait()
 
 
-def test_a_run_that_stops_between_any_two_files_goes_on(tmp_path, raw, undisturbed, monkeypatch, stay_here):
+def test_a_run_that_stops_between_any_two_files_is_resumed(tmp_path, raw, undisturbed, monkeypatch, stay_here):
     """Each try does one more step than the one before it, then fails."""
     steps, output = 0, tmp_path / "out"
 

@@ -14,12 +14,12 @@ from fadm.attributes.landmark_model import load_landmark_model
 from fadm.data.prepare.layouts import Recording
 from fadm.data.prepare.options import PrepareOptions
 from fadm.data.prepare.recordings import keep_largest, prepare_job, prepare_recording
-from fadm.data.prepare.samples import Outcome
-from fadm.data.prepare.work_folder import OUTCOME
+from fadm.data.prepare.samples import RecordingResult
+from fadm.data.prepare.work_folder import RESULTS
 from fadm.face.topology import FACE_OVAL
 from fadm.media.image import read_image, write_image
 from tests.clips import write_clip
-from tests.data.prepare.test_selection import judge, made_up_landmarks, make_piece
+from tests.data.prepare.test_selection import judge, made_up_landmarks, make_track
 from tests.data.raw_videos import BLANK_WIDE, moving_portrait
 from tests.face.portraits import track_picture
 from tests.media.samples import ASTRONAUT
@@ -34,7 +34,7 @@ def video(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outcome(video) -> Outcome:
+def result(video) -> RecordingResult:
     return prepare_recording(make_recording(video), OPTIONS)
 
 
@@ -42,17 +42,17 @@ def make_recording(path: Path, kind: str = "video", **values) -> Recording:
     return replace(Recording("a", path, path.name, kind, "someone", "mine"), **values)
 
 
-def read_sample(outcome: Outcome, key: str) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, dict]:
-    files = outcome.samples
+def read_sample(result: RecordingResult, key: str) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, dict]:
+    files = result.samples
     pictures = [np.array(Image.open(io.BytesIO(files[n]))) for n in files if n.startswith(key) and n.endswith("jpg")]
     arrays = [np.load(io.BytesIO(files[f"{key}.{name}.npy"])) for name in ("landmarks", "attributes")]
     return pictures, *arrays, json.loads(files[f"{key}.json"])
 
 
-def test_a_sample_has_the_files_that_readers_expect(outcome):
+def test_a_sample_has_the_files_that_readers_expect(result):
     names = [f"a__0000.{i:02d}.jpg" for i in range(6)]
-    assert list(outcome.samples) == [*names, "a__0000.landmarks.npy", "a__0000.attributes.npy", "a__0000.json"]
-    pictures, landmarks, attributes, info = read_sample(outcome, "a__0000")
+    assert list(result.samples) == [*names, "a__0000.landmarks.npy", "a__0000.attributes.npy", "a__0000.json"]
+    pictures, landmarks, attributes, info = read_sample(result, "a__0000")
     assert {p.shape for p in pictures} == {(256, 256, 3)}
     assert landmarks.shape == (6, 478, 3) and attributes.shape == (6, 56)
     assert landmarks.dtype == attributes.dtype == np.float16
@@ -61,9 +61,9 @@ def test_a_sample_has_the_files_that_readers_expect(outcome):
     assert info["shot"] == 1 and info["video_size"] == [256, 192] and info["tier"] == "research"
 
 
-def test_pictures_landmarks_and_numbers_belong_together(outcome):
+def test_pictures_landmarks_and_numbers_belong_together(result):
     """The video's frame at each number, cut at the window, is the picture; its face is where the landmarks are."""
-    pictures, landmarks, _, info = read_sample(outcome, "a__0000")
+    pictures, landmarks, _, info = read_sample(result, "a__0000")
     assert info["frame_numbers"] == sorted(info["frame_numbers"])
     assert all(n >= 5 and n % 2 == 0 for n in info["frame_numbers"])
     left, top, side = info["window"]
@@ -77,8 +77,8 @@ def test_pictures_landmarks_and_numbers_belong_together(outcome):
         assert np.abs(picture[y, x].astype(int) - place).max() < 40
 
 
-def test_the_window_is_fixed_and_the_face_moves_in_it(outcome):
-    _, landmarks, _, _ = read_sample(outcome, "a__0000")
+def test_the_window_is_fixed_and_the_face_moves_in_it(result):
+    _, landmarks, _, _ = read_sample(result, "a__0000")
     ovals = landmarks[:, list(FACE_OVAL), :2].astype(np.float32)
     assert ovals.min() > 0.1 and ovals.max() < 0.9
     assert np.ptp(ovals.mean(1)[:, 0]) > 0.05
@@ -86,31 +86,31 @@ def test_the_window_is_fixed_and_the_face_moves_in_it(outcome):
     assert 0.45 < np.median(heights) < 1 / 1.75 + 0.01
 
 
-def test_attributes_are_the_models_fit_with_one_identity(outcome):
-    _, landmarks, attributes, _ = read_sample(outcome, "a__0000")
+def test_attributes_are_the_models_fit_with_one_identity(result):
+    _, landmarks, attributes, _ = read_sample(result, "a__0000")
     fitted, _ = load_landmark_model().fit(torch.from_numpy(256 * landmarks.astype(np.float32)))
     np.testing.assert_allclose(attributes, fitted.vector, atol=0.1)
     assert np.ptp(attributes[:, 52]) > 0.05  # the head rolls
 
 
-def test_the_video_is_told_in_seconds(outcome):
-    assert outcome.seconds == pytest.approx(37 / 25, abs=0.05)
-    assert [(n.key, n.frames, n.reason) for n in outcome.notes] == [("a__0000", 6, "")]
+def test_the_duration_is_in_seconds(result):
+    assert result.seconds == pytest.approx(37 / 25, abs=0.05)
+    assert [(n.key, n.frames, n.reason) for n in result.notes] == [("a__0000", 6, "")]
 
 
-def test_a_strip_shows_the_clip(outcome):
-    assert Image.open(io.BytesIO(outcome.strips["a__0000"])).size == (6 * 64, 64)
+def test_a_strip_shows_the_clip(result):
+    assert Image.open(io.BytesIO(result.strips["a__0000"])).size == (6 * 64, 64)
 
 
 def test_the_same_recording_gives_the_same_bytes(video):
     job = (make_recording(video), make_recording(video, name="b"))
     first = prepare_job(job, OPTIONS)
-    assert first == prepare_job(job, OPTIONS) and OUTCOME.encode() in first[:100]
+    assert first == prepare_job(job, OPTIONS) and RESULTS.encode() in first[:100]
 
 
 def test_a_video_without_a_face_is_a_note(tmp_path):
-    outcome = prepare_recording(make_recording(write_clip(tmp_path / "b.mp4", [BLANK_WIDE] * 3)), OPTIONS)
-    assert [(n.key, n.reason) for n in outcome.notes] == [("a", "no face")] and not outcome.samples
+    result = prepare_recording(make_recording(write_clip(tmp_path / "b.mp4", [BLANK_WIDE] * 3)), OPTIONS)
+    assert [(n.key, n.reason) for n in result.notes] == [("a", "no face")] and not result.samples
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,15 @@ def test_a_video_without_a_face_is_a_note(tmp_path):
 def test_what_cannot_be_read_is_a_problem_and_no_error(tmp_path, content, said):
     if content is not None:
         (tmp_path / "b.mp4").write_bytes(content)
-    outcome = prepare_recording(make_recording(tmp_path / "b.mp4"), OPTIONS)
-    assert said in outcome.problem and not outcome.notes
+    result = prepare_recording(make_recording(tmp_path / "b.mp4"), OPTIONS)
+    assert said in result.problem and not result.notes
 
 
 def test_half_a_video_is_read_up_to_its_end(tmp_path, video):
     whole = write_clip(tmp_path / "b.mkv", moving_portrait()).read_bytes()
     (tmp_path / "b.mkv").write_bytes(whole[: len(whole) * 7 // 8])
-    outcome = prepare_recording(make_recording(tmp_path / "b.mkv"), replace(OPTIONS, shortest=0.5))
-    assert not outcome.problem and outcome.samples
+    result = prepare_recording(make_recording(tmp_path / "b.mkv"), replace(OPTIONS, shortest=0.5))
+    assert not result.problem and result.samples
 
 
 def test_a_folder_of_frames_is_kept_as_it_is_cut(tmp_path):
@@ -137,23 +137,23 @@ def test_a_folder_of_frames_is_kept_as_it_is_cut(tmp_path):
     for i, frame in enumerate(frames):
         write_image(folder / f"{i:07d}.png", frame)
     options = replace(OPTIONS, shortest=0.1, every=1, size=192, quality=100)
-    outcome = prepare_recording(make_recording(folder, "frames", split="test", is_of_one=True, is_cut=True), options)
-    pictures, _, _, info = read_sample(outcome, "a__0000")
+    result = prepare_recording(make_recording(folder, "frames", split="test", is_of_one=True, is_cut=True), options)
+    pictures, _, _, info = read_sample(result, "a__0000")
     assert info["window"] == [0, 0, 192] and info["frame_numbers"] == [0, 1, 2, 3] and info["split"] == "test"
     np.testing.assert_allclose(np.stack(pictures).astype(float), np.stack(frames), atol=12)
 
 
 def test_a_still_is_a_clip_of_one_frame():
     recording = make_recording(ASTRONAUT, "still", is_of_one=True)
-    outcome = prepare_recording(recording, OPTIONS)
-    pictures, landmarks, attributes, info = read_sample(outcome, "a")
+    result = prepare_recording(recording, OPTIONS)
+    pictures, landmarks, attributes, info = read_sample(result, "a")
     assert len(pictures) == 1 and landmarks.shape == (1, 478, 3) and attributes.shape == (1, 56)
     assert info["frame_numbers"] == [0] and info["video_size"] == list(read_image(ASTRONAUT).shape[1::-1])
 
 
 def test_a_smaller_face_at_the_same_time_is_dropped():
-    large = judge(make_piece(made_up_landmarks()))
-    small = judge(make_piece(made_up_landmarks() * 0.7))
+    large = judge(make_track(made_up_landmarks()))
+    small = judge(make_track(made_up_landmarks() * 0.7))
     later, elsewhere = replace(small, began=large.seconds + 0.1), replace(small, shot=1)
     reasons = [c.reason for c in keep_largest([large, small, later, elsewhere])]
     assert reasons == ["", "not the largest face", "", ""]

@@ -5,17 +5,17 @@ def note(key: str, reason: str = "", **values) -> dict:
     return {"key": key, "identity": "x", "frames": 4, "seconds": 1.5, "reason": reason, "detail": "", **values}
 
 
-def outcome(file: str, *notes: dict, problem: str = "") -> dict:
+def result(file: str, *notes: dict, problem: str = "") -> dict:
     return {"file": file, "problem": problem, "seconds": 10.0, "notes": list(notes)}
 
 
 def test_what_was_kept_and_dropped_is_counted():
-    told = [
-        outcome("a.mp4", note("a0"), note("a1", identity="y"), note("a2", "too short", detail="0.1 s")),
-        outcome("b.mp4", note("b0", "too short"), note("b1", "face lost")),
-        outcome("c.mp4", problem="it is damaged"),
+    results = [
+        result("a.mp4", note("a0"), note("a1", identity="y"), note("a2", "too short", detail="0.1 s")),
+        result("b.mp4", note("b0", "too short"), note("b1", "face lost")),
+        result("c.mp4", problem="it is damaged"),
     ]
-    summary = PreparationSummary.from_outcomes(told)
+    summary = PreparationSummary.from_results(results)
     assert (summary.videos, summary.seconds, summary.clips, summary.frames) == (3, 30, 2, 8)
     assert (summary.identities, summary.seconds_kept) == (2, 3)
     assert summary.dropped == {"too short": 2, "face lost": 1} and summary.unreadable == {"c.mp4": "it is damaged"}
@@ -31,6 +31,6 @@ def test_what_was_kept_and_dropped_is_counted():
 
 
 def test_a_long_list_of_unreadable_files_is_cut():
-    told = [outcome(f"{i}.mp4", problem="no") for i in range(MOST_LISTED + 5)]
-    table = PreparationSummary.from_outcomes(told).table()
+    results = [result(f"{i}.mp4", problem="no") for i in range(MOST_LISTED + 5)]
+    table = PreparationSummary.from_results(results).table()
     assert len(table.splitlines()) == 2 + MOST_LISTED + 1 and "5  more, named in summary.json" in table

@@ -8,7 +8,8 @@ from scipy.ndimage import binary_dilation, binary_erosion
 
 from fadm.attributes.landmark_model import load_landmark_model
 from fadm.data.pairs.generators import GeometricPairs
-from fadm.data.pairs.store import Face, read_face
+from fadm.data.clips import Face
+from fadm.data.clips import read_face
 from fadm.data.shards import read_tracked_clips
 from fadm.data.synthetic.clips import SyntheticOptions, make_synthetic_clip, write_synthetic_shards
 from fadm.errors import OptionError, OutputError
@@ -130,7 +131,7 @@ def test_a_warp_brings_the_source_nearer_to_the_driving_frame():
 
 @pytest.mark.parametrize(("name", "given"), [("clips", 0), ("frames", 1), ("size", 16), ("seed", -1)])
 def test_options_out_of_range(tmp_path, name, given):
-    with pytest.raises(OptionError, match=f"{name} {given} is out of range; choose at least"):
+    with pytest.raises(OptionError, match=f"{name} {given}: give .* or more"):
         write_synthetic_shards(tmp_path, replace(SMALL, **{name: given}))
 
 

@@ -1,0 +1,147 @@
+"""What is seen in a picture: every face measured, drawn and described; `fadm face` shows it."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fadm.animation.face_drawing import draw_faces
+from fadm.animation.seen_face import SeenFace, measure_angles, measure_controls
+from fadm.attributes.deca_face import HeadNetworks, load_head_networks, read_deca_face
+from fadm.attributes.landmark_model import LandmarkModel, fit_face, load_landmark_model
+from fadm.coarse.source import CROP_SCALE, NETWORK_SIZE, PERSON_SIZE, REGION_SCALE
+from fadm.device import choose_device
+from fadm.errors import OutputError
+from fadm.face.segmentation import segment_person
+from fadm.face.selection import choose_face
+from fadm.face.topology import FACE_OVAL
+from fadm.face.tracker import LandmarkTracker, MediaPipeTracker, face_box
+from fadm.files import check_inputs_stay
+from fadm.media.crop import copy_square, square_around, to_tensor
+from fadm.media.image import PICTURE_ENDINGS, read_image, write_image
+from fadm.media.writer import check_output
+from fadm.weights.registry import named_files
+
+Pixels = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
+
+MESH_WEIGHTS = {"deca": "DECA", "flame": "FLAME", "flame_landmarks": "FLAME's landmarks"}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The faces of a picture file.
+
+    Attributes:
+        picture: The file.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+        faces: Its faces from the left.
+        output: The annotated picture that was written, None if none was asked for.
+    """
+
+    picture: str
+    width: int
+    height: int
+    faces: list[SeenFace]
+    output: str | None
+
+    def report(self) -> str:
+        """The faces in one line each, what was written, and what the mesh lacks."""
+        lines = [face.sentence() for face in self.faces]
+        lines += [] if self.output is None else [f"{self.output}: written"]
+        missing = [name for weights, name in MESH_WEIGHTS.items() if weights not in named_files()]
+        if missing:
+            lines.append(f"to see DECA's mesh, import {', '.join(missing)}: fadm weights import FILE")
+        return "\n".join(lines)
+
+    def describe(self) -> dict[str, Any]:
+        """The picture and its faces as values that JSON holds; lengths are in pixels, angles in degrees."""
+        faces = [face.describe() for face in self.faces]
+        return {"picture": self.picture, "width": self.width, "height": self.height, "faces": faces}
+
+
+def inspect_file(picture: str | Path, output: str | Path | None = None, *, device: str = "auto") -> Inspection:
+    """Measure the faces of a picture file, and draw them into another if one is named.
+
+    Args:
+        picture: The picture.
+        output: The annotated picture to write, in one of PICTURE_ENDINGS; None writes nothing.
+        device: Device name such as cpu or cuda:0, for DECA.
+
+    Returns:
+        What was seen.
+
+    Raises:
+        FadmError: The picture, the output or the device cannot be used, no face is found, or weights are damaged.
+    """
+    if output is not None:
+        if Path(output).suffix.lower() not in PICTURE_ENDINGS:
+            raise OutputError(f"'{output}' is not the name of a picture; end it in {', '.join(PICTURE_ENDINGS)}")
+        check_output(output)
+        check_inputs_stay(output, picture)
+    pixels = read_image(picture)
+    networks = load_head_networks(choose_device(device))
+    faces = inspect_picture(pixels, networks=networks, where=f"picture '{picture}'")
+    if output is not None:
+        write_image(output, draw_faces(pixels, faces))
+    height, width = pixels.shape[:2]
+    return Inspection(str(picture), width, height, faces, None if output is None else str(output))
+
+
+def inspect_picture(
+    pixels: Pixels,
+    *,
+    networks: HeadNetworks | None = None,
+    model: LandmarkModel | None = None,
+    make_tracker: Callable[..., LandmarkTracker] = MediaPipeTracker,
+    where: str = "picture",
+) -> list[SeenFace]:
+    """Find and measure every face of a picture.
+
+    Args:
+        pixels: The picture, uint8 (H, W, 3) RGB.
+        networks: DECA, and FLAME if it is imported; None leaves them out.
+        model: The face model; the package's own unless given.
+        make_tracker: Called with `is_video=False`.
+        where: Name of the picture, to begin the error message with.
+
+    Returns:
+        The faces from the left, as `--face` counts them.
+
+    Raises:
+        FaceError: No face is found.
+    """
+    model = model or load_landmark_model()
+    with closing(make_tracker(is_video=False)) as tracker:
+        faces = [face for face in tracker.track(pixels) if np.isfinite(face).all()]
+    if not faces:
+        choose_face([], "largest", where)  # raises, and says what is asked of a face
+    faces.sort(key=lambda face: face_box(face)[0] + face_box(face)[2])  # by the box's middle, as `choose_face` does
+    return [_inspect_face(pixels, face, number, model, networks) for number, face in enumerate(faces, 1)]
+
+
+def _inspect_face(
+    pixels: Pixels, landmarks: FloatArray, number: int, model: LandmarkModel, networks: HeadNetworks | None
+) -> SeenFace:
+    face, oval = fit_face(model, torch.from_numpy(landmarks)), landmarks[list(FACE_OVAL)]
+    region, deca = square_around(oval, REGION_SCALE), None
+    if networks is not None:
+        window = square_around(oval, CROP_SCALE)  # the crop that renderers' attributes are read from
+        crop = to_tensor(copy_square(pixels, window, NETWORK_SIZE))
+        deca = read_deca_face(networks, crop.to(next(networks.deca.parameters()).device), window)
+    return SeenFace(
+        number=number,
+        landmarks=landmarks,
+        attributes=face.attributes,
+        angles=measure_angles(face.attributes),
+        controls=measure_controls(model, face),
+        region=region,
+        person=segment_person(copy_square(pixels, region, PERSON_SIZE)),
+        deca=deca,
+    )

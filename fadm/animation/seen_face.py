@@ -1,0 +1,152 @@
+"""One face of a picture in numbers and in words: box, head angles, expression by name, landmarks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fadm.attributes.deca import PARAMETER_SIZES
+from fadm.attributes.deca_face import DecaFace
+from fadm.attributes.directions import FULL_BROWS, FULL_GAZE, FULL_JAW, FULL_PUCKER, FULL_SMILE, WIDEST_EYE
+from fadm.attributes.directions import measure_gradients
+from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
+from fadm.attributes.landmark_model import FittedFace, LandmarkModel
+from fadm.attributes.rotation import axis_angle_to_matrix
+from fadm.coarse.face_vid2vid.head_pose import RADIANS_PER_DEGREE, rotation_angles
+from fadm.face.selection import MIN_FACE_SIZE
+from fadm.face.tracker import face_box
+from fadm.media.crop import Square
+
+FloatArray = NDArray[np.float32]
+
+DECIMALS = 5  # of the numbers in JSON, as in motion files
+
+
+@dataclass(frozen=True)
+class SeenFace:
+    """A face and what is measured of it.
+
+    Attributes:
+        number: Its number from the left, from 1, as `--face` counts.
+        landmarks: Landmarks (478, 3) in pixels of the picture: x right, y down, depth away from the camera.
+        attributes: The landmark model's attributes, of a batch of one.
+        angles: Head angles in degrees (`measure_angles`).
+        controls: The expression by the names of `FaceControls` (`measure_controls`).
+        region: The window around the face that may move, in pixels of the picture.
+        person: Probability (256, 256) that a place of the region shows the person.
+        deca: DECA's reading, None where DECA is not imported.
+    """
+
+    number: int
+    landmarks: FloatArray
+    attributes: FaceAttributes
+    angles: dict[str, float]
+    controls: dict[str, float]
+    region: Square
+    person: FloatArray
+    deca: DecaFace | None
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the face's oval in pixels."""
+        return face_box(self.landmarks)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the box in pixels."""
+        left, top, right, bottom = self.box
+        return right - left, bottom - top
+
+    @property
+    def is_large_enough(self) -> bool:
+        """Whether the face can be animated; landmarks of smaller faces are unreliable."""
+        return max(self.size) >= MIN_FACE_SIZE
+
+    def sentence(self) -> str:
+        """The face in one line."""
+        width, height = (round(side) for side in self.size)
+        left, top = (round(side) for side in self.box[:2])
+        angles = ", ".join(f"{name} {angle:+.0f}" for name, angle in self.angles.items())
+        controls = ", ".join(f"{name.replace('_', ' ')} {value:+.2f}" for name, value in self.controls.items())
+        small = "" if self.is_large_enough else f" (too small: {MIN_FACE_SIZE} are needed)"
+        return f"face {self.number}: {width}x{height} pixels at x {left}, y {top}{small}; {angles} degrees; {controls}"
+
+    def describe(self) -> dict[str, Any]:
+        """The face as values that JSON holds."""
+        return {
+            "face": self.number,
+            "box": dict(zip(("left", "top", "right", "bottom"), _round(self.box), strict=True)),
+            "is_large_enough": self.is_large_enough,
+            "angles": {name: round(angle, DECIMALS) for name, angle in self.angles.items()},
+            "controls": {name: round(value, DECIMALS) for name, value in self.controls.items()},
+            "expression": _round(self.attributes.expression[0]),
+            "pose": _round(self.attributes.pose[0]),
+            "camera": _round(self.attributes.camera[0]),
+            "gaze": _round(self.attributes.gaze[0]),
+            "landmarks": _round(self.landmarks),
+            "deca": None if self.deca is None else _describe_deca(self.deca),
+        }
+
+
+def measure_angles(attributes: FaceAttributes) -> dict[str, float]:
+    """Measure the head's angles, with the signs of `FaceControls`: turned to its left, lowered, tilted to its left.
+
+    Args:
+        attributes: Attributes of one face.
+
+    Returns:
+        Yaw, pitch and roll in degrees, against the landmark model's mean face.
+    """
+    rotation = axis_angle_to_matrix(attributes.head)
+    yaw, pitch, roll = (rotation_angles(rotation)[0] * RADIANS_PER_DEGREE).rad2deg().tolist()
+    return {"yaw": -yaw, "pitch": pitch, "roll": roll}
+
+
+def measure_controls(model: LandmarkModel, face: FittedFace) -> dict[str, float]:
+    """Measure how far a face makes the movements that `FaceControls` names; 1 is a full movement.
+
+    One picture does not tell a person's features from an expression. So smile, pucker, brows and eyelids are
+    measured against the mean face, the mouth against closed lips, and the gaze against the middle of the eyes.
+
+    Args:
+        model: The face model.
+        face: The face.
+
+    Returns:
+        The measure of each movement, negative for its opposite.
+    """
+    gradients = measure_gradients(model)
+
+    def measure(name: str, landmarks: Tensor) -> float:
+        return float((gradients[name] * landmarks).sum())
+
+    change = face.canonical[0] - model.mean
+    full_jaw = model.displacement(torch.zeros(1, NUM_EXPRESSION), torch.tensor([[FULL_JAW, 0.0, 0.0]]))[0]
+    closed = {}
+    for name in ("blink_left", "blink_right"):
+        share = measure(name, change) / -measure(name, model.mean)  # the measure of an eye is minus its opening
+        closed[name] = share if share > 0 else share / WIDEST_EYE
+    right_x, right_y, left_x, left_y = face.attributes.gaze[0].tolist()
+    return {
+        "smile": measure("smile", change) / FULL_SMILE,
+        "mouth_open": measure("lips_apart", face.canonical[0]) / measure("lips_apart", full_jaw),
+        "pucker": measure("pucker", change) / FULL_PUCKER,
+        **closed,
+        "brows_up": measure("brows_up", change) / FULL_BROWS,
+        "gaze_left": (right_x + left_x) / 2 / FULL_GAZE,
+        "gaze_up": -(right_y + left_y) / 2 / FULL_GAZE,
+    }
+
+
+def _describe_deca(face: DecaFace) -> dict[str, Any]:
+    """DECA's parameters by name, the crop that they belong to, and the mesh's landmarks in pixels."""
+    parameters = {name: _round(getattr(face.code, name)[0]) for name in PARAMETER_SIZES}
+    landmarks = None if face.landmarks is None else _round(face.landmarks)
+    return {"crop": vars(face.window), **parameters, "landmarks": landmarks}
+
+
+def _round(values: Any) -> Any:
+    return np.asarray(values, np.float64).round(DECIMALS).tolist()

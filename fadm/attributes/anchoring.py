@@ -1,0 +1,133 @@
+"""The frames from which a driver's motion is measured, and what stands in for frames without a face."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from fadm.attributes.face_attributes import FaceAttributes
+from fadm.attributes.landmark_model import LandmarkModel
+from fadm.attributes.motion import Motion
+from fadm.attributes.rotation import axis_angle_to_matrix
+from fadm.errors import FaceError, OptionError
+
+CHUNK = 512  # frames compared at a time: memory stays constant
+
+
+@dataclass(frozen=True)
+class AnchoredMotion:
+    """A motion without gaps and the frames from which it is measured.
+
+    Attributes:
+        motion: The motion (T frames), every frame tracked.
+        anchors: Anchor frame by shot; empty where pose and expression are taken as they are (absolute motion).
+        stand_ins: The driver's frame that is seen at each frame (T,) int64, another one where it shows no face.
+    """
+
+    motion: Motion
+    anchors: dict[int, int]
+    stand_ins: Tensor
+
+
+def find_anchors(motion: Motion, model: LandmarkModel, source: FaceAttributes, choice: str) -> list[int | None]:
+    """Choose for each shot the frame from which its motion is measured.
+
+    Args:
+        motion: The driver's motion (T frames, S shots).
+        model: The face model that the motion is expressed in.
+        source: Attributes of the source (1).
+        choice: `auto` takes the frame whose pose and expression are nearest to the source's, `first` the first tracked
+            one; a number (from 0) names a frame for its shot, while the other shots are searched as by `auto`.
+
+    Returns:
+        The anchor frame of each shot (S), None for a shot without a face.
+
+    Raises:
+        OptionError: The numbered frame does not exist or shows no face.
+    """
+    if choice.isdecimal() and (int(choice) >= len(motion) or not motion.is_tracked[int(choice)]):
+        raise OptionError(f"--anchor {choice}: no face in that frame; frames are 0 to {len(motion) - 1}")
+    anchors: list[int | None] = []
+    for shot in range(len(motion.identity)):
+        frames = torch.nonzero((motion.shot == shot) & motion.is_tracked)[:, 0]
+        if not len(frames):
+            anchors.append(None)
+        elif choice.isdecimal() and int(choice) in frames:
+            anchors.append(int(choice))
+        elif choice == "first":
+            anchors.append(int(frames[0]))
+        else:
+            distances = [_pose_distance(model, motion.attributes[part], source) for part in frames.split(CHUNK)]
+            anchors.append(int(frames[torch.cat(distances).argmin()]))
+    return anchors
+
+
+def _pose_distance(model: LandmarkModel, faces: FaceAttributes, face: FaceAttributes) -> Tensor:
+    """Mean distance (T,) of the landmarks that one person's face would have, in model units."""
+
+    def posed(attributes: FaceAttributes) -> Tensor:
+        shape = model.mean + model.displacement(attributes.expression, attributes.jaw)
+        return shape @ axis_angle_to_matrix(attributes.head).transpose(1, 2)
+
+    return (posed(faces) - posed(face)).norm(dim=-1).mean(1)
+
+
+def fill_gaps(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Motion:
+    """Give frames without a face a motion; every frame counts as tracked afterwards.
+
+    Args:
+        motion: The driver's motion (T frames, S shots).
+        policy: `hold` repeats the last tracked frame (the first one, at the start); `interpolate` goes between the
+            tracked frames around, where they belong to one shot; `source` takes the anchor, so that the source shows
+            itself; `stop` ends before the first frame without a face.
+        anchors: Anchor frame of each shot (S), as `find_anchors` gives it.
+
+    Returns:
+        The motion without gaps, shorter only for `stop`.
+
+    Raises:
+        FaceError: No frame is left.
+    """
+    tracked = torch.nonzero(motion.is_tracked)[:, 0]
+    if not len(tracked) or (policy == "stop" and tracked[0] > 0):
+        raise FaceError("no face to follow in the driver's first frame; choose another range or --gap policy")
+    if len(tracked) == len(motion):
+        return motion
+    if policy == "stop":
+        return motion[: int(torch.nonzero(~motion.is_tracked)[0, 0])]
+    before = after = find_stand_ins(motion, policy, anchors)
+    if policy == "interpolate":
+        after = tracked[torch.searchsorted(tracked, torch.arange(len(motion))).clamp(max=len(tracked) - 1)]
+    is_within = (motion.shot[before] == motion.shot[after]) & (after > before)
+    span = (motion.pts[after] - motion.pts[before]).clamp(min=1)
+    share = torch.where(is_within, (motion.pts - motion.pts[before]) / span, 0.0)[:, None]
+    rows = [
+        torch.lerp(getattr(motion.attributes, f.name)[before], getattr(motion.attributes, f.name)[after], share)
+        for f in fields(FaceAttributes)
+    ]
+    return replace(
+        motion,
+        attributes=FaceAttributes(*rows),
+        is_tracked=torch.ones_like(motion.is_tracked),
+        shot=motion.shot[before],
+    )
+
+
+def find_stand_ins(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Tensor:
+    """Find for each frame the tracked one that stands for it.
+
+    Args:
+        motion: The driver's motion (T frames).
+        policy: As in `fill_gaps`.
+        anchors: Anchor frame of each shot (S).
+
+    Returns:
+        Frame numbers (T,) int64: the frame itself, the last tracked one or, for `source`, the anchor.
+    """
+    frames, tracked = torch.arange(len(motion)), torch.nonzero(motion.is_tracked)[:, 0]
+    before = tracked[(torch.searchsorted(tracked, frames, right=True) - 1).clamp(min=0)]
+    if policy != "source":
+        return before
+    anchor_of = torch.tensor([-1 if a is None else a for a in anchors])[motion.shot[before]]
+    return torch.where(motion.is_tracked, frames, anchor_of)

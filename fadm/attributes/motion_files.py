@@ -1,0 +1,130 @@
+"""Motion files: a driver's motion as numbers, in JSON or npz."""
+
+import json
+import zipfile
+import zlib
+from dataclasses import fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
+from fadm.attributes.landmark_model import LandmarkModelConfig
+from fadm.attributes.motion import Motion
+from fadm.errors import InputError
+from fadm.files import explain_failure, place_of, replace_file
+from fadm.options import LARGEST_TERM
+
+FORMAT = "fadm motion 1"
+MOTION_ENDINGS = (".json", ".npz")
+# What json and numpy raise for content that is not theirs or is damaged; an array alone is no archive (TypeError).
+DAMAGED = (ValueError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+
+
+def save_motion(motion: Motion, path: str | Path) -> None:
+    """Write a motion file.
+
+    Args:
+        motion: The motion to keep.
+        path: A name that ends in .json or .npz.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    arrays = {name: tensor.numpy() for name, tensor in _tensors(motion).items()}
+    head = {"format": FORMAT, "time_base": str(motion.time_base), "rate": str(motion.rate)}
+    with replace_file(place_of(path)) as temporary, explain_failure(path), temporary.open("wb") as file:
+        if Path(path).suffix.lower() == ".npz":
+            np.savez_compressed(file, **arrays, **{key: np.array(value) for key, value in head.items()})
+        else:
+            lists = {name: _round(array).tolist() for name, array in arrays.items()}
+            file.write(json.dumps(head | lists).encode())
+
+
+def load_motion(path: str | Path) -> Motion:
+    """Read a motion file.
+
+    Args:
+        path: A .json or .npz file written by `save_motion`.
+
+    Returns:
+        The motion.
+
+    Raises:
+        InputError: The file cannot be read, is no motion file, or holds values that contradict each other.
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                content: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+        else:
+            content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}; check the name") from error
+    except DAMAGED as error:
+        raise InputError(f"'{path}' is no motion file ({error}); make one with fadm motion extract") from error
+    if not isinstance(content, dict) or str(content.get("format")) != FORMAT:
+        raise InputError(f"'{path}' is no motion file of this version; make one with fadm motion extract")
+    return _check_motion(content, path)
+
+
+def _tensors(motion: Motion) -> dict[str, Tensor]:
+    attributes = {f.name: getattr(motion.attributes, f.name) for f in fields(FaceAttributes)}
+    return attributes | {
+        "is_tracked": motion.is_tracked,
+        "shot": motion.shot,
+        "identity": motion.identity,
+        "pts": motion.pts,
+    }
+
+
+def _round(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float64).round(5) if array.dtype == np.float32 else array
+
+
+def _check_motion(content: dict[str, Any], path: Path) -> Motion:
+    widths = {"expression": NUM_EXPRESSION, "pose": 6, "camera": 3, "gaze": 4}
+    try:
+        floats = {n: torch.tensor(np.asarray(content[n], np.float32)) for n in (*widths, "identity")}
+        integers = {n: torch.tensor(np.asarray(content[n], np.int64)) for n in ("shot", "pts")}
+        is_tracked = torch.tensor(np.asarray(content["is_tracked"], bool))
+        time_base, rate = Fraction(str(content["time_base"])), Fraction(str(content["rate"]))
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        raise InputError(f"'{path}': a value is missing or malformed ({error})") from error
+    frames = len(integers["pts"])
+    wrong = [n for n, width in widths.items() if floats[n].shape != (frames, width)]
+    wrong += [n for n, t in (("shot", integers["shot"]), ("is_tracked", is_tracked)) if t.shape != (frames,)]
+    if wrong or not frames or floats["identity"].shape[1:] != (LandmarkModelConfig.num_identity,):
+        raise InputError(f"'{path}': {', '.join(wrong) or 'pts or identity'} has not the shape for {frames} frames")
+    bad = [n for n in floats if not floats[n].isfinite().all()]
+    shots = len(floats["identity"])
+    if bad or not ((integers["shot"] >= 0) & (integers["shot"] < shots)).all():
+        raise InputError(f"'{path}': {', '.join(bad) or 'shot'} holds values that are not finite or out of range")
+    if (
+        (integers["pts"].diff() <= 0).any()
+        or time_base <= 0
+        or rate <= 0
+        or (floats["camera"][is_tracked, 0] <= 0).any()
+    ):
+        raise InputError(f"'{path}': times must grow, rate and scale of the camera must be above 0")
+    if max(*time_base.as_integer_ratio(), *rate.as_integer_ratio()) > LARGEST_TERM:
+        raise InputError(f"'{path}': time_base or rate has more digits than a video holds (terms up to {LARGEST_TERM})")
+    attributes = FaceAttributes(**{n: floats[n] for n in widths})
+    return Motion(attributes, is_tracked, integers["shot"], floats["identity"], integers["pts"], time_base, rate)
+
+
+def is_motion_file(path: str | Path) -> bool:
+    """Tell by the ending of a name whether it is a motion file's.
+
+    Args:
+        path: A file name.
+
+    Returns:
+        Whether it ends in .json or .npz.
+    """
+    return Path(path).suffix.lower() in MOTION_ENDINGS

@@ -1,0 +1,153 @@
+"""What an evaluation measures equals, to the bit, what `Animator.animate` and `enhance` give for the same options."""
+
+import numpy as np
+import pytest
+import torch
+
+from fadm import AnimateOptions, Animator, EnhanceOptions, SourceOptions
+from fadm.evaluation import evaluator
+from fadm.evaluation.build import build_evaluation, choose_pairs
+from fadm.evaluation.features import FrameFeatures
+from fadm.evaluation.options import RunOptions
+from fadm.media.image import write_image
+from fadm.media.reader import open_frames
+from tests.evaluation.made_up import read_shard
+from tests.face.portraits import SIDE
+
+WITHIN_CLIP = {"placement": "clip"}
+ACROSS_PEOPLE = {"relative": True, "anchor": "auto"}
+CASES = [  # protocol, motion of the evaluation, the same as options of animate
+    ("random-pairs", "best", WITHIN_CLIP),
+    ("reconstruction", "best", WITHIN_CLIP),
+    ("cross-identity", "best", ACROSS_PEOPLE),
+    ("cross-identity", "first", ACROSS_PEOPLE | {"anchor": "first"}),
+    ("cross-identity", "absolute", {"relative": False}),
+]
+
+
+class Landmarks:
+    """A tracker that gives the landmarks that the shard stores, in the order in which they are asked for."""
+
+    def __init__(self, landmarks):
+        self.rest = iter(landmarks)
+
+    def track(self, pixels):
+        return [next(self.rest)]
+
+    def reset(self):
+        pass
+
+    def close(self):
+        pass
+
+
+def measured_frames(shard, model, **given):
+    """The frames that an evaluation measures, by case and stage, caught where they are measured."""
+    clips = read_shard(shard)
+    options = RunOptions(**{"count": 2, "metrics": "pixel"} | given)
+    evaluation = build_evaluation(model, clips, choose_pairs(clips, options, None), options, torch.device("cpu"))
+    caught = []
+
+    class CaughtFrame(FrameFeatures):
+        def __init__(self, pixels, extractors):
+            caught.append(pixels)
+            super().__init__(pixels, extractors)
+
+    measured = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluator, "FrameFeatures", CaughtFrame)
+        for case, prediction in evaluator.predict_cases(evaluation, evaluation.pairs.cases):
+            caught.clear()
+            evaluator.measure_case(evaluation, case, prediction)
+            length = len(caught) // len(evaluation.method.stages)
+            assert length == len(case.driving_frames)
+            measured[case] = {
+                stage: caught[place * length : (place + 1) * length]
+                for place, stage in enumerate(evaluation.method.stages)
+            }
+    return measured
+
+
+def write_frames(folder, clip, numbers):
+    """Driving frames as a user has them: a folder of PNG files."""
+    folder.mkdir()
+    for place, number in enumerate(numbers):
+        write_image(folder / f"{place:03d}.png", clip.pictures[number].read())
+    return folder
+
+
+def stored(clip, numbers):
+    return clip.landmarks[list(numbers)] * SIDE - np.array([0.5, 0.5, 0], np.float32)
+
+
+def animate(shard, case, folder, **given):
+    """What the public `Animator.animate` yields for a case."""
+    clips = {clip.key: clip for clip in read_shard(shard)}
+    source, driver = clips[case.source_clip], clips[case.driving_clip]
+    landmarks = [*stored(source, [case.source_frame]), *stored(driver, case.driving_frames)]
+    rest = iter(landmarks)
+
+    def make_tracker(*, is_video):
+        assert not is_video  # the frames are stills
+        return Landmarks(rest)
+
+    first_frame = int(case.name) if case.name.isdecimal() else 0
+    options = AnimateOptions(
+        crop=True, window="picture", size=SIDE, stills=True, smoothing=0.0, first_frame=first_frame, **given
+    )
+    pixels = source.pictures[case.source_frame].read()
+    frames = write_frames(folder, driver, case.driving_frames)
+    return list(Animator(device="cpu", make_tracker=make_tracker).animate(pixels, frames, options))
+
+
+@pytest.mark.parametrize("renderer", ["none", "fadm_small", "paper"])
+@pytest.mark.parametrize(("protocol", "motion", "same"), CASES)
+def test_evaluation_measures_what_animate_writes(shard, weights, tmp_path, renderer, protocol, motion, same):
+    if renderer == "paper":  # another noise for each frame, so that a wrong number of the first frame shows
+        if motion != "best":
+            pytest.skip("the noise does not depend on the motion")
+        model, choices = "by_landmarks", {"preset": "paper", "steps": 2}
+    else:
+        model, choices = ("geometric" if renderer == "none" else renderer), {}
+    measured = measured_frames(shard, model, protocol=protocol, motion=motion, **choices)
+    assert len(measured) == 2
+    for case, stages in measured.items():
+        coarse = animate(shard, case, tmp_path / f"{case.name}-coarse", renderer="none", **same)
+        np.testing.assert_array_equal(stages["coarse"], coarse)
+        if renderer != "none":
+            rendered = animate(shard, case, tmp_path / f"{case.name}-rendered", renderer=model, **choices, **same)
+            np.testing.assert_array_equal(stages["rendered"], rendered)
+            assert (np.array(rendered) != coarse).any()
+
+
+@pytest.mark.parametrize("coarse", ["fomm", "face_vid2vid"])
+@pytest.mark.parametrize(("protocol", "motion", "same"), CASES[1:])
+def test_evaluation_of_networks_measures_what_animate_writes(shard, weights, tmp_path, coarse, protocol, motion, same):
+    for case, stages in measured_frames(shard, coarse, protocol=protocol, motion=motion).items():
+        animated = animate(shard, case, tmp_path / case.name, renderer="none", coarse=coarse, **same)
+        np.testing.assert_array_equal(stages["coarse"], animated)
+
+
+def test_evaluation_measures_what_enhance_writes(shard, tmp_path):
+    clips = {clip.key: clip for clip in read_shard(shard)}
+    results = tmp_path / "results"
+    results.mkdir()
+    for clip in clips.values():  # another tool's results: here the clips' own frames, a little darker
+        (results / clip.key).mkdir()
+        for number, picture in enumerate(clip.pictures):
+            write_image(results / clip.key / f"{number}.png", picture.read() // 2 + 60)
+    measured = measured_frames(shard, "fadm_small", protocol="reconstruction", coarse=str(results), count=None)
+    assert len(measured) == 2
+    for case, stages in measured.items():
+        portrait = clips[case.source_clip]
+        pixels, points = portrait.pictures[case.source_frame].read(), stored(portrait, [case.source_frame])
+        prepare = Animator(device="cpu", make_tracker=lambda *, is_video, points=points: Landmarks(points))
+        prepared = prepare.prepare(pixels, SourceOptions(crop=True, window="picture", size=SIDE))
+        animator = Animator(device="cpu")
+        options = EnhanceOptions(window="picture", stills=True, smoothing=0.0)
+        video = open_frames(results / case.name)
+        motion, _ = animator.read_motion(video, options)
+        enhanced = list(animator.enhance(video, motion, options, prepared))
+        np.testing.assert_array_equal(stages["rendered"], enhanced)
+        np.testing.assert_array_equal(stages["coarse"], [frame.pixels for frame in open_frames(results / case.name)])
+        assert (np.array(enhanced) != stages["coarse"]).any()
