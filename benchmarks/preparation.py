@@ -1,6 +1,6 @@
 """Speed of `fadm data prepare`: seconds of video that one core prepares in a second, by the video's size.
 
-python benchmarks/preparation.py                  a speaking man, played again and again, in three sizes
+python benchmarks/preparation.py                  a speaking man, played repeatedly, in three sizes
 python benchmarks/preparation.py VIDEO… [--rate]  your own videos, with so many frames analysed per second
 """
 

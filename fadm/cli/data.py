@@ -1,4 +1,4 @@
-"""`fadm data`: raw videos to what training and evaluation read."""
+"""`fadm data prepare`: from raw videos to the shards that training and evaluation read."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from fadm.cli.parameters import collect, takes_options
 from fadm.cli.progress import show_progress
 from fadm.data.prepare.options import PrepareOptions
 
-app = typer.Typer(no_args_is_help=True, help="Make raw videos into what training and evaluation read.")
+app = typer.Typer(no_args_is_help=True, help="Prepare raw videos for training and evaluation.")
 
 
 @app.callback()
@@ -23,25 +23,27 @@ def _group() -> None:
 @takes_options(PrepareOptions)
 def prepare(
     videos: Annotated[
-        list[Path], typer.Argument(help="Videos, or folders: of videos, VoxCeleb, CelebA, or frame folders.")
+        list[Path], typer.Argument(help="Videos, or folders of videos, of VoxCeleb, of CelebA, or of frames.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the shards, new, empty or unfinished.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the shards: new, empty or unfinished.")],
     given: dict[str, Any],
-    workers: Annotated[int | None, typer.Option(help="Processes, each with one thread; one for each core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes, each with one thread; by default one per core.")
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Cut VIDEOS into clips of one face each, as webdataset shards; run again, it goes on where it was."""
+    """Cut VIDEOS into clips of one face each, as webdataset shards. The same command again resumes the preparation."""
     options = collect(PrepareOptions, given)
     with show_progress(quiet, as_json) as progress:
         from fadm.data.prepare.pipeline import CONTACT_SHEET, prepare_videos
 
         num_workers = count_cores() if workers is None else workers
         summary = prepare_videos(videos, output, options, num_workers, progress)
-        said = f"{output}: {len(summary.shards)} shard(s), summary.json, {CONTACT_SHEET} (it shows people)"
-        progress.finish({"output": str(output)} | summary.as_dict(), f"{said}\n{summary.table()}")
+        files = f"{output}: {len(summary.shards)} shard(s), summary.json, {CONTACT_SHEET} (it shows people)"
+        progress.finish({"output": str(output)} | summary.as_dict(), f"{files}\n{summary.table()}")
 
 
 def count_cores() -> int:
-    """Cores that this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

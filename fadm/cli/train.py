@@ -18,7 +18,9 @@ RecipeFile = Annotated[Path, typer.Argument(help="Recipe, .toml or .json (see co
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run; a run that it holds is resumed.")]
 Shards = Annotated[
     list[Path] | None,
-    typer.Option("--data", help="Shard with training data, or a folder of shards; repeatable. Else synthetic faces."),
+    typer.Option(
+        "--data", help="Shard with training data, or a folder of shards; repeatable. By default synthetic faces."
+    ),
 ]
 Validation = Annotated[
     list[Path] | None,

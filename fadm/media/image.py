@@ -13,7 +13,8 @@ from fadm.errors import InputError, OutputError
 from fadm.files import explain_failure, place_of, replace_file
 
 MAX_PIXELS = 8192 * 8192
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # of pictures that are written
+READABLE_ENDINGS = (*PICTURE_ENDINGS, ".bmp", ".tif", ".tiff")  # of pictures that are looked for in folders
 
 _EXIF_DESCRIPTION = 0x010E
 _JPEG_QUALITY = 95

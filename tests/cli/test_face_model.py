@@ -12,7 +12,7 @@ from tests.data.test_shards import pack, write_shard
 
 @pytest.fixture(scope="module")
 def shard(tmp_path_factory):
-    """Four made-up people of the shipped model, one of them on closed terms."""
+    """Four synthetic people of the shipped model, one of them on closed terms."""
     model, content = load_landmark_model(), {}
     for seed in range(4):
         landmarks = make_landmarks(model, make_attributes(20, seed=seed), make_identity(model, seed=seed)) / 256

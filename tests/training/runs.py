@@ -1,4 +1,4 @@
-"""A tiny renderer on made-up pairs, and the whole of its training, for the tests of the loop."""
+"""A tiny renderer on random pairs, and all of its training, for the tests of the loop."""
 
 from collections.abc import Callable
 from dataclasses import replace

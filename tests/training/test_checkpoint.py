@@ -45,7 +45,7 @@ def tensors_of(state):
     return [*trained.module.state_dict().values(), *slots, *state.averages["fadm"].state_dict().values()]
 
 
-def test_a_state_comes_back_bit_by_bit_and_goes_on_alike(tmp_path):
+def test_a_state_comes_back_bit_by_bit_and_steps_alike(tmp_path):
     state = make_state(0, steps=3)
     state.best = 0.1 + 0.2
     save_state(state, tmp_path / "latest.safetensors")

@@ -14,7 +14,7 @@ OPEN = {"tier": "open", "source": "someone/portraits", "terms": "MIT"}
 
 
 def make_clip(seed: int, num_frames: int = 12, **info: str) -> TrackedClip:
-    """A made-up person of the shipped model, who moves."""
+    """A synthetic person of the shipped model, who moves."""
     landmarks = make_landmarks(SHIPPED, make_attributes(num_frames, seed=seed), make_identity(SHIPPED, seed=seed))
     return TrackedClip(f"clip{seed}", landmarks.numpy() / 256, OPEN | {"identity": str(seed)} | info)
 

@@ -43,7 +43,7 @@ def whole(tmp_path_factory):
     return folder
 
 
-def test_a_killed_run_goes_on_bit_by_bit(whole, tmp_path):
+def test_a_killed_run_resumes_bit_by_bit(whole, tmp_path):
     killed = start("-m", "tests.training.runs", str(tmp_path), "5")
     assert killed.returncode == -signal.SIGKILL
     assert len(losses_of(tmp_path)) == 7  # five steps and two validations, of which the checkpoint knows four steps
@@ -57,7 +57,7 @@ def test_a_killed_run_goes_on_bit_by_bit(whole, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does_and_go_on_bit_by_bit(whole, tmp_path):
+def test_two_processes_learn_what_one_does_and_resume_bit_by_bit(whole, tmp_path):
     launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tests.training.runs")
     done = start(*launch, str(tmp_path / "both"))
     assert done.returncode == 0, done.stderr
@@ -139,7 +139,7 @@ def test_metrics_are_json_lines(tmp_path):
     assert list((tmp_path / "tensorboard").iterdir()) and (tmp_path / "samples" / "0000002.png").exists()
 
 
-def test_a_run_with_parts_switched_off_goes_on(tmp_path, monkeypatch):
+def test_a_run_with_parts_switched_off_resumes(tmp_path, monkeypatch):
     conditioner = replace(runs.RENDERER.conditioner, use_motion=False)
     objective = replace(runs.OBJECTIVE, renderer=replace(runs.RENDERER, conditioner=conditioner))
     monkeypatch.setattr(runs, "OBJECTIVE", objective)

@@ -44,7 +44,7 @@ def test_the_small_renderer_can_be_built():
     assert 3e6 < sum(parameter.numel() for parameter in renderer.parameters()) < 12e6
 
 
-def test_the_small_renderer_goes_on_as_it_began():
+def test_the_small_renderer_is_fine_tuned_as_it_began():
     first, second = read("renderer_small"), read("renderer_small_finish")
     assert first.objective.renderer == second.objective.renderer == get_preset("default").renderer
     assert first.run.seed != second.run.seed  # other samples

@@ -28,7 +28,7 @@ def test_the_whole_recipe_is_kept(folder):
     assert folder.weights("fomm", "best").name == "fomm-best.safetensors"
 
 
-def test_the_same_recipe_goes_on_and_another_is_refused(folder):
+def test_the_same_recipe_is_resumed_and_another_is_refused(folder):
     folder.latest.touch()
     folder.open(RECIPE)
     run = replace(RECIPE.run, log_every=7, checkpoint_every=9)

@@ -7,9 +7,8 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from fadm.attributes.landmark_model import load_landmark_model
-from fadm.data.pairs.generators import GeometricPairs
-from fadm.data.clips import Face
-from fadm.data.clips import read_face
+from fadm.data.clips import Face, read_face
+from fadm.data.pairs.generators import make_pair_generator
 from fadm.data.shards import read_tracked_clips
 from fadm.data.synthetic.clips import SyntheticOptions, make_synthetic_clip, write_synthetic_shards
 from fadm.errors import OptionError, OutputError
@@ -120,7 +119,7 @@ def test_teeth_show_in_an_open_mouth_alone():
 def test_a_warp_brings_the_source_nearer_to_the_driving_frame():
     clip = make_clip(1)
     source, *drivings = (Face(p, points) for p, points in zip(clip.pictures, clip.landmarks, strict=True))
-    pairs = GeometricPairs(augmented=0)(source, drivings, np.random.default_rng(0))
+    pairs = make_pair_generator("geometric", augmented=0)(source, drivings, np.random.default_rng(0))
     for driving, pair in zip(drivings, pairs, strict=True):
         face = cover(256, driving.landmarks[list(topology.FACE_OVAL), :2])
         before, after = (
