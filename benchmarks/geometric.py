@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
-from fadm.coarse.generators import PERSON_SIZE, PreparedSource
+from fadm.coarse.source import PERSON_SIZE
+from fadm.coarse.source import PreparedSource
 from fadm.coarse.geometric.generator import drive_source, prepare_source
 from fadm.coarse.geometric.transfer import MotionTransfer
 from fadm.data.shards import TrackedClip, read_tracked_clips

@@ -30,7 +30,7 @@ from fadm.attributes.directions import change_attributes
 from fadm.attributes.extraction import FaceFollower, extract_motion
 from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model, pose_landmarks
 from fadm.attributes.motion import Motion, make_still_motion
-from fadm.coarse.driver_crops import driver_windows, follow_driver
+from fadm.coarse.driver_crops import driver_windows, follow_driver, whole_window
 from fadm.coarse.generators import CoarseAnimation, DrawnFrame
 from fadm.coarse.source import PreparedSource, fit_source
 from fadm.device import choose_device
@@ -250,7 +250,7 @@ class Animator:
         crops: Iterator[Tensor | None] = repeat(None, len(motion))
         windows: dict[int, Square] = {}
         if driver is not None:
-            windows = driver_windows(self.model, motion, driver, is_whole=prepared.is_whole)
+            windows = driver_windows(self.model, motion, whole_window(driver) if prepared.is_whole else None)
             crops = follow_driver(driver, windows, anchored)
         animation = build_animation(networks, self.model, prepared, anchored, options, driver, windows, self.device)
         return animation, enumerate(crops)
@@ -322,7 +322,7 @@ class Animator:
         Returns:
             What draws a frame, given its number and itself.
         """
-        windows = driver_windows(self.model, motion, video, is_whole=is_whole)
+        windows = driver_windows(self.model, motion, whole_window(video) if is_whole else None)
         nowhere = Square(0, 0, 1)  # of a shot without a face
 
         def draw(job: tuple[int, Frame]) -> DrawnFrame:

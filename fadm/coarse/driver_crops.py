@@ -49,38 +49,46 @@ def face_window(ovals: FloatArray, face: float, extent: float) -> Square:
     return square_around(ovals.reshape(-1, 2), (extent + (CROP_SCALE - 1) * face) / extent)
 
 
-def driver_windows(model: LandmarkModel, motion: Motion, driver: FrameSource, *, is_whole: bool) -> dict[int, Square]:
+def driver_windows(model: LandmarkModel, motion: Motion, whole: Square | None = None) -> dict[int, Square]:
     """Choose for each shot with a face one window, fixed over the shot as in the papers' data.
 
     Args:
         model: The face model of the motion.
         motion: The driver's motion.
-        driver: The driver.
-        is_whole: The window is the whole picture, which is square.
+        whole: The window of every shot, for pictures that are crops already; None finds the face.
 
     Returns:
         Windows by shot.
-
-    Raises:
-        OptionError: The window is to be the picture, and that is not square.
     """
-    if is_whole and driver.width != driver.height:
-        raise OptionError(
-            f"--window picture: '{driver.path}' is {driver.width}x{driver.height}, not square; choose --window face"
-        )
     windows = {}
     for shot in motion.shot.unique().tolist():
         rows = torch.nonzero((motion.shot == shot) & motion.is_tracked)[:, 0]
         if not len(rows):
             continue
-        if is_whole:
-            windows[shot] = Square(0, 0, driver.width)
-            continue
         rows = rows[:: max(1, len(rows) // WINDOW_SAMPLES)]
         shape = model.shape(motion.identity[shot : shot + 1])
         ovals = pose_landmarks(shape, motion.attributes[rows])[:, list(FACE_OVAL), :2].numpy()
-        windows[shot] = face_window(ovals, *measure_face(ovals))
+        windows[shot] = whole or face_window(ovals, *measure_face(ovals))
     return windows
+
+
+def whole_window(driver: FrameSource) -> Square:
+    """Take the whole picture of a driver as its window.
+
+    Args:
+        driver: The driver.
+
+    Returns:
+        The window.
+
+    Raises:
+        OptionError: The pictures are not square.
+    """
+    if driver.width != driver.height:
+        raise OptionError(
+            f"--window picture: '{driver.path}' is {driver.width}x{driver.height}, not square; choose --window face"
+        )
+    return Square(0, 0, driver.width)
 
 
 def cut_face(pixels: Pixels, window: Square) -> Tensor:

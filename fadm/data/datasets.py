@@ -63,9 +63,9 @@ class RendererSamples(Dataset[Sample]):
     """What a renderer is trained on: every person equally often, whatever the number of their clips.
 
     Each sample: source, driving and coarse (3, S, S) uint8, attention (1, S, S) uint8 (where people look), landmarks
-    (478, 3) of the driving frame in pixels, attributes_source and attributes_driving (56,), seed () and, where the pairs
-    hold them, person (2, S, S) uint8 (probability of person in source and coarse frame) and confidence (1, S, S) uint8
-    (trust in the coarse frame).
+    (478, 3) of the driving frame in pixels, attributes_source and attributes_driving (56,), seed () and, where the
+    pairs hold them, person (2, S, S) uint8 (probability of person in source and coarse frame) and confidence
+    (1, S, S) uint8 (trust in the coarse frame).
     """
 
     def __init__(self, pairs: CoarsePairs, seed: int, *, is_jittered: bool = True) -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from fadm.animation.animator import Animator
 from fadm.animation.files import Summary, animate_file, edit_file, extract_file
-from fadm.attributes.motion_files import is_motion_file
-from fadm.attributes.motion_files import load_motion
+from fadm.attributes.motion_files import is_motion_file, load_motion
 from fadm.errors import FadmError, OptionError, OutputError
 from fadm.media.crop import resize_pixels
 from fadm.media.image import read_image

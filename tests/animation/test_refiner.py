@@ -1,28 +1,32 @@
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from fadm.animation.animator import Animator
-from fadm.animation.refiner import SMALL_NETWORK, Refiner, SourcePerson
-from fadm.rendering.frame_conditions import DecaAttributes
-from fadm.rendering.frame_conditions import MovedAttributes
-from fadm.rendering.frame_conditions import TrackedAttributes
-from fadm.rendering.compositing import blend_rendered
-from fadm.rendering.frame_conditions import read_deca
+from fadm.animation.refiner import SMALL_NETWORK, Refiner, make_frames
+from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.deca import DECA
 from fadm.attributes.landmark_model import fit_face, load_landmark_model
 from fadm.attributes.motion import Motion, make_still_motion
-from fadm.coarse.generators import DrawnFrame, GeometricAnimation
-from fadm.attributes.anchoring import AnchoredMotion
+from fadm.coarse.generators import DrawnFrame, GeometricGenerator
 from fadm.device import count_workers
 from fadm.errors import OptionError
 from fadm.face.segmentation import segment_people
 from fadm.media.compose import feather_mask
-from fadm.media.crop import Square, cut_square, to_tensor
+from fadm.media.crop import Square, cut_square, to_pixels, to_tensor
 from fadm.options import Gains, SourceOptions
+from fadm.rendering.compositing import blend_rendered
+from fadm.rendering.frame_conditions import (
+    ConditionBuilder,
+    DecaAttributes,
+    MovedAttributes,
+    TrackedAttributes,
+    read_deca,
+)
 from fadm.rendering.options import RendererConfig, RenderOptions
 from fadm.rendering.presets import get_preset
 from fadm.rendering.renderer import Rendering
@@ -38,7 +42,12 @@ MODEL = load_landmark_model()
 WINDOW, CROP = Square(-20, 30, 160), Square(20, 60, 80)  # in the picture; the view has half as many pixels
 INNER = Square(20, 15, 40)  # the crop in the view
 NUM_FRAMES, NO_FACE = 6, (2, 3)
-SOURCE = 0.2 + 0.6 * blob("source", (1, 3, 300, 320)), Square(10, 20, 256), Square(-50, -20, 400)
+SOURCE = SimpleNamespace(
+    picture=to_pixels(0.2 + 0.6 * blob("source", (1, 3, 300, 320))),
+    crop=Square(10, 20, 256),
+    region=Square(-50, -20, 400),
+    person=torch.ones(1, 1, 256, 256),
+)
 
 
 class StubRenderer(torch.nn.Module):
@@ -91,15 +100,17 @@ def video() -> list[DrawnFrame]:
     return [draw(index, crop=None if index in NO_FACE else CROP) for index in range(NUM_FRAMES)]
 
 
-def make_refiner(renderer=None, reader=None, batch=1, workers=1, **changes) -> Refiner:
+def make_refiner(renderer=None, reader=None, source=SOURCE, **changes) -> Refiner:
+    renderer = renderer or make_renderer()
     options = replace(RenderOptions(num_steps=2, precision="float32"), **changes)
-    refiner = Refiner(renderer or make_renderer(), options, SOURCE, torch.zeros(1, 56), reader or Zeros(), CPU)
-    refiner._batch, refiner._workers = batch, workers  # device and renderer choose them otherwise
-    return refiner
+    has_person = renderer.config.use_person
+    conditions = ConditionBuilder(source, torch.zeros(1, 56), reader or Zeros(), CPU, has_person=has_person)
+    return Refiner(renderer, options, conditions)
 
 
-def refine(frames: list[DrawnFrame], *given, **options) -> list[DrawnFrame]:
-    return list(make_refiner(*given, **options).refine(iter(frames)))
+def refine(frames: list[DrawnFrame], *given, batch=1, workers=1, **options) -> list[DrawnFrame]:
+    refiner = make_refiner(*given, **options)
+    return list(make_frames(frames, lambda drawn: drawn, refiner.refine, batch=batch, workers=workers))
 
 
 def test_no_correction_leaves_frames_as_they_are():
@@ -136,13 +147,15 @@ def test_the_renderer_sees_the_crop():
     renderer = StubRenderer(0.0)
     refine([draw(4)], renderer)
     ((conditions, first_frame),) = renderer.given
-    assert conditions.source is not None and torch.equal(conditions.source, cut_square(*SOURCE[:2]))
+    assert conditions.source is not None and torch.equal(
+        conditions.source, cut_square(to_tensor(SOURCE.picture), SOURCE.crop)
+    )
     torch.testing.assert_close(conditions.coarse, cut_square(draw(4).view, INNER, 256))
     assert conditions.appearance is conditions.coarse and first_frame == 4 and conditions.person is None
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_the_renderer_is_told_where_the_person_is(batch):
+def test_the_renderer_is_given_where_the_person_is(batch):
     """In the source and in each frame, of which more is seen than the crop."""
     portrait = read_portrait()
     picture = to_tensor(portrait.pixels)
@@ -150,27 +163,31 @@ def test_the_renderer_is_told_where_the_person_is(batch):
     renderer = StubRenderer(use_person=True)
     views = [picture, picture.flip(3)]
     drawn = [draw(index, view, window=region, crop=crop) for index, view in enumerate(views)]
-    refiner = Refiner(renderer, RenderOptions(), (picture, crop, region), torch.zeros(1, 56), Zeros(), CPU)
-    refiner._batch, refiner._workers = batch, 1
-    list(refiner.refine(iter(drawn)))
-    told = torch.cat([conditions.person for conditions, _ in renderer.given])
+    person = segment_people(cut_square(picture, region, 256))
+    refine(
+        drawn,
+        renderer,
+        None,
+        SimpleNamespace(picture=portrait.pixels, crop=crop, region=region, person=person),
+        batch=batch,
+    )
+    given = torch.cat([conditions.person for conditions, _ in renderer.given])
     expected = [cut_square(segment_people(view), crop, 256)[0, 0] for view in views]
-    torch.testing.assert_close(told, torch.stack([torch.stack([expected[0], e]) for e in expected]))
+    torch.testing.assert_close(given, torch.stack([torch.stack([expected[0], e]) for e in expected]))
 
 
 @pytest.mark.parametrize("is_crop", [True, False])
 def test_the_person_is_carried_along_by_the_flow(is_crop):
-    """A look at the frame itself says the same, less surely where it is the crop alone."""
+    """Segmenting the frame itself says the same, less surely where it is the crop alone."""
     animator = Animator(device="cpu")
     source = animator.prepare(ASTRONAUT, SourceOptions(crop=is_crop, size=256))
     attributes = source.face.attributes
     turned = replace(attributes, pose=attributes.pose + torch.tensor([0.0, 0.0, 0.4, 0.0, 0.0, 0.0]))  # radians
     motion = make_still_motion([attributes, turned], source.face.identity)
     anchored = AnchoredMotion(motion, {}, torch.arange(2))
-    drawn = GeometricAnimation(animator.model, source, anchored, Gains(), CPU).draw(1, None)
-    square = drawn.crop.within(drawn.window).scaled(drawn.view.shape[-1] / drawn.window.side)
-    person = SourcePerson(to_tensor(source.picture), source.crop, source.region)
-    carried, seen = (person.beside(flow, drawn.view, square) for flow in (drawn.flow, None))
+    drawn = GeometricGenerator(animator.model, source, CPU).follow(anchored, Gains()).draw(1, None)
+    builder = ConditionBuilder(source, attributes.vector, Zeros(), CPU, has_person=True)
+    carried, seen = (builder.build([frame]).person for frame in (drawn, replace(drawn, flow=None)))
     assert carried.shape == seen.shape == (1, 2, 256, 256) and torch.equal(carried[:, 0], seen[:, 0])
     assert float((carried[:, 1] - carried[:, 0]).abs().mean()) > 0.05
     assert float((carried[:, 1] - seen[:, 1]).abs().mean()) < (0.1 if is_crop else 0.03)
@@ -204,7 +221,7 @@ def test_a_repair_is_made_with_the_detail_of_view_and_source(batch):
     repair = Repair(torch.zeros(2, 3, 256, 256), mask, torch.tensor([0.5, 0.0]).view(1, 2, 1, 1).expand(2, 2, 64, 64))
     frames = [draw(index, view, window=window, crop=window) for index, view in enumerate(views)]
     after = refine(frames, StubRenderer(repair=repair[:batch]), batch=batch)
-    source = cut_square(*SOURCE[:2], 512)
+    source = cut_square(to_tensor(SOURCE.picture), SOURCE.crop, 512)
     for view, drawn in zip(views, after, strict=True):
         assert torch.allclose(drawn.view[..., :240], view[..., 4:244], atol=1e-4)  # half of one of 64 patches
         assert torch.allclose(drawn.view[..., 272:], source[..., 272:], atol=1e-4)
@@ -228,7 +245,7 @@ def test_frames_are_taken_a_batch_at_a_time():
             taken.append(drawn.index)
             yield drawn
 
-    refined = make_refiner(StubRenderer(0.0), batch=2).refine(frames())
+    refined = make_frames(frames(), lambda drawn: drawn, make_refiner(StubRenderer(0.0)).refine, batch=2)
     assert next(refined).index == 0 and taken == [0, 1]
 
 
@@ -236,8 +253,7 @@ def test_frames_are_taken_a_batch_at_a_time():
 def test_large_networks_have_all_threads_for_one_frame(size, is_alone):
     renderer = StubRenderer()
     renderer.weight = torch.nn.Parameter(torch.empty(size, device="meta"))
-    refiner = Refiner(renderer, RenderOptions(), SOURCE, torch.zeros(1, 56), Zeros(), CPU)
-    assert refiner._workers == (1 if is_alone else count_workers())
+    assert make_refiner(renderer).workers == (1 if is_alone else count_workers())
 
 
 def test_shared_noise_gives_identical_frames_the_same_correction():

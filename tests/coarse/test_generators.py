@@ -7,18 +7,12 @@ import torch
 import torch.nn.functional as F
 
 from fadm.animation.animator import Animator
+from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.landmark_model import load_landmark_model, pose_landmarks
+from fadm.coarse.driver_crops import cut_anchors, cut_face, driver_windows, follow_driver
 from fadm.coarse.fomm.model import FOMM
-from fadm.coarse.generators import (
-    CROP_SCALE,
-    AnchoredMotion,
-    GeometricAnimation,
-    NetworkAnimation,
-    cut_anchors,
-    cut_face,
-    driver_windows,
-    follow_driver,
-)
+from fadm.coarse.generators import GeometricGenerator, NetworkGenerator
+from fadm.coarse.source import CROP_SCALE
 from fadm.errors import OptionError
 from fadm.face.topology import FACE_OVAL
 from fadm.media.crop import Square, cut_square, square_around, to_tensor
@@ -83,9 +77,8 @@ def network(request):
 
 
 def animate(network, prepared, motion, anchor_crops=None, **angles):
-    return NetworkAnimation(
-        network, prepared, AnchoredMotion(motion, {}, torch.arange(len(motion))), anchor_crops or {}, angles, CPU
-    )
+    anchored = AnchoredMotion(motion, {}, torch.arange(len(motion)))
+    return NetworkGenerator(network, prepared, CPU).follow(anchored, anchor_crops or {}, angles)
 
 
 @torch.inference_mode()
@@ -181,7 +174,7 @@ def test_anchors_of_shots_that_are_not_shown_are_left_out(driver, windows):
 
 def test_a_geometric_frame_at_its_anchor_is_the_source(animator, full, motion):
     anchored = animator.anchor(full, motion, AnimateOptions(anchor="1"))
-    generator = GeometricAnimation(MODEL, full, anchored, Gains(), CPU)
+    generator = GeometricGenerator(MODEL, full, CPU).follow(anchored, Gains())
     drawn = generator.draw(1, None)
     region = cut_square(to_tensor(full.picture), full.region)
     assert drawn.window == full.region and drawn.crop == full.crop and drawn.driving is None
@@ -195,7 +188,7 @@ def test_a_geometric_frame_at_its_anchor_is_the_source(animator, full, motion):
 def test_geometric_frames_do_not_depend_on_their_order(crop, motion):
     anchored = AnchoredMotion(motion, {0: 0, 2: 4}, torch.arange(len(motion)))
     forth, back = (
-        {i: GeometricAnimation(MODEL, crop, anchored, Gains(), CPU).draw(i, None).view for i in order}
+        {i: GeometricGenerator(MODEL, crop, CPU).follow(anchored, Gains()).draw(i, None).view for i in order}
         for order in ((0, 1, 4, 5), (5, 4, 1, 0))
     )
     assert all(torch.equal(forth[i], back[i]) for i in forth)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fadm.data.pairs.generators import CoarsePair
 from fadm.data.clips import Face
+from fadm.data.pairs.generators import CoarsePair
 from fadm.data.shards import TrackedClip, read_tracked_clips
 from fadm.data.synthetic.clips import SyntheticOptions, write_synthetic_shards
 
@@ -35,13 +35,17 @@ class MixingMaker:
     name: str = "mixing"
     most: int = 1000
     log: Path | None = None
+    layers: tuple[str, ...] = ()
 
-    def __call__(self, source: Face, drivings: Sequence[Face], draws: np.random.Generator) -> Iterator[CoarsePair]:
+    def __call__(self, source: Face, drivings: Sequence[Face], rng: np.random.Generator) -> Iterator[CoarsePair]:
         for driving in drivings:
             if self.log is not None:
                 done = int(self.log.read_text() or 0) if self.log.exists() else 0
                 if done == self.most:
                     raise InterruptedError
                 self.log.write_text(str(done + 1))
+            size = len(source.pixels)
+            person = np.full((2, size, size), 100, np.uint8) if "person" in self.layers else None
+            confidence = np.full((size, size), 200, np.uint8) if "confidence" in self.layers else None
             mixed = (source.pixels // 2 + driving.pixels // 2).astype(np.uint8)
-            yield CoarsePair(mixed, *draws.normal(size=(2, 56)).astype(np.float32))
+            yield CoarsePair(mixed, rng.normal(size=(2, 56)).astype(np.float32), person, confidence)

@@ -5,12 +5,11 @@ import pytest
 import torch
 
 from fadm.data import datasets as batches
-from fadm.data.datasets import ClipSamples, RendererSamples, StepBatches, jitter_colors
-from fadm.data.pairs.store import PairOptions, build_coarse_pairs
-from fadm.data.pairs.generators import CoarsePair
 from fadm.data.clips import read_face
+from fadm.data.datasets import ClipSamples, RendererSamples, StepBatches, jitter_colors
+from fadm.data.pairs.generators import CoarsePair
+from fadm.data.pairs.store import PairOptions, build_coarse_pairs
 from fadm.errors import ConfigError
-from fadm.face.segmentation import segment_people
 from tests.data.made_up_clips import SIDE, MixingMaker, give_identity, write_clips
 
 
@@ -87,22 +86,24 @@ def test_a_renderers_sample_is_a_pair_and_where_people_look(pairs):
     assert sample["attention"].shape == (1, SIDE, SIDE) and set(sample["attention"].unique().tolist()) == {0, 85, 255}
     assert sample["attributes_source"].shape == sample["attributes_driving"].shape == (56,)
     rows = [
-        row
-        for row in range(len(pairs))
-        if np.array_equal(pairs.coarse(row).attributes_source, sample["attributes_source"])
+        row for row in range(len(pairs)) if np.array_equal(pairs.coarse(row).attributes[0], sample["attributes_source"])
     ]
     (source, driving), plain = pairs.faces(rows[0]), sample
     assert torch.equal(plain["source"], batches.to_channels(source.pixels))
     assert torch.equal(plain["driving"], batches.to_channels(driving.pixels))
 
 
-def test_a_renderer_is_told_where_the_person_is(pairs):
+def test_a_renderers_sample_has_the_layers_of_its_pairs(clips, pairs, tmp_path):
+    """The masks that inference makes are stored with the coarse frames; they stay, whatever the colours."""
     plain = RendererSamples(pairs, 0, is_jittered=False)[5]
-    for is_jittered in (False, True):  # it stays where it is, whatever its colours
-        sample = RendererSamples(pairs, 0, has_person=True, is_jittered=is_jittered)[5]
-        assert sample.keys() - plain.keys() == {"person"} and sample["person"].dtype == torch.uint8
-        seen = [segment_people(plain[name][None] / 255)[0, 0] for name in ("source", "coarse")]
-        assert torch.equal(sample["person"], (255 * torch.stack(seen)).round().byte())
+    generator = MixingMaker("with layers", layers=("person", "confidence"))
+    layered = build_coarse_pairs(clips, pairs.options, generator, tmp_path)
+    for is_jittered in (False, True):
+        sample = RendererSamples(layered, 0, is_jittered=is_jittered)[5]
+        assert sample.keys() - plain.keys() == {"person", "confidence"}
+        assert sample["person"].shape == (2, SIDE, SIDE) and (sample["person"] == 100).all()
+        assert sample["confidence"].shape == (1, SIDE, SIDE) and (sample["confidence"] == 200).all()
+        assert sample["person"].dtype == sample["confidence"].dtype == torch.uint8
 
 
 def test_a_renderer_sees_people_equally_often(clips):
@@ -120,7 +121,7 @@ def test_a_renderer_sees_people_equally_often(clips):
             return self.face, self.face
 
         def coarse(self, row):
-            return CoarsePair(self.face.pixels, np.zeros(56, np.float32), np.zeros(56, np.float32))
+            return CoarsePair(self.face.pixels, np.zeros((2, 56), np.float32))
 
     rows = Rows()
     samples = RendererSamples(rows, 0, is_jittered=False)

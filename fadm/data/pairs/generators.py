@@ -1,7 +1,8 @@
 """Makes training pairs by the animation path: what a renderer learns from is what animation gives it."""
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -64,6 +65,11 @@ class PairGenerator:
     augmented: float
     layers: tuple[str, ...]
     fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """Everything that the pairs depend on beside clips and options."""
+        return json.dumps(asdict(self))
 
     def __call__(self, source: Face, drivings: Sequence[Face], rng: np.random.Generator) -> Iterator[CoarsePair]:
         """Make the source do what each of the driving frames of the same person does.

@@ -202,7 +202,7 @@ def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: PairGenera
     sizes: list[Any] = [
         (clip.key, [picture.size for picture in clip.pictures], zlib.crc32(clip.landmarks.tobytes())) for clip in clips
     ]
-    content = json.dumps([sizes, asdict(options), asdict(make)], sort_keys=True)
+    content = json.dumps([sizes, asdict(options), make.name], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

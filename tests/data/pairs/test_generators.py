@@ -1,16 +1,13 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
-from fadm.data.pairs.generators import DecaPairs, GeometricPairs, NetworkPairs, choose_maker
 from fadm.data.clips import read_face
-from fadm.errors import OptionError, WeightsError
-from fadm.weights.registry import find_weights
-from fadm.weights.store import read_metadata
-from tests.data.made_up_clips import SIDE, MixingMaker, write_clips
-from tests.tiny_networks import tiny_networks
+from fadm.data.pairs.fingerprint import describe_code, hash_code, take_fingerprint
+from fadm.data.pairs.generators import make_pair_generator
+from fadm.errors import WeightsError
+from tests.data.made_up_clips import SIDE, write_clips
+from tests.tiny_networks import make_deca, save_network, tiny_networks
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +23,8 @@ def home(tmp_path_factory):
         yield folder
 
 
-def make(maker, faces, seed=0):
-    return list(maker(faces[0], faces[1:], np.random.default_rng(seed)))
+def make(generator, faces, seed=0):
+    return list(generator(faces[0], faces[1:], np.random.default_rng(seed)))
 
 
 def distance(first, second):
@@ -35,52 +32,79 @@ def distance(first, second):
 
 
 def test_geometric_frames_come_near_the_driving_ones(faces):
-    pairs = make(GeometricPairs(0), faces)
+    pairs = make(make_pair_generator("geometric", 0.0), faces)
     assert len(pairs) == 3 and all(pair.coarse.shape == (SIDE, SIDE, 3) for pair in pairs)
     moved = [distance(pair.coarse, face.pixels) for pair, face in zip(pairs, faces[1:], strict=True)]
     still = [distance(faces[0].pixels, face.pixels) for face in faces[1:]]
     assert all(m < 0.8 * s for m, s in zip(moved, still, strict=True))
-    assert all(np.array_equal(pair.attributes_source, pairs[0].attributes_source) for pair in pairs)
-    differences = [np.abs(pair.attributes_driving - pair.attributes_source).max() for pair in pairs]
+    assert all(np.array_equal(pair.attributes[0], pairs[0].attributes[0]) for pair in pairs)
+    differences = [np.abs(pair.attributes[1] - pair.attributes[0]).max() for pair in pairs]
     assert min(differences) > 0.1
 
 
 def test_only_augmented_frames_are_a_little_wrong(faces):
-    exact, wrong = make(GeometricPairs(0), faces), make(GeometricPairs(1), faces)
-    again, other = make(GeometricPairs(1), faces), make(GeometricPairs(1), faces, seed=1)
+    exact, jittered = (make_pair_generator("geometric", share) for share in (0.0, 1.0))
+    exact, wrong = make(exact, faces), make(jittered, faces)
+    again, other = make(jittered, faces), make(jittered, faces, seed=1)
     for i in range(3):
         assert np.array_equal(wrong[i].coarse, again[i].coarse)  # a function of the draws
         assert not np.array_equal(wrong[i].coarse, other[i].coarse)
-        assert np.array_equal(wrong[i].attributes_driving, exact[i].attributes_driving)  # what is told stays right
+        assert np.array_equal(wrong[i].attributes, exact[i].attributes)  # what is stored stays right
         assert 0 < distance(wrong[i].coarse, exact[i].coarse) < distance(faces[0].pixels, faces[i + 1].pixels)
 
 
 @pytest.mark.parametrize("name", ["fomm", "face_vid2vid"])
 def test_networks_make_frames_too(home, faces, name):
-    maker = choose_maker(name, 0.5)
-    sha256 = read_metadata(find_weights(name))["sha256"]
-    assert maker == NetworkPairs(name, sha256) and maker.name == f"network {sha256}"
-    large = [replace(face, pixels=np.kron(face.pixels, np.ones((2, 2, 1), np.uint8))) for face in faces[:2]]
-    (pair,) = make(maker, large)
-    assert pair.coarse.shape == (2 * SIDE, 2 * SIDE, 3) and pair.coarse.dtype == np.uint8
-    assert pair.attributes_driving.shape == (56,) and torch.is_inference_mode_enabled() is False
+    (pair,) = make(make_pair_generator(name, 0.5), faces[:2])
+    assert pair.coarse.shape == (SIDE, SIDE, 3) and pair.coarse.dtype == np.uint8
+    assert pair.attributes.shape == (2, 56) and torch.is_inference_mode_enabled() is False
 
 
 def test_decas_attributes_take_the_place_of_the_landmarks_ones(home, faces):
-    maker = choose_maker("geometric", 0, "deca")
-    sha256 = read_metadata(find_weights("deca"))["sha256"]
-    assert maker == DecaPairs(GeometricPairs(0), sha256) and maker.name != DecaPairs(GeometricPairs(0), "other").name
-    plain, pairs = (make(m, faces[:2]) for m in (MixingMaker(), DecaPairs(MixingMaker(), sha256)))
+    plain, pairs = (
+        make(make_pair_generator("geometric", 0.0, attributes), faces[:2]) for attributes in ("landmarks", "deca")
+    )
     assert np.array_equal(plain[0].coarse, pairs[0].coarse)
-    assert pairs[0].attributes_source.shape == pairs[0].attributes_driving.shape == (56,)
-    assert not np.array_equal(plain[0].attributes_driving, pairs[0].attributes_driving)
+    assert pairs[0].attributes.shape == (2, 56)
+    assert not np.array_equal(plain[0].attributes[1], pairs[0].attributes[1])
+
+
+def test_layers_are_made_where_they_are_asked_for(faces):
+    (plain,) = make(make_pair_generator("geometric", 0.0), faces[:2])
+    assert plain.person is None and plain.confidence is None
+    (pair,) = make(make_pair_generator("geometric", 0.0, layers=("person", "confidence")), faces[:2])
+    assert np.array_equal(plain.coarse, pair.coarse)
+    assert pair.person.shape == (2, SIDE, SIDE) and pair.confidence.shape == (SIDE, SIDE)
+    assert pair.person.dtype == pair.confidence.dtype == np.uint8 and pair.confidence.max() == 255
 
 
 def test_weights_that_animate_nothing_are_refused(home, monkeypatch, tmp_path):
-    with pytest.raises(OptionError, match=r"'deca': these weights animate nothing"):
-        choose_maker("deca", 0)
+    with pytest.raises(WeightsError, match=r"weights are of kind deca, fomm or face_vid2vid is needed"):
+        make_pair_generator("deca", 0)
     with pytest.raises(WeightsError, match="nowhere"):
-        choose_maker("nowhere", 0)
+        make_pair_generator("nowhere", 0)
     monkeypatch.setenv("FADM_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match="deca"):
-        choose_maker("geometric", 0, "deca")
+        make_pair_generator("geometric", 0, "deca")
+
+
+def test_the_fingerprint_is_of_everything_that_makes_pairs(home, monkeypatch):
+    before = make_pair_generator("geometric", 0.0, "deca").fingerprint
+    assert before == make_pair_generator("geometric", 0.5, "deca").fingerprint != take_fingerprint()
+    torch.manual_seed(1)
+    other = make_deca()
+    with torch.no_grad():
+        next(other.parameters()).add_(1)
+    with monkeypatch.context() as patch:
+        patch.setenv("FADM_HOME", str(home / "other"))
+        save_network(home / "other", "deca", other, {"kind": "deca"})
+        assert make_pair_generator("geometric", 0.0, "deca").fingerprint != before
+        patch.setattr("fadm.data.pairs.fingerprint.hash_code", lambda: "another version")
+        assert take_fingerprint() != before
+
+
+def test_the_fingerprint_of_code_ignores_what_does_nothing():
+    first = describe_code('"""Text."""\nA = 1  # comment\n\n\ndef f(x):\n    """More."""\n    return x\n')
+    assert first == describe_code("A = 1\ndef f(x): return x")
+    assert first != describe_code("A = 2\ndef f(x): return x")
+    assert hash_code() == hash_code()

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fadm.data.pairs.store import PairOptions, build_coarse_pairs
 from fadm.data.clips import read_face
+from fadm.data.pairs.store import PairOptions, build_coarse_pairs
 from fadm.data.shards import StoredPicture
 from fadm.errors import InputError, OutputError
 from fadm.face.topology import EYES, mirror_partners
@@ -47,8 +47,16 @@ def test_each_clip_has_its_pairs_of_two_frames(clips, pairs):
         (source, driving), made = pairs.faces(row), pairs.coarse(row)
         np.testing.assert_array_equal(made.coarse, source.pixels // 2 + driving.pixels // 2)
         assert not np.array_equal(source.pixels, driving.pixels)
-        assert made.attributes_source.shape == made.attributes_driving.shape == (56,)
-        assert not np.array_equal(made.attributes_source, made.attributes_driving)
+        assert made.attributes.shape == (2, 56) and made.person is None and made.confidence is None
+        assert not np.array_equal(made.attributes[0], made.attributes[1])
+
+
+def test_layers_are_kept_beside_the_coarse_frame(clips, tmp_path):
+    generator = MixingMaker("with layers", layers=("person", "confidence"))
+    pairs = build_coarse_pairs(clips[:1], OPTIONS, generator, tmp_path)
+    pair = pairs.coarse(0)
+    assert pair.person.shape == (2, SIDE, SIDE) and (pair.person == 100).all()
+    assert pair.confidence.shape == (SIDE, SIDE) and (pair.confidence == 200).all()
 
 
 def test_half_of_the_pairs_are_mirrored(clips, pairs):
@@ -88,7 +96,7 @@ def test_pairs_are_made_once(clips, pairs):
     def refuse(*arguments):
         raise AssertionError("made again")
 
-    refuse.name = MixingMaker().name
+    refuse.name, refuse.layers = MixingMaker().name, ()
     assert build_coarse_pairs(clips, OPTIONS, refuse, pairs.path.parent).path == pairs.path
 
 
