@@ -13,18 +13,13 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from fadm.attributes.landmark_model import fit_face, load_landmark_model
-from fadm.coarse.source import PERSON_SIZE
-from fadm.coarse.source import PreparedSource
-from fadm.coarse.geometric.generator import drive_source, prepare_source
-from fadm.coarse.geometric.transfer import MotionTransfer
+from fadm.animation.animator import Animator, known_identity
+from fadm.animation.build import Networks
+from fadm.data.clips import StoredFaces, clip_options, open_pictures, read_face
 from fadm.data.shards import TrackedClip, read_tracked_clips
-from fadm.face.segmentation import segment_person
 from fadm.face.tracker import MediaPipeTracker
-from fadm.media.crop import Square, copy_square, to_pixels, to_tensor
-from fadm.options import Gains
+from fadm.media.crop import to_pixels, to_tensor
 
 SIDE = 256
 
@@ -45,27 +40,27 @@ def main(shards: list[Path], pairs: int) -> None:
 
 
 def measure(clip: TrackedClip, source: int, target: int, tracker: MediaPipeTracker) -> tuple[float, ...] | None:
-    pictures = [clip.pictures[i].read() for i in (source, target)]
-    model, landmarks = load_landmark_model(), clip.landmarks * SIDE - np.array([0.5, 0.5, 0], np.float32)
-    face = fit_face(model, torch.from_numpy(landmarks[source]))
-    region = PreparedSource(pictures[0], face, is_crop=True, size=SIDE).region
-    person = segment_person(copy_square(pictures[0], region, PERSON_SIZE))
-    whole = Square(0, 0, SIDE)
-    state = prepare_source(to_tensor(pictures[0]), landmarks[source], person, region, whole, SIDE)
-    driving, _ = model.fit(torch.from_numpy(landmarks[target])[None], face.identity)
-    transfer = MotionTransfer(model, face, Gains(), face.identity, reach=float("inf"))
-    moved, carried = transfer.move(driving, face.attributes)
-    frame = drive_source(state, moved[0], carried[0]).frame
+    """Drive one frame of a clip by another, by the animation path."""
+    own, driving = (read_face(clip, frame, SIDE) for frame in (source, target))
+    faces, options = StoredFaces(), clip_options(SIDE, placement="clip")
+    for face in (own, driving):
+        faces.add(face.pixels, face.landmarks)
+    animator = Animator(device="cpu", make_tracker=faces.make_tracker)
+    prepared = animator.prepare(own.pixels, options)
+    driver = open_pictures(clip.key, [lambda: driving.pixels], (SIDE, SIDE))
+    motion, _ = animator.read_motion(driver, options, identity=known_identity(prepared, options))
+    animation, _ = animator.follow(Networks(), prepared, animator.anchor(prepared, motion, options), options, None)
+    drawn = animation.draw(0, None)
 
-    asked = moved[0].numpy()
-    tracked = tracker.track(to_pixels(frame))
+    asked = drawn.landmarks.numpy()
+    tracked = tracker.track(to_pixels(drawn.view))
     if not tracked:
         return None
     errors = []
-    for result in (frame, to_tensor(pictures[0])):
-        difference = result - to_tensor(pictures[1])
+    for result in (drawn.view, to_tensor(own.pixels)):
+        difference = result - to_tensor(driving.pixels)
         errors.append((float(difference.abs().mean()), float(-10 * difference.square().mean().log10())))
-    distances = [float(np.linalg.norm((a - asked)[:, :2], axis=1).mean()) for a in (tracked[0], landmarks[source])]
+    distances = [float(np.linalg.norm((a - asked)[:, :2], axis=1).mean()) for a in (tracked[0], own.landmarks)]
     return errors[0][0], errors[1][0], errors[0][1], errors[1][1], *distances
 
 

@@ -24,7 +24,7 @@ from fadm.animation.build import (
     load_networks,
     sees_driver,
 )
-from fadm.animation.refiner import Refiner, make_frames
+from fadm.animation.frames import compose, make_frames, set_back, share_work, view_video
 from fadm.attributes.anchoring import AnchoredMotion, fill_gaps, find_anchors, find_stand_ins
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.extraction import FaceFollower, extract_motion
@@ -37,9 +37,8 @@ from fadm.device import choose_device
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
 from fadm.face.tracker import LandmarkTracker, MediaPipeTracker
-from fadm.media.compose import feather_mask, paste_square
-from fadm.media.crop import Square, cut_square, to_pixels, to_tensor
-from fadm.media.frames import Frame, FrameSource
+from fadm.media.crop import Square
+from fadm.media.frames import FrameSource
 from fadm.media.image import read_image
 from fadm.media.reader import open_frames
 from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SourceOptions
@@ -117,13 +116,13 @@ class Animator:
             faces = tracker.track(picture)
         return fit_source(self.model, picture, faces[choose_face(faces, options.face, where)], options)
 
-    def find_portrait(self, video: FrameSource, motion: Motion, options: EnhanceOptions) -> PreparedSource:
+    def find_portrait(self, video: FrameSource, motion: Motion, window: str = "face") -> PreparedSource:
         """Take the first frame with a face of an animation as its source.
 
         Args:
             video: The animation.
             motion: What was read from it; the portrait is the same face.
-            options: What the crop shows.
+            window: What the crop shows (WindowOptions).
 
         Returns:
             The prepared source.
@@ -135,7 +134,7 @@ class Animator:
         with closing(self.make_tracker(is_video=False)) as tracker:
             faces = tracker.track(picture) or [followed]
         nearest = min(faces, key=lambda face: float(np.linalg.norm((face - followed)[:, :2].mean(0))))
-        return fit_source(self.model, picture, nearest, SourceOptions(window=options.window))
+        return fit_source(self.model, picture, nearest, SourceOptions(window=window))
 
     def read_motion(
         self,
@@ -297,41 +296,19 @@ class Animator:
         """
         check_refinement(options, is_needed=True)
         if portrait is None:
-            portrait = self.find_portrait(video, motion, options)
+            portrait = self.find_portrait(video, motion, options.window)
         networks = load_networks(options, self.device)
         first = options.first_frame
         refiner = build_refiner(
             networks, self.model, portrait, motion, self.device, is_animation=False, first_frame=first
         )
         assert refiner is not None  # check_refinement asks for a renderer
-        draw = self.watch(video, motion, is_whole=portrait.is_whole)
+        draw = view_video(self.model, video, motion, is_whole=portrait.is_whole)
 
         def finish(frames: list[DrawnFrame]) -> list[Pixels]:
             return [set_back(drawn) for drawn in refiner.refine(frames)]
 
         yield from make_frames(enumerate(video), draw, finish, workers=refiner.workers, batch=refiner.batch)
-
-    def watch(self, video: FrameSource, motion: Motion, *, is_whole: bool) -> Callable[[tuple[int, Frame]], DrawnFrame]:
-        """Take the frames of a video as coarse frames.
-
-        Args:
-            video: The video.
-            motion: What was read from it.
-            is_whole: The window is the whole picture, which is square.
-
-        Returns:
-            What draws a frame, given its number and itself.
-        """
-        windows = driver_windows(self.model, motion, whole_window(video) if is_whole else None)
-        nowhere = Square(0, 0, 1)  # of a shot without a face
-
-        def draw(job: tuple[int, Frame]) -> DrawnFrame:
-            index, frame = job
-            window = windows.get(int(motion.shot[index]), nowhere)
-            crop = window if motion.is_tracked[index] else None
-            return DrawnFrame(index, cut_square(to_tensor(frame.pixels), window), window, crop, picture=frame.pixels)
-
-        return draw
 
 
 def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:
@@ -361,52 +338,3 @@ def known_identity(prepared: PreparedSource, options: AnimateOptions) -> Tensor 
         The source's identity coefficients (1, I) for a driver of its own clip, else None.
     """
     return prepared.face.identity if options.placement == "clip" else None
-
-
-def compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:
-    """Make the result of a drawn frame.
-
-    Args:
-        prepared: The source.
-        drawn: The frame.
-
-    Returns:
-        The crop alone, or the whole picture with the drawn window in it (H, W, 3) uint8.
-    """
-    return to_pixels(drawn.view) if prepared.is_crop else _paste(prepared.picture, drawn)
-
-
-def set_back(drawn: DrawnFrame) -> Pixels:
-    """Set the view of a frame back into the frame that it was cut from.
-
-    Args:
-        drawn: A frame of another tool's video.
-
-    Returns:
-        The frame (H, W, 3) uint8, as it was where it shows no face.
-    """
-    assert drawn.picture is not None
-    return drawn.picture if drawn.crop is None else _paste(drawn.picture, drawn)
-
-
-def share_work(animation: CoarseAnimation, refiner: Refiner | None) -> tuple[int, int]:
-    """Choose how the frames of an animation are made.
-
-    Args:
-        animation: Draws them.
-        refiner: Renders them, if anything does.
-
-    Returns:
-        Threads in which frames are made at once, and the frames that are made together where there is one thread.
-    """
-    if refiner is None:
-        return animation.workers, 1
-    return min(animation.workers, refiner.workers), refiner.batch
-
-
-def _paste(picture: Pixels, drawn: DrawnFrame) -> Pixels:
-    """The drawn window in its picture, its border soft; a window that is the whole picture has no border."""
-    window = drawn.window
-    if picture.shape[:2] == (window.side, window.side) and (window.left, window.top) == (0, 0):
-        return to_pixels(drawn.view)
-    return paste_square(picture, window, drawn.view, feather_mask(window.side))

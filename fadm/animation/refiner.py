@@ -1,21 +1,16 @@
-"""Applies a renderer to coarse frames, and makes frames one after another or several at once."""
+"""Applies a renderer to coarse frames."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import groupby, islice
-from typing import TypeVar
+from itertools import groupby
 
 from torch import nn
 
 from fadm.coarse.generators import DrawnFrame
-from fadm.device import count_workers, map_ahead
+from fadm.device import count_workers
 from fadm.rendering.compositing import View, render_views
 from fadm.rendering.frame_conditions import ConditionBuilder, crop_within
 from fadm.rendering.options import RenderOptions
 from fadm.rendering.renderer import DiffusionRenderer
-
-Job = TypeVar("Job")
-Result = TypeVar("Result")
 
 SMALL_NETWORK = 20_000_000  # parameters up to which frames are rendered in threads of their own
 
@@ -66,34 +61,6 @@ class Refiner:
         views = [View(drawn.view.to(device), crop_within(drawn), source, drawn.confidence) for drawn in frames]
         rendered = render_views(self._renderer, self._options, conditions, views, self._first + frames[0].index)
         return [replace(drawn, view=view.to(drawn.view.device)) for drawn, view in zip(frames, rendered, strict=True)]
-
-
-def make_frames(
-    jobs: Iterable[Job],
-    draw: Callable[[Job], DrawnFrame],
-    finish: Callable[[list[DrawnFrame]], list[Result]],
-    *,
-    workers: int = 1,
-    batch: int = 1,
-) -> Iterator[Result]:
-    """Make frames in order: several at once, each in a thread of its own, or in batches one after another.
-
-    Args:
-        jobs: One for each frame.
-        draw: Draws the coarse frame of a job.
-        finish: Makes the results of successive coarse frames.
-        workers: Threads.
-        batch: Frames that are finished together where there is one thread.
-
-    Yields:
-        The results.
-    """
-    if workers > 1:
-        yield from map_ahead(lambda job: finish([draw(job)])[0], jobs, workers)
-        return
-    rest = iter(jobs)
-    while some := list(islice(rest, batch)):
-        yield from finish([draw(job) for job in some])
 
 
 def _is_small(network: nn.Module) -> bool:

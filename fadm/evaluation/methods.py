@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.animation.animator import Animator, compose, known_identity, set_back
+from fadm.animation.animator import Animator, known_identity
 from fadm.animation.build import Networks, build_refiner, sees_driver
-from fadm.animation.refiner import Refiner, make_frames
+from fadm.animation.frames import compose, make_frames, set_back, view_video
+from fadm.animation.refiner import Refiner
 from fadm.attributes.motion import Motion
 from fadm.coarse.generators import DrawnFrame
 from fadm.coarse.source import PreparedSource
@@ -152,7 +153,7 @@ class EnhancedFolder:
             prediction.notes.append((NO_FACE, f"{error}; its frames are left as they are"))
             return prediction
         refiners = build_refiners(animator, self._variants, portrait, motion, case, is_animation=False)
-        draw = animator.watch(video, motion, is_whole=portrait.is_whole)
+        draw = view_video(animator.model, video, motion, is_whole=portrait.is_whole)
         prediction.pictures = make_stages(enumerate(video), draw, set_back, refiners, self._watch)
         return prediction
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from fadm.animation.animator import Animator
-from fadm.animation.refiner import SMALL_NETWORK, Refiner, make_frames
+from fadm.animation.frames import make_frames
+from fadm.animation.refiner import SMALL_NETWORK, Refiner
 from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.deca import DECA
 from fadm.attributes.landmark_model import fit_face, load_landmark_model

@@ -65,6 +65,7 @@ class MadeUpSamples(Dataset[dict[str, Tensor]]):
         pictures = {"source": driving.flip(2), "driving": driving, "coarse": driving / 2}
         return {name: (255 * picture).to(torch.uint8) for name, picture in pictures.items()} | {
             "attention": torch.full((1, SIDE, SIDE), 255, dtype=torch.uint8),
+            "confidence": torch.full((1, SIDE, SIDE), 255, dtype=torch.uint8),
             "attributes_source": torch.randn(56, generator=generator),
             "attributes_driving": torch.randn(56, generator=generator),
             "seed": torch.tensor(number),

@@ -134,7 +134,7 @@ def test_a_stage_of_distillation_begins_with_its_teacher(recipe, tmp_path):
     assert task.metadata["fadm"]["kind"] == "fadm" and task.objective.discriminator is None
     with pytest.raises(OptionError, match=r"run\.start has no place in a distillation"):
         distillation_task(replace(distillation, run=replace(RUN, start=str(path))), stage, str(path), silent)
-    with pytest.raises(OptionError, match=r"fomm.safetensors': these weights are of no renderer"):
+    with pytest.raises(WeightsError, match=r"fomm.safetensors: these weights are of kind fomm, fadm is needed"):
         fomm = tiny_fomm(recipe.data).objective.networks["fomm"]
         distillation_task(
             distillation, stage, str(save_renderer(tmp_path / "fomm.safetensors", fomm, kind="fomm")), silent
