@@ -49,6 +49,21 @@ def check_folder(path: str | Path) -> None:
         ) from error
 
 
+def check_inputs_stay(output: str | Path, *inputs: str | Path) -> None:
+    """Refuse to write a result over what it is made from.
+
+    Args:
+        output: The output's name.
+        *inputs: Files or folders that are read.
+
+    Raises:
+        OutputError: The output is one of the inputs, or lies inside one.
+    """
+    for path in inputs:
+        if Path(path).resolve() in (Path(output).resolve(), Path(output).resolve().parent):
+            raise OutputError(f"'{output}' is an input or inside one, which would be lost; choose another name")
+
+
 @contextmanager
 def explain_failure(path: str | Path, *others: type[Any]) -> Iterator[None]:
     """Turn errors of the system or of a library while an output is written into an OutputError.

@@ -1,9 +1,6 @@
 """One face's card: the face close up with its landmarks, DECA's mesh over it, and the measures as bars."""
 
-from dataclasses import fields
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -11,10 +8,7 @@ from fadm.animation.face_lines import ACCENT, BLUE, DARK, GREEN, LIGHT, OVAL, dr
 from fadm.animation.seen_face import SeenFace
 from fadm.attributes.deca_face import DecaFace
 from fadm.attributes.mesh_picture import draw_mesh, draw_relief
-from fadm.coarse.source import CROP_SCALE
-from fadm.face.topology import FACE_OVAL
-from fadm.media.crop import Square, copy_square, square_around, to_pixels, to_tensor
-from fadm.options import FaceControls
+from fadm.media.crop import copy_square, to_pixels, to_tensor
 
 Pixels = NDArray[np.uint8]
 
@@ -23,7 +17,6 @@ PAD, VIEW, TEXT = 10, 300, 290  # units: margins, side of a close-up, width of t
 TITLE, ROW, FONT = 24, 21, 14  # units: heights of a title, of a row and of its letters
 NAME_WIDTH, VALUE_WIDTH = 92, 52  # units
 FULL_ANGLE, FULL_CONTROL = 45.0, 2.0  # where a bar ends: degrees, full movements
-ANGLES = {"yaw": "turned left", "pitch": "lowered", "roll": "tilted left"}
 
 
 def draw_card(pixels: Pixels, face: SeenFace, unit: float) -> Image.Image:
@@ -49,9 +42,8 @@ def draw_card(pixels: Pixels, face: SeenFace, unit: float) -> Image.Image:
 
 def _draw_views(pixels: Pixels, face: SeenFace, side: int, unit: float) -> list[Image.Image]:
     """Close-ups of a face: its landmarks, and what DECA knows of it."""
-    window = square_around(face.landmarks[list(FACE_OVAL)], CROP_SCALE)
-    close_up = copy_square(pixels, window, side)
-    views = [_draw_landmarks(close_up, window, face, unit)]
+    close_up = copy_square(pixels, face.crop, side)
+    views = [_draw_landmarks(close_up, face, unit)]
     if face.deca is not None and face.deca.mesh is not None:
         views.append(_draw_mesh(close_up, face.deca, unit))
     if face.deca is not None and face.deca.displacements is not None:
@@ -59,11 +51,11 @@ def _draw_views(pixels: Pixels, face: SeenFace, side: int, unit: float) -> list[
     return views
 
 
-def _draw_landmarks(close_up: Pixels, window: Square, face: SeenFace, unit: float) -> Image.Image:
+def _draw_landmarks(close_up: Pixels, face: SeenFace, unit: float) -> Image.Image:
     view = Image.fromarray(close_up)
     draw = ImageDraw.Draw(view)
-    corner = np.array([window.left, window.top], np.float32)
-    landmarks = (face.landmarks[:, :2] + 0.5 - corner) * np.float32(len(close_up) / window.side)
+    corner = np.array([face.crop.left, face.crop.top], np.float32)
+    landmarks = (face.landmarks[:, :2] + 0.5 - corner) * np.float32(len(close_up) / face.crop.side)
     draw_contours(draw, landmarks, unit, has_dots=True)
     draw_axes(draw, landmarks, face.attributes.head[0], unit)
     return view
@@ -88,7 +80,7 @@ def _draw_mesh(close_up: Pixels, face: DecaFace, unit: float) -> Image.Image:
 def _draw_wrinkles(face: DecaFace, side: int, unit: float) -> Image.Image:
     """The displacements of DECA's detail branch, the skin laid flat as in FLAME's UV map."""
     assert face.displacements is not None
-    relief = Image.fromarray(to_pixels(draw_relief(face.displacements[0], face.code.light[0])[None]))
+    relief = Image.fromarray(to_pixels(draw_relief(face.displacements[0])[None]))
     view = relief.resize((side, side), Image.Resampling.BICUBIC)
     _caption(ImageDraw.Draw(view), "DECA's wrinkles, laid flat", unit)
     return view
@@ -109,11 +101,11 @@ def _draw_measures(draw: ImageDraw.ImageDraw, face: SeenFace, x: float, y: float
     draw.text((right, y + 3 * unit), f"{width} x {height} pixels{note}", fill=GREY, font=small, anchor="ra")
     y += (TITLE + 4) * unit
     for name, angle in face.angles.items():
-        _draw_bar(draw, (x, y), name, f"{angle:+.0f}\N{DEGREE SIGN}", angle / FULL_ANGLE, BLUE, unit)
+        _draw_bar(draw, (x, y), name, f"{angle:+z.0f}\N{DEGREE SIGN}", angle / FULL_ANGLE, BLUE, unit)
         y += ROW * unit
     y += ROW / 2 * unit
     for name, value in face.controls.items():
-        _draw_bar(draw, (x, y), name.replace("_", " "), f"{value:+.2f}", value / FULL_CONTROL, GREEN, unit)
+        _draw_bar(draw, (x, y), name.replace("_", " "), f"{value:+z.2f}", value / FULL_CONTROL, GREEN, unit)
         y += ROW * unit
 
 

@@ -8,19 +8,18 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from fadm.animation.face_cards import BACKGROUND, draw_card
 from fadm.animation.face_lines import ACCENT, DARK, LIGHT, draw_contours, draw_line
 from fadm.animation.seen_face import SeenFace
-from fadm.media.crop import Square
 
 Pixels = NDArray[np.uint8]
-FloatArray = NDArray[np.float32]
-
 SMALLEST, LARGEST = 1024, 2048  # pixels of the picture's longer side as it is drawn
 SMOOTH = 2
 OUTLINE, OUTLINE_HALO = 1.2, 3.0  # units
+SOFTNESS = 1.5  # pixels of the person's mask that are blurred, against ragged lines
+FLAT = 1e-4  # slope of the mask below which there is no line
 BOX_LINE = 1.6  # units
 TAG_SIZES = (16.0, 40.0)  # units of a number's height
 
@@ -33,8 +32,8 @@ def draw_faces(pixels: Pixels, faces: list[SeenFace]) -> Pixels:
         faces: Its faces.
 
     Returns:
-        The picture, scaled so that its longer side has SMALLEST to LARGEST pixels, and the cards on its right,
-        uint8 (H', W', 3).
+        The picture, scaled so that its longer side has SMALLEST to LARGEST pixels, and a card for each face
+        beside or below it, uint8 (H', W', 3).
     """
     longer = max(pixels.shape[:2])
     drawn = min(max(longer, SMALLEST), LARGEST)
@@ -51,24 +50,24 @@ def _draw_picture(pixels: Pixels, faces: list[SeenFace], scale: float, unit: flo
     for face in faces:
         _outline_person(small, face, scale, unit / SMOOTH)
     picture = Image.fromarray(small).resize((width * SMOOTH, height * SMOOTH), Image.Resampling.NEAREST)
-    draw = ImageDraw.Draw(picture)
     for face in faces:
-        draw_contours(draw, (face.landmarks[:, :2] + 0.5) * scale * SMOOTH, unit)
+        draw_contours(ImageDraw.Draw(picture), (face.landmarks[:, :2] + 0.5) * scale * SMOOTH, unit)
     for face in faces:  # boxes and numbers lie above all contours
-        _mark(draw, face, scale * SMOOTH, unit)
+        _mark(picture, face, scale * SMOOTH, unit)
     return picture
 
 
-def _mark(draw: ImageDraw.ImageDraw, face: SeenFace, scale: float, unit: float) -> None:
+def _mark(picture: Image.Image, face: SeenFace, scale: float, unit: float) -> None:
     """A box around a face, and its number on a tag above the box, or inside it at the picture's upper edge."""
+    draw = ImageDraw.Draw(picture)
     left, top, right, bottom = ((side + 0.5) * scale for side in face.box)
-    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
     draw_line(draw, corners, ACCENT, BOX_LINE * unit, is_closed=True)
-    smallest, largest = (size * unit for size in TAG_SIZES)
-    font = ImageFont.load_default(min(max((bottom - top) / 6, smallest), largest))
-    text, pad = str(face.number), 3 * unit
-    width, height = font.getlength(text) + 2 * pad, font.size + pad
-    x = min(max(left, 0), draw.im.size[0] - width)
+    smallest, largest = (limit * unit for limit in TAG_SIZES)
+    size = min(max((bottom - top) / 6, smallest), largest)
+    font, text, pad = ImageFont.load_default(size), str(face.number), 3 * unit
+    width, height = font.getlength(text) + 2 * pad, size + pad
+    x = min(max(left, 0), picture.width - width)
     y = top - height if top >= height else max(top, 0)
     draw.rectangle([x, y, x + width, y + height], fill=ACCENT)
     draw.text((x + width / 2, y + height / 2), text, fill=DARK, font=font, anchor="mm")
@@ -76,40 +75,49 @@ def _mark(draw: ImageDraw.ImageDraw, face: SeenFace, scale: float, unit: float) 
 
 def _outline_person(picture: Pixels, face: SeenFace, scale: float, unit: float) -> None:
     """Draw the line at which the probability of the person is one half into a picture (H, W, 3), in place."""
-    height, width = picture.shape[:2]
-    left, top, side = face.region.left * scale, face.region.top * scale, face.region.side * scale
-    columns = max(0, math.floor(left)), min(width, math.ceil(left + side))
-    rows = max(0, math.floor(top)), min(height, math.ceil(top + side))
-    inner = _within(face.region, (columns[0] / scale, rows[0] / scale, columns[1] / scale, rows[1] / scale))
+    region, height, width = face.region, *picture.shape[:2]
+    columns, rows = (
+        (max(0, math.ceil(start * scale)), min(length, math.floor((start + region.side) * scale)))
+        for start, length in ((region.left, width), (region.top, height))
+    )
     size = columns[1] - columns[0], rows[1] - rows[0]
-    if min(size) < 2:
+    if min(size) < 2:  # less has no slope
         return
-    person = np.array(Image.fromarray(face.person).resize(size, Image.Resampling.BICUBIC, box=inner))
-    slope = np.maximum(np.hypot(*np.gradient(person)), 1e-4)
+    factor = len(face.person) / region.side
+    (left, right), (top, bottom) = (
+        ((low / scale - start) * factor, (high / scale - start) * factor)
+        for (low, high), start in ((columns, region.left), (rows, region.top))
+    )
+    mask = Image.fromarray((255 * face.person).astype(np.uint8)).filter(ImageFilter.GaussianBlur(SOFTNESS))
+    box = (left, top, right, bottom)
+    person = np.array(mask.convert("F").resize(size, Image.Resampling.BICUBIC, box=box)) / 255
+    slope = np.maximum(np.hypot(*np.gradient(person)), FLAT)
     distance = np.abs(person - 0.5) / slope  # pixels to the line
-    seen = picture[rows[0] : rows[1], columns[0] : columns[1]]
+    seen = picture[slice(*rows), slice(*columns)]
     for colour, thickness, opacity in ((DARK, OUTLINE_HALO, 0.6), (LIGHT, OUTLINE, 1.0)):
         share = opacity * np.clip(thickness * unit / 2 + 0.5 - distance, 0, 1)[..., None]
         seen[:] = np.rint(seen * (1 - share) + np.array(colour) * share).astype(np.uint8)
 
 
-def _within(region: Square, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    """A box of the picture in the pixels of the person's mask of a region."""
-    factor = 256 / region.side
-    left, top, right, bottom = box
-    corner = (max(0.0, (left - region.left) * factor), max(0.0, (top - region.top) * factor))
-    return (*corner, min(256.0, (right - region.left) * factor), min(256.0, (bottom - region.top) * factor))
-
-
 def _arrange(picture: Image.Image, cards: list[Image.Image]) -> Image.Image:
-    """The picture, and on its right as many columns of cards as its height makes necessary."""
-    width, height = cards[0].width, max(card.height for card in cards)
-    per_column = max(1, picture.height // height)
-    columns = math.ceil(len(cards) / per_column)
-    rows = min(len(cards), per_column)
-    sheet = Image.new("RGB", (picture.width + columns * width, max(picture.height, rows * height)), BACKGROUND)
+    """The picture with its cards on the right in columns, or below in rows, whichever sheet is less long."""
+    if not cards:
+        return picture
+    width, height, count = cards[0].width, cards[0].height, len(cards)
+    rows = min(count, max(1, picture.height // height))
+    columns = min(count, max(1, picture.width // width))
+    places = [
+        ((picture.width, 0), math.ceil(count / rows), rows),
+        ((0, picture.height), columns, math.ceil(count / columns)),
+    ]
+    sizes = [
+        (max(picture.width, x + across * width), max(picture.height, y + down * height))
+        for (x, y), across, down in places
+    ]
+    size, ((x, y), across, _) = min(zip(sizes, places, strict=True), key=lambda choice: max(choice[0]))
+    sheet = Image.new("RGB", size, BACKGROUND)
     sheet.paste(picture, (0, 0))
     for index, card in enumerate(cards):
-        column, row = divmod(index, per_column)
-        sheet.paste(card, (picture.width + column * width, row * height))
+        row, column = divmod(index, across)
+        sheet.paste(card, (x + column * width, y + row * height))
     return sheet

@@ -30,7 +30,7 @@ CONTOURS: tuple[tuple[tuple[int, ...], Colour], ...] = (
 )
 CONTOUR_LINE, DOT = 0.006, 0.0035  # lengths of the face's oval
 LINE_RANGE = (0.7, 2.5)  # units
-AXIS_LENGTH = 0.45  # lengths of the face's oval
+AXIS_LENGTH, AXIS_LINE = 0.45, 1.6  # lengths of the face's oval; units
 
 
 def draw_line(
@@ -88,7 +88,7 @@ def draw_axes(draw: ImageDraw.ImageDraw, landmarks: FloatArray, head: torch.Tens
     axes = axis_angle_to_matrix(head).numpy().T * np.array([[1], [1], [-1]])  # rows: left, down, forward
     origin, length = landmarks[topology.NOSE_TIP], AXIS_LENGTH * _face_length(landmarks)
     for axis, colour in sorted(zip(axes, (RED, GREEN, BLUE), strict=True), key=lambda pair: -pair[0][2]):
-        draw_line(draw, np.stack([origin, origin + length * axis[:2]]), colour, LINE_RANGE[1] * unit)
+        draw_line(draw, np.stack([origin, origin + length * axis[:2]]), colour, AXIS_LINE * unit)
 
 
 def _face_length(landmarks: FloatArray) -> float:

@@ -43,6 +43,7 @@ class Inspection:
         height: Height of the picture in pixels.
         faces: Its faces from the left.
         output: The annotated picture that was written, None if none was asked for.
+        missing: What DECA's mesh lacks, because its weights are not imported.
     """
 
     picture: str
@@ -50,14 +51,15 @@ class Inspection:
     height: int
     faces: list[SeenFace]
     output: str | None
+    missing: list[str]
 
     def report(self) -> str:
         """The faces in one line each, what was written, and what the mesh lacks."""
         lines = [face.sentence() for face in self.faces]
         lines += [] if self.output is None else [f"{self.output}: written"]
-        missing = [name for weights, name in MESH_WEIGHTS.items() if weights not in named_files()]
-        if missing:
-            lines.append(f"to see DECA's mesh, import {', '.join(missing)}: fadm weights import FILE")
+        if self.missing:
+            names = _join(self.missing)
+            lines.append(f"importing {names} adds DECA's mesh with its landmarks: fadm weights import FILE")
         return "\n".join(lines)
 
     def describe(self) -> dict[str, Any]:
@@ -91,7 +93,8 @@ def inspect_file(picture: str | Path, output: str | Path | None = None, *, devic
     if output is not None:
         write_image(output, draw_faces(pixels, faces))
     height, width = pixels.shape[:2]
-    return Inspection(str(picture), width, height, faces, None if output is None else str(output))
+    missing = [name for weights, name in MESH_WEIGHTS.items() if weights not in named_files()]
+    return Inspection(str(picture), width, height, faces, None if output is None else str(output), missing)
 
 
 def inspect_picture(
@@ -130,18 +133,24 @@ def _inspect_face(
     pixels: Pixels, landmarks: FloatArray, number: int, model: LandmarkModel, networks: HeadNetworks | None
 ) -> SeenFace:
     face, oval = fit_face(model, torch.from_numpy(landmarks)), landmarks[list(FACE_OVAL)]
-    region, deca = square_around(oval, REGION_SCALE), None
+    crop, region = square_around(oval, CROP_SCALE), square_around(oval, REGION_SCALE)
+    deca = None
     if networks is not None:
-        window = square_around(oval, CROP_SCALE)  # the crop that renderers' attributes are read from
-        crop = to_tensor(copy_square(pixels, window, NETWORK_SIZE))
-        deca = read_deca_face(networks, crop.to(next(networks.deca.parameters()).device), window)
+        seen = to_tensor(copy_square(pixels, crop, NETWORK_SIZE)).to(next(networks.deca.parameters()).device)
+        deca = read_deca_face(networks, seen, crop)
     return SeenFace(
         number=number,
         landmarks=landmarks,
         attributes=face.attributes,
         angles=measure_angles(face.attributes),
         controls=measure_controls(model, face),
+        crop=crop,
         region=region,
         person=segment_person(copy_square(pixels, region, PERSON_SIZE)),
         deca=deca,
     )
+
+
+def _join(names: list[str]) -> str:
+    """Names as a list in a sentence."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -10,8 +10,15 @@ from torch import Tensor
 
 from fadm.attributes.deca import PARAMETER_SIZES
 from fadm.attributes.deca_face import DecaFace
-from fadm.attributes.directions import FULL_BROWS, FULL_GAZE, FULL_JAW, FULL_PUCKER, FULL_SMILE, WIDEST_EYE
-from fadm.attributes.directions import measure_gradients
+from fadm.attributes.directions import (
+    FULL_BROWS,
+    FULL_GAZE,
+    FULL_JAW,
+    FULL_PUCKER,
+    FULL_SMILE,
+    WIDEST_EYE,
+    measure_gradients,
+)
 from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel
 from fadm.attributes.rotation import axis_angle_to_matrix
@@ -35,6 +42,7 @@ class SeenFace:
         attributes: The landmark model's attributes, of a batch of one.
         angles: Head angles in degrees (`measure_angles`).
         controls: The expression by the names of `FaceControls` (`measure_controls`).
+        crop: The window around the face that renderers and DECA see, in pixels of the picture.
         region: The window around the face that may move, in pixels of the picture.
         person: Probability (256, 256) that a place of the region shows the person.
         deca: DECA's reading, None where DECA is not imported.
@@ -45,6 +53,7 @@ class SeenFace:
     attributes: FaceAttributes
     angles: dict[str, float]
     controls: dict[str, float]
+    crop: Square
     region: Square
     person: FloatArray
     deca: DecaFace | None
@@ -69,9 +78,9 @@ class SeenFace:
         """The face in one line."""
         width, height = (round(side) for side in self.size)
         left, top = (round(side) for side in self.box[:2])
-        angles = ", ".join(f"{name} {angle:+.0f}" for name, angle in self.angles.items())
-        controls = ", ".join(f"{name.replace('_', ' ')} {value:+.2f}" for name, value in self.controls.items())
-        small = "" if self.is_large_enough else f" (too small: {MIN_FACE_SIZE} are needed)"
+        angles = ", ".join(f"{name} {angle:+z.0f}" for name, angle in self.angles.items())
+        controls = ", ".join(f"{name.replace('_', ' ')} {value:+z.2f}" for name, value in self.controls.items())
+        small = "" if self.is_large_enough else f" (too small, {MIN_FACE_SIZE} are needed)"
         return f"face {self.number}: {width}x{height} pixels at x {left}, y {top}{small}; {angles} degrees; {controls}"
 
     def describe(self) -> dict[str, Any]:
@@ -94,11 +103,14 @@ class SeenFace:
 def measure_angles(attributes: FaceAttributes) -> dict[str, float]:
     """Measure the head's angles, with the signs of `FaceControls`: turned to its left, lowered, tilted to its left.
 
+    At pitch 0 the top of the forehead and the chin are equally far from the camera; whoever faces the camera
+    usually has a few degrees more.
+
     Args:
         attributes: Attributes of one face.
 
     Returns:
-        Yaw, pitch and roll in degrees, against the landmark model's mean face.
+        Yaw, pitch and roll in degrees.
     """
     rotation = axis_angle_to_matrix(attributes.head)
     yaw, pitch, roll = (rotation_angles(rotation)[0] * RADIANS_PER_DEGREE).rad2deg().tolist()

@@ -20,6 +20,8 @@ _DIFFERENCE = math.pi / 4 * 0.25 * math.sqrt(15 / math.pi)
 _ZONAL = math.pi / 4 * 0.25 * math.sqrt(5 / math.pi)
 ALBEDO = 0.7
 TEXEL = 0.0015  # metres that a step in FLAME's 256x256 UV map spans on the face, roughly
+EXAGGERATION = 3.0  # of the heights in a relief; wrinkles of a millimetre hardly show otherwise
+RELIEF_LAMP = (-0.5, 0.6, 0.7)  # where the light comes from: x right, y up, z towards the viewer
 
 
 def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
@@ -91,24 +93,20 @@ def draw_mesh(frame: Tensor, vertices: Tensor, projected: Tensor, triangles: Ten
 
     corner_normals = vertex_normals(vertices, triangles)[triangles[triangle_index]]  # (H, W, 3, 3)
     normals = F.normalize(torch.einsum("hwk,hwkc->hwc", weights, corner_normals), dim=-1)
-    return torch.where(triangle_index >= 0, _shade(normals, light), frame)
+    shaded = (ALBEDO * spherical_harmonics(normals) @ light).clamp(0, 1).permute(2, 0, 1)
+    return torch.where(triangle_index >= 0, shaded, frame)
 
 
-def draw_relief(displacements: Tensor, light: Tensor) -> Tensor:
-    """Draw displacements as a grey, shaded relief: the skin laid flat, facing the viewer.
+def draw_relief(displacements: Tensor) -> Tensor:
+    """Draw displacements as a grey relief: the skin laid flat, lit from the upper left, its heights exaggerated.
 
     Args:
         displacements: Heights above the skin (H, W) in UV space, in metres.
-        light: Spherical harmonics coefficients per colour (9, 3).
 
     Returns:
         The picture (3, H, W) in [0, 1].
     """
-    down, right = torch.gradient(displacements, spacing=TEXEL)
-    normals = torch.stack([-right, down, torch.ones_like(right)], dim=-1)  # y is up, as in the model's frame
-    return _shade(F.normalize(normals, dim=-1), light)
-
-
-def _shade(normals: Tensor, light: Tensor) -> Tensor:
-    """Unit normals (H, W, 3) and light (9, 3) -> grey surface (3, H, W)."""
-    return (ALBEDO * spherical_harmonics(normals) @ light).clamp(0, 1).permute(2, 0, 1)
+    down, right = torch.gradient(EXAGGERATION * displacements, spacing=TEXEL)
+    normals = F.normalize(torch.stack([-right, down, torch.ones_like(right)], dim=-1), dim=-1)  # y is up
+    lamp = F.normalize(torch.tensor(RELIEF_LAMP).to(displacements), dim=0)
+    return (normals @ lamp).clamp(0, 1).expand(3, -1, -1)

@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from fadm import __version__
-from fadm.cli import animate, data, edit, enhance, evaluate, face_model, motion, train, weights
+from fadm.cli import animate, data, edit, enhance, evaluate, face, face_model, motion, train, weights
 from fadm.errors import FadmError
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -31,6 +31,7 @@ def _group(
 app.command("animate")(animate.animate)
 app.command("enhance")(enhance.enhance)
 app.command("edit")(edit.edit)
+app.command("face")(face.face)
 app.add_typer(motion.app, name="motion")
 app.command("learn-face-model")(face_model.learn_face_model)
 app.add_typer(weights.app, name="weights")

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from fadm.attributes.mesh_picture import ALBEDO, draw_mesh, spherical_harmonics, vertex_normals
+from fadm.attributes.mesh_picture import ALBEDO, draw_mesh, draw_relief, spherical_harmonics, vertex_normals
 
 SQUARE = torch.tensor([[-0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.5, -0.5, 0.0], [-0.5, -0.5, 0.0]])
 TRIANGLES = torch.tensor([[0, 2, 1], [0, 3, 2]])
@@ -44,3 +44,15 @@ def test_light_from_the_front_is_brighter_on_what_faces_it():
 def test_light_needs_nine_coefficients():
     with pytest.raises(RuntimeError, match=r"mat1 and mat2|size"):
         draw_mesh(torch.zeros(3, 8, 8), SQUARE, SQUARE, TRIANGLES, torch.zeros(4, 3))
+
+
+def test_relief_is_bright_where_it_faces_the_lamp():
+    ramp = 0.001 * torch.arange(8.0).expand(8, 8)
+    flat, to_the_left, to_the_right = (draw_relief(slope * ramp)[:, 4, 4] for slope in (0, 1, -1))
+    assert (to_the_left > flat).all() and (flat > to_the_right).all()
+    assert (draw_relief(ramp.T)[:, 4, 4] > draw_relief(-ramp.T)[:, 4, 4]).all()  # the upper side is lit
+
+
+def test_a_relief_is_drawn_of_one_map():
+    with pytest.raises((RuntimeError, ValueError), match=r"size|shape|unpack"):
+        draw_relief(torch.zeros(2, 8, 8))
