@@ -154,10 +154,12 @@ def measure_controls(model: LandmarkModel, face: FittedFace) -> dict[str, float]
 
 
 def _describe_deca(face: DecaFace) -> dict[str, Any]:
-    """DECA's parameters by name, the crop that they belong to, and the mesh's landmarks in pixels."""
+    """DECA's parameters by name, their crop, and the mesh's landmarks: in pixels, and on the skin in metres."""
     parameters = {name: _round(getattr(face.code, name)[0]) for name in PARAMETER_SIZES}
-    landmarks = None if face.landmarks is None else _round(face.landmarks)
-    return {"crop": vars(face.window), **parameters, "landmarks": landmarks}
+    skin = None if face.mesh is None else face.mesh.skin_landmarks
+    landmarks = {"landmarks": face.landmarks, "skin_landmarks": skin}
+    rounded = {name: None if points is None else _round(points) for name, points in landmarks.items()}
+    return {"crop": vars(face.window), **parameters, **rounded}
 
 
 def _round(values: Any) -> Any:

@@ -35,13 +35,16 @@ class HeadMesh:
         vertices: Vertices (V, 3) in metres: x to the head's left, y up, z out of the face.
         projected: Vertices (V, 3) in the crop: x right and y down in [-1, 1], z away from the viewer.
         triangles: Vertex indices (F, 3) int64.
-        landmarks: The 68 landmarks in the crop (68, 3), as `projected`; None without FLAME's landmark embedding.
+        landmarks: The 68 landmarks in the crop (68, 3), as `projected`, the jaw line along the outline that is seen;
+            None without FLAME's landmark embedding.
+        skin_landmarks: The 68 landmarks (68, 3) in metres, each at its own point of the skin; None likewise.
     """
 
     vertices: Tensor
     projected: Tensor
     triangles: Tensor
     landmarks: Tensor | None
+    skin_landmarks: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,8 @@ def read_deca_face(networks: HeadNetworks, crop: Tensor, window: Square) -> Deca
 def _make_mesh(flame: FLAME, embedding: FLAMELandmarks | None, code: DECACode) -> HeadMesh:
     """The mesh that DECA's parameters stand for (arXiv 2012.04012, section 3)."""
     vertices = flame(code.shape, code.expression, code.pose)
-    projected, landmarks = project(vertices, code.camera)[0].cpu(), None
+    projected, landmarks, skin_landmarks = project(vertices, code.camera)[0].cpu(), None, None
     if embedding is not None:
         landmarks = project(embedding.locate_visible(vertices, flame.triangles, code.pose), code.camera)[0].cpu()
-    return HeadMesh(vertices[0].cpu(), projected, flame.triangles.cpu(), landmarks)
+        skin_landmarks = embedding.locate_fixed(vertices, flame.triangles)[0].cpu()
+    return HeadMesh(vertices[0].cpu(), projected, flame.triangles.cpu(), landmarks, skin_landmarks)

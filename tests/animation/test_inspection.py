@@ -88,6 +88,7 @@ def test_deca_reads_every_face(tmp_path):
     assert described["crop"] == {"left": face.crop.left, "top": face.crop.top, "side": face.crop.side}
     sizes = {name: np.shape(values) for name, values in described.items() if name != "crop"}
     assert sizes["shape"] == (100,) and sizes["light"] == (9, 3) and sizes["landmarks"] == (68, 2)
+    assert sizes["skin_landmarks"] == (68, 3)
     chin, found = face.landmarks[152, :2], np.array(described["landmarks"][8])
     assert np.linalg.norm(chin - found) < 0.15 * face.size[1]  # the stand-in's mesh lies on the face
 

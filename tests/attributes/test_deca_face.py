@@ -37,6 +37,8 @@ def test_landmarks_are_in_the_pictures_pixels(tmp_path):
     expected = torch.tensor([30.0, -20.0]) + 100 * (nose + 1) - 0.5
     torch.testing.assert_close(face.landmarks[17], expected)  # the first after the jaw line
     assert len(face.landmarks) == 68
+    assert face.mesh.skin_landmarks is not None
+    torch.testing.assert_close(face.mesh.skin_landmarks[17], face.mesh.vertices[topology.NOSE_TIP])
 
 
 @pytest.mark.parametrize(("detail", "size"), [(True, (1, 256, 256)), (False, None)])
