@@ -93,7 +93,8 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], x_title: st
             axes.plot(*np.reshape(curve, (-1, 2)).T, label=title, linewidth=1.4, marker=marker, markersize=4.5)
         axes.set_xlabel(x_title)
         axes.set_ylabel(y_title)
-        axes.xaxis.get_major_locator().set_params(integer=all(x == round(x) for x, _ in points))
+        if all(x == round(x) for x, _ in points):
+            axes.locator_params(axis="x", integer=True)  # no half frames
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         return _write_svg(figure)
 

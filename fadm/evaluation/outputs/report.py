@@ -12,7 +12,6 @@ from PIL import Image
 from fadm.evaluation.evaluator import Evaluation, predict_cases
 from fadm.evaluation.journal import CaseResult
 from fadm.evaluation.measures import BY_NAME
-from fadm.evaluation.prediction import Prediction
 from fadm.evaluation.outputs.files import draw_stage_curve
 from fadm.evaluation.outputs.plots import Bar, draw_changes, draw_curves
 from fadm.evaluation.outputs.records import mean_of_frames
@@ -25,6 +24,7 @@ from fadm.evaluation.outputs.tables import (
     title_of,
 )
 from fadm.evaluation.pairs import Case
+from fadm.evaluation.prediction import Prediction
 from fadm.evaluation.statistics import Summary, baseline_of
 from fadm.files import write_whole
 from fadm.media.crop import resize_pixels
