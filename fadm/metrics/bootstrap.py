@@ -1,16 +1,15 @@
-"""Means with intervals: frames of one video resemble each other, so whole videos are drawn again, not frames.
+"""Means with intervals: frames of one video resemble each other, so whole videos are resampled, not frames.
 
 Cluster bootstrap with percentile intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from fadm.device import seeded_generator
 from fadm.errors import MetricError
 
 Values = Mapping[str, ArrayLike]
@@ -20,7 +19,13 @@ MOST_LISTED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class BootstrapConfig:
-    """How often groups are drawn again, the share of the draws within the interval, and the seed of the draws."""
+    """How groups are resampled.
+
+    Attributes:
+        num_draws: Number of resamples.
+        confidence: Share of the draws within the interval.
+        seed: Seed of the draws.
+    """
 
     num_draws: int = 2000
     confidence: float = 0.95
@@ -29,7 +34,15 @@ class BootstrapConfig:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate, the interval around it, and how many groups and values had something to measure."""
+    """An estimate with the interval around it.
+
+    Attributes:
+        estimate: The estimate from all values.
+        low: Lower end of the interval; the estimate itself for a single group.
+        high: Upper end of the interval; the estimate itself for a single group.
+        num_groups: Groups that have a value.
+        num_values: Values that are not NaN.
+    """
 
     estimate: float
     low: float
@@ -39,25 +52,53 @@ class Interval:
 
 
 def bootstrap_mean(values: Values, config: BootstrapConfig | None = None) -> Interval:
-    """Mean over all values, by group (video or shot): each frame counts once, NaN (nothing to measure) not at all.
+    """Estimate the mean over all values: each frame counts once.
 
-    Raises MetricError when no value is left.
+    Args:
+        values: Values of the frames by group (video or shot); NaN, where nothing was measured, does not count.
+        config: How groups are resampled; 2000 draws and 95 % by default.
+
+    Returns:
+        The mean and its interval.
+
+    Raises:
+        MetricError: No value is left.
     """
-    groups = _measured({name: (_array(numbers),) for name, numbers in values.items()})
-    return _draw(groups, lambda means: means[..., 0], config or BootstrapConfig())
+    return _resample(_measured({name: (_array(numbers),) for name, numbers in values.items()}), lambda a: a, config)
 
 
 def bootstrap_difference(a: Values, b: Values, config: BootstrapConfig | None = None) -> Interval:
-    """Mean of a minus mean of b on the same frames of the same groups; frames that either lacks count for neither.
+    """Estimate the mean of a minus the mean of b on the same frames; zero outside the interval: they differ.
 
-    Zero outside the interval: the methods differ. Raises MetricError for different groups or frames.
+    Args:
+        a: Values of one method's frames by group; frames that either method lacks (NaN) count for neither.
+        b: Values of the other method on the same groups and frames.
+        config: How groups are resampled; 2000 draws and 95 % by default.
+
+    Returns:
+        The difference and its interval.
+
+    Raises:
+        MetricError: Groups or frames are not the same, or no value is left.
     """
-    return _draw(_paired(a, b), lambda means: means[..., 0] - means[..., 1], config or BootstrapConfig())
+    return _resample(_paired(a, b), lambda a, b: a - b, config)
 
 
 def bootstrap_ratio(a: Values, b: Values, config: BootstrapConfig | None = None) -> Interval:
-    """Mean of a over mean of b, as `bootstrap_difference`; one outside the interval: the methods differ."""
-    return _draw(_paired(a, b), lambda means: means[..., 0] / means[..., 1], config or BootstrapConfig())
+    """Estimate the mean of a over the mean of b on the same frames; one outside the interval: they differ.
+
+    Args:
+        a: Values of one method's frames by group; frames that either method lacks (NaN) count for neither.
+        b: Values of the other method on the same groups and frames.
+        config: How groups are resampled; 2000 draws and 95 % by default.
+
+    Returns:
+        The ratio and its interval.
+
+    Raises:
+        MetricError: Groups or frames are not the same, or no value is left.
+    """
+    return _resample(_paired(a, b), lambda a, b: a / b, config)
 
 
 def _paired(a: Values, b: Values) -> dict[str, Array]:
@@ -82,16 +123,35 @@ def _measured(groups: Mapping[str, tuple[Array, ...]]) -> dict[str, Array]:
     return {name: table for name, table in rows.items() if len(table)}
 
 
-def _draw(groups: dict[str, Array], statistic: Callable[[Array], Array], config: BootstrapConfig) -> Interval:
-    """Apply a statistic to the means (..., methods), of all groups and of groups drawn with replacement."""
+def _resample(groups: dict[str, Array], statistic: Callable[..., Array], config: BootstrapConfig | None) -> Interval:
+    """Apply a statistic of the methods' means to all groups, and to groups drawn with replacement."""
     if not groups:
         raise MetricError("nothing was measured: there is no value, or every one is NaN (no face found)")
-    sums = np.stack([table.sum(axis=0) for table in groups.values()])  # (groups, methods)
+    from scipy.stats import DegenerateDataWarning, bootstrap
+
+    config = config or BootstrapConfig()
+    sums = [np.array(column) for column in zip(*(table.sum(axis=0) for table in groups.values()), strict=True)]
     counts = np.array([len(table) for table in groups.values()], dtype=np.float64)
-    shape = (config.num_draws, len(sums))
-    drawn = torch.randint(len(sums), shape, generator=seeded_generator(config.seed)).numpy()
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)[:, None]  # (draws, methods)
+
+    def measure(*columns: Array, axis: int = -1) -> Array:
+        *totals, number = (column.sum(axis=axis) for column in columns)
+        return statistic(*(total / number for total in totals))
+
+    with np.errstate(all="ignore"), warnings.catch_warnings():  # infinite values, and ratios to zero
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        estimate = draws = measure(*sums, counts)
+        if len(groups) > 1:
+            resampled = bootstrap(
+                (*sums, counts),
+                measure,
+                paired=True,  # a group keeps its sums and its count
+                vectorized=True,
+                n_resamples=config.num_draws,
+                method="percentile",
+                rng=np.random.default_rng(config.seed),
+            )
+            draws = resampled.bootstrap_distribution
     tail = (1 - config.confidence) / 2
-    low, high = np.quantile(statistic(means), [tail, 1 - tail], method="inverted_cdf")
-    estimate = statistic(sums.sum(axis=0) / counts.sum())
-    return Interval(float(estimate), float(low), float(high), len(sums), int(counts.sum()))
+    # Not scipy's own interval, which interpolates between draws: nothing lies between an infinite draw and another.
+    low, high = np.quantile(draws, [tail, 1 - tail], method="inverted_cdf")
+    return Interval(float(estimate), float(low), float(high), len(groups), int(counts.sum()))

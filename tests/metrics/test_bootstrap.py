@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -45,6 +46,22 @@ def test_the_same_seed_gives_the_same_interval():
     assert first == again and first.low != other.low
 
 
+def test_the_interval_is_that_of_all_ways_to_draw_the_groups():
+    """Four groups can be drawn in 256 ways: the quantiles of their ratios are known exactly."""
+    a = {"w": [1.0, 2.0, 4.0], "x": [3.0], "y": [2.0, 2.5], "z": [7.0, 5.0, 6.0, 4.0]}
+    b = {"w": [1.5, 2.5, 3.0], "x": [2.0], "y": [4.0, 1.0], "z": [6.0, 6.0, 5.0, 7.0]}
+    ways = [[np.concatenate([v[name] for name in way]) for v in (a, b)] for way in itertools.product(a, repeat=4)]
+    exact = np.quantile([left.mean() / right.mean() for left, right in ways], [0.09, 0.91], method="inverted_cdf")
+    for seed in range(3):
+        ratio = bootstrap_ratio(a, b, BootstrapConfig(num_draws=20000, confidence=0.82, seed=seed))
+        assert (ratio.low, ratio.high) == pytest.approx(exact)
+
+
+def test_a_single_group_has_no_interval():
+    interval = bootstrap_mean({"video": [1.0, 2.0, 6.0]})
+    assert interval == Interval(estimate=3.0, low=3.0, high=3.0, num_groups=1, num_values=3)
+
+
 def test_a_paired_difference_is_sharper_than_the_means():
     a = draw_groups(20, 5)
     b = {name: numbers - 0.1 for name, numbers in a.items()}
@@ -66,6 +83,12 @@ def test_frames_that_one_method_lacks_count_for_neither():
 
 def test_infinite_values_are_kept():
     assert bootstrap_mean({"a": [math.inf], "b": [1.0]}).high == math.inf
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_ratio_to_zero_has_no_interval():
+    ratio = bootstrap_ratio({"a": [0.0], "b": [1.0]}, {"a": [0.0], "b": [0.0]})
+    assert ratio.estimate == math.inf and math.isnan(ratio.low) and math.isnan(ratio.high)
 
 
 @pytest.mark.parametrize(
