@@ -1,4 +1,7 @@
-"""Processes that prepare recordings: each with one thread, none outlives the command, a crash costs one job."""
+"""Processes that prepare recordings: each has one thread, none outlives the command, a crash costs one job.
+
+Each process has a pipe of its own, whose end tells of its death: whichever moment a process dies at, its job is known.
+"""
 
 import multiprocessing
 import os
@@ -21,10 +24,19 @@ _THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def run_jobs(jobs: Mapping[Path, Job], options: PrepareOptions, num_workers: int) -> Generator[tuple[Path, str]]:
-    """Prepare jobs in processes, each written whole to its place -> the places as they are done.
+    """Prepare jobs in processes; a job whose process dies is tried once more, after all others.
 
-    A job whose process dies is tried once more; with its place comes what killed it then, empty for all others.
-    Raises OutputError when a result cannot be written.
+    Args:
+        jobs: The recordings of each job by the file that its result is written to, whole or not at all.
+        options: How recordings are prepared.
+        num_workers: Number of processes.
+
+    Yields:
+        The file of each finished job, in any order, and how its process died the second time, empty for all others.
+        When the generator is closed, its processes are killed.
+
+    Raises:
+        OutputError: A result cannot be written.
     """
     waiting = list(jobs)[::-1]
     crashed: set[Path] = set()
@@ -70,19 +82,19 @@ def _start_worker(
 
 
 def _hand_over(connection: Connection, place: Path, jobs: Mapping[Path, Job]) -> None:
-    with suppress(BrokenPipeError):  # a process that died is noticed when its answer is awaited
+    with suppress(BrokenPipeError):  # a process that died is noticed when its result is awaited
         connection.send((place, jobs[place]))
 
 
 def _end(connection: Connection, process: BaseProcess) -> None:
-    """Whatever a process still does is not wanted: files are written whole or not at all."""
+    """Kill a process whatever it does: files are written whole or not at all."""
     process.kill()
     process.join()
     connection.close()
 
 
 def _receive(connection: Connection, process: BaseProcess) -> str:
-    """What a process answers; if it is dead, how it died. Raises OutputError that happened there."""
+    """How a process died, empty if it finished its job. Raises the OutputError that happened there."""
     try:
         failure = connection.recv()
     except (EOFError, OSError):
@@ -95,7 +107,13 @@ def _receive(connection: Connection, process: BaseProcess) -> str:
 
 
 def serve(connection: Connection, options: PrepareOptions) -> None:
-    """Do one job after the other until the connection is closed; ends at once with the process that started it."""
+    """Do one job after the other until the connection is closed; end at once with the process that started this one.
+
+    Args:
+        connection: Brings jobs, each with the file of its result, and takes None for each finished job or the message
+            of an OutputError.
+        options: How recordings are prepared.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -93,7 +93,7 @@ if __name__ == "__main__":
 def test_workers_end_when_their_parent_is_killed(tmp_path):
     """One that is busy does not come to see that nobody waits for it."""
     (tmp_path / "main.py").write_text(BUSY_WORKER)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = os.environ | {"PYTHONPATH": str(root)}
     parent = subprocess.Popen([sys.executable, tmp_path / "main.py"], stdout=subprocess.PIPE, env=environment)
     assert parent.stdout is not None
