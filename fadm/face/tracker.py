@@ -76,7 +76,8 @@ class MediaPipeTracker:
                 centred = np.array([0.5, 0.5, 0], np.float32)
                 faces += [(f + centred) / scale - centred + offset for f in self._mesh("close-up", close_up)]
         if not self._is_video:
-            faces += self._mesh("close-up", _shrink(pixels))
+            step = _shrinking_step(pixels)
+            faces += [face * np.float32(step) for face in self._mesh("close-up", _shrink(pixels))]
         return _without_repeats(faces)
 
     def reset(self) -> None:

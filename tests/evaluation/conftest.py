@@ -1,6 +1,6 @@
 import pytest
 
-from tests.evaluation.made_up import write_shard
+from tests.evaluation.synthetic_clips import write_shard
 from tests.tiny_networks import tiny_networks
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from fadm.errors import InputError, OptionError
 from fadm.evaluation.comparison import compare_runs
-from tests.evaluation.made_up import run_on
+from tests.evaluation.synthetic_clips import run_on
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,8 @@ def test_another_network_of_identity_does_not_compare(runs, tmp_path):
     folders = [runs / "still"]
     for name in ("a", "b"):
         shutil.copytree(runs / "moved", tmp_path / name)
-        told = json.loads((tmp_path / name / "run.json").read_text())
-        (tmp_path / name / "run.json").write_text(json.dumps(told | {"arcface": name}))
+        manifest = json.loads((tmp_path / name / "run.json").read_text())
+        (tmp_path / name / "run.json").write_text(json.dumps(manifest | {"arcface": name}))
         folders.append(tmp_path / name)
     assert len(compare_runs(folders[:2]).summary.stages) == 2
     with pytest.raises(OptionError, match=r"b' was measured on other arcface than .*a'; .* one file with --arcface"):

@@ -11,7 +11,7 @@ from fadm.evaluation import evaluator as running
 from fadm.evaluation.options import DrawOptions
 from fadm.evaluation.pairs import draw_pairs, read_pairs, write_pairs
 from fadm.media.image import read_image, write_image
-from tests.evaluation.made_up import read_shard, read_tables, run_on
+from tests.evaluation.synthetic_clips import read_shard, read_tables, run_on
 
 RANDOM, VIDEO = "random-pairs", "reconstruction"
 

@@ -6,7 +6,7 @@ from fadm.evaluation.export import export_pictures
 from fadm.evaluation.options import DrawOptions
 from fadm.evaluation.pairs import draw_pairs
 from fadm.media.image import read_image
-from tests.evaluation.made_up import read_shard, run_on
+from tests.evaluation.synthetic_clips import read_shard, run_on
 
 
 def test_what_is_exported_is_what_is_measured(tmp_path, shard):

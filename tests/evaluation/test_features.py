@@ -4,14 +4,14 @@ import torch
 
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError, PackageError
-from fadm.evaluation import features as looks
+from fadm.evaluation import features as module
 from fadm.evaluation.features import MOST_KEPT, ClipFrames, FeatureExtractors, FrameFeatures, Stopwatch, scale_landmarks
 from fadm.evaluation.measures import Reference, measure, measured_names
-from tests.evaluation.made_up import read_shard, swaying_head
+from tests.evaluation.synthetic_clips import read_shard, swaying_head
 
 
 class CountingTracker:
-    """Sees the same face everywhere and counts how often it looks."""
+    """Finds the same face everywhere and counts its calls."""
 
     def __init__(self):
         self.count = 0
@@ -33,14 +33,14 @@ class CountingNetwork:
         return self.network.features(image)
 
 
-def test_each_network_looks_once_however_many_metrics_there_are(shard):
+def test_each_network_runs_once_however_many_metrics_there_are(shard):
     groups = ("landmarks", "attributes", "perceptual")
     extractors = FeatureExtractors(groups)
     extractors.tracker = CountingTracker()
     extractors.efficientnet = CountingNetwork(extractors.efficientnet)
     frames = ClipFrames(read_shard(shard), extractors)
-    target, result = frames.look("clip-a", 1), FrameFeatures(swaying_head()[0][0], extractors)
-    stored = frames.face("clip-a", 1).landmarks[None]
+    target, result = frames.features("clip-a", 1), FrameFeatures(swaying_head()[0][0], extractors)
+    stored = torch.from_numpy(frames.landmarks("clip-a", [1]))
     identity = frames.identity("clip-a")
     scene = Reference(target, [target], stored, (identity, identity), has_truth=True, is_video=False)
     names = measured_names(groups, has_truth=True, is_video=False, missing=extractors.missing)
@@ -54,8 +54,8 @@ def test_each_network_looks_once_however_many_metrics_there_are(shard):
 def test_the_latest_frames_are_kept(shard):
     extractors = FeatureExtractors(())
     frames = ClipFrames(read_shard(shard), extractors)
-    first = frames.look("clip-a", 0)
-    assert frames.look("clip-a", 0) is first
+    first = frames.features("clip-a", 0)
+    assert frames.features("clip-a", 0) is first
     picture = first.picture
     first.forget()
     assert first.picture is not picture and first.pixels.shape == (256, 256, 3)
@@ -69,7 +69,7 @@ def test_a_picture_that_is_no_square_is_refused():
 
     clip = TrackedClip("wide", np.zeros((1, 478, 3), np.float32), {}, (Wide(),))
     with pytest.raises(InputError, match="wide: frame 0 is 6x4; clips are square"):
-        ClipFrames([clip], FeatureExtractors(())).look("wide", 0)
+        ClipFrames([clip], FeatureExtractors(())).features("wide", 0)
 
 
 def test_landmarks_lie_between_pixel_centres():
@@ -80,7 +80,7 @@ def test_what_is_not_installed_is_named(monkeypatch):
     def refuse():
         raise PackageError("needs the package x")
 
-    monkeypatch.setattr(looks, "DlibEmbedder", refuse)
+    monkeypatch.setattr(module, "DlibEmbedder", refuse)
     extractors = FeatureExtractors(("identity", "landmarks"))
     assert extractors.missing["csim_dlib"] == "needs the package x"
     names = measured_names(("identity", "landmarks"), has_truth=True, is_video=False, missing=extractors.missing)
@@ -95,12 +95,12 @@ def test_every_network_that_is_there_measures(monkeypatch, shard):
         def __call__(self, a, b):
             return (a - b).abs().mean()[None]
 
-    monkeypatch.setattr(looks, "load_lpips", Lpips)
-    monkeypatch.setattr(looks, "load_inception", lambda: lambda picture: picture.mean(dim=(2, 3)))
+    monkeypatch.setattr(module, "load_lpips", Lpips)
+    monkeypatch.setattr(module, "load_inception", lambda: lambda picture: picture.mean(dim=(2, 3)))
     extractors = FeatureExtractors(("perceptual", "distribution"))
     assert not extractors.missing and [*extractors.pools] == ["EfficientNet-Lite0", "Inception"]
     frames = ClipFrames(read_shard(shard), extractors)
-    source, target = frames.look("clip-a", 0), frames.look("clip-a", 1)
+    source, target = frames.features("clip-a", 0), frames.features("clip-a", 1)
     assert target.pool("Inception").shape == (3,) and target.pool("Inception") is target.pool("Inception")
     identity = frames.identity("clip-a")
     stored = torch.from_numpy(frames.landmarks("clip-a", [1]))
@@ -119,13 +119,13 @@ def test_an_identity_network_that_is_given_measures_under_its_name(monkeypatch, 
         def embed(self, pixels, landmarks):
             return np.array([1.0, pixels.mean() / 255])
 
-    monkeypatch.setattr(looks, "ArcFaceEmbedder", Brightness)
+    monkeypatch.setattr(module, "ArcFaceEmbedder", Brightness)
     without = FeatureExtractors(("identity",))
-    assert "--arcface FILE" in without.missing["csim_arcface"] and without.told == {}
+    assert "--arcface FILE" in without.missing["csim_arcface"] and without.digests == {}
     extractors = FeatureExtractors(("identity",), tmp_path)
-    assert extractors.told == {"arcface": "0123"} and [*extractors.embedders] == ["dlib", "arcface"]
+    assert extractors.digests == {"arcface": "0123"} and [*extractors.embedders] == ["dlib", "arcface"]
     frames = ClipFrames(read_shard(shard), extractors)
-    source, target, identity = frames.look("clip-a", 0), frames.look("clip-a", 3), frames.identity("clip-a")
+    source, target, identity = frames.features("clip-a", 0), frames.features("clip-a", 3), frames.identity("clip-a")
     stored = torch.from_numpy(frames.landmarks("clip-a", [3]))
     scene = Reference(source, [target], stored, (identity, identity), has_truth=True, is_video=False)
     values = measure([source], scene, ["csim_dlib", "csim_arcface", "aed_l2_arcface"], extractors)
@@ -136,7 +136,7 @@ def test_an_identity_network_that_is_given_measures_under_its_name(monkeypatch, 
 
 def test_time_within_counts_for_itself_alone(monkeypatch):
     clock = iter([0.0, 1.0, 3.0, 10.0])
-    monkeypatch.setattr(looks.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
     watch = Stopwatch()
     with watch.time("outer"), watch.time("inner"):
         pass

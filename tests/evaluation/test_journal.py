@@ -18,8 +18,8 @@ RESULT = CaseResult(
 )
 
 
-def write(folder, *results, told=None):
-    journal = Journal(folder, told or {"method": "m"}, PAIRS)
+def write(folder, *results, manifest=None):
+    journal = Journal(folder, manifest or {"method": "m"}, PAIRS)
     for result in results:
         journal.add(result)
     journal.close()
@@ -28,8 +28,8 @@ def write(folder, *results, told=None):
 
 def test_a_result_is_read_back_to_the_last_digit(tmp_path):
     write(tmp_path / "run", RESULT)
-    told, pairs, results = read_run(tmp_path / "run")
-    assert told["method"] == "m" and pairs == PAIRS and [*results] == ["00000"]
+    manifest, pairs, results = read_run(tmp_path / "run")
+    assert manifest["method"] == "m" and pairs == PAIRS and [*results] == ["00000"]
     read = results["00000"]
     (features,) = read.features.pop("EfficientNet-Lite0").values()
     assert torch.equal(features, RESULT.features["EfficientNet-Lite0"]["coarse"])
@@ -56,4 +56,4 @@ def test_what_is_no_run_is_left_alone(tmp_path):
         read_run(tmp_path)
     write(tmp_path / "run")
     with pytest.raises(OptionError, match=r'another method \("m", now "n"\)'):
-        write(tmp_path / "run", told={"method": "n"})
+        write(tmp_path / "run", manifest={"method": "n"})

@@ -5,7 +5,7 @@ import torch
 from fadm.evaluation.features import FeatureExtractors, FrameFeatures
 from fadm.evaluation.measures import BY_NAME, METRICS, Reference, measure, measured_names
 from fadm.evaluation.options import GROUPS
-from tests.evaluation.made_up import SIDE, swaying_head
+from tests.evaluation.synthetic_clips import SIDE, swaying_head
 
 ALL = {"has_truth": True, "is_video": True, "missing": ()}
 

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 import torch
 
+from fadm.data.clips import Face, StoredFaces, open_pictures
 from fadm.errors import OptionError, WeightsError
 from fadm.evaluation.build import build_ablation, build_evaluation, choose_pairs
 from fadm.evaluation.evaluator import predict_cases
 from fadm.evaluation.methods import switch_off
 from fadm.evaluation.options import CONDITIONS, AblationOptions, RunOptions
+from fadm.evaluation.pairs import Case
 from fadm.media.image import write_image
 from fadm.rendering.conditions import inference_conditions
 from fadm.rendering.options import RenderOptions
 from fadm.rendering.renderer import DiffusionRenderer
-from tests.evaluation.made_up import SIDE, read_shard, run_on
+from tests.evaluation.synthetic_clips import SIDE, read_shard, run_on, swaying_head
 from tests.tiny_networks import BY_DECA, BY_LANDMARKS, RENDERER, make_renderer, save_network, tiny_networks
 
 SEEING = replace(RENDERER, use_source=True, use_person=True, unet=replace(RENDERER.unet, in_channels=11))
@@ -37,7 +39,7 @@ def make(shard, model, build=build_evaluation, **given):
     clips = read_shard(shard)
     options = (RunOptions if build is build_evaluation else AblationOptions)(**{"count": 2, "metrics": "pixel"} | given)
     evaluation = build(model, clips, choose_pairs(clips, options, None), options, CPU)
-    return {case.name: made.pictures for case, made in predict_cases(evaluation, evaluation.pairs.cases)}
+    return {case.name: prediction.pictures for case, prediction in predict_cases(evaluation, evaluation.pairs.cases)}
 
 
 @pytest.mark.parametrize("name", [BY_LANDMARKS, BY_DECA, "seeing"])
@@ -55,7 +57,9 @@ def test_the_noise_of_a_case_does_not_depend_on_the_others(weights, shard):
     clips = read_shard(shard)
     options = RunOptions(count=3, metrics="pixel", preset="paper", steps=1)
     evaluation = build_evaluation(BY_LANDMARKS, clips, choose_pairs(clips, options, None), options, CPU)
-    fewer = {case.name: made.pictures for case, made in predict_cases(evaluation, evaluation.pairs.cases[2:])}
+    fewer = {
+        case.name: prediction.pictures for case, prediction in predict_cases(evaluation, evaluation.pairs.cases[2:])
+    }
     np.testing.assert_array_equal(several["00002"]["rendered"][0], fewer["00002"]["rendered"][0])
     other = make(shard, BY_LANDMARKS, preset="paper", steps=1, count=3, seed=1)
     assert any((several[name]["rendered"][0] != other[name]["rendered"][0]).any() for name in several)
@@ -66,6 +70,31 @@ def test_the_noise_of_a_case_does_not_depend_on_the_others(weights, shard):
 def test_a_network_is_a_method_of_its_own(weights, shard, name, protocol):
     made = make(shard, name, protocol=protocol, count=1)
     assert all([*pictures] == ["coarse"] and len(pictures["coarse"]) for pictures in made.values())
+
+
+@pytest.mark.parametrize(("motion", "anchors"), [("best", {0: 2}), ("first", {0: 0}), ("absolute", {})])
+def test_the_start_is_the_nearest_pose_the_first_frame_or_none(shard, motion, anchors):
+    clips, options = read_shard(shard), RunOptions(protocol="cross-identity", motion=motion, metrics="pixel")
+    method = build_evaluation("geometric", clips, choose_pairs(clips, options, None), options, CPU).method
+    animator, faces = method._animator, [Face(*frame) for frame in swaying_head()]
+    known = StoredFaces()
+    for face in faces:
+        known.add(face.pixels, face.landmarks)
+    animator.make_tracker = known.make_tracker
+    driver = open_pictures("driver", [lambda face=face: face.pixels for face in faces], (SIDE, SIDE))
+    driven, _ = animator.read_motion(driver, method._options)
+    source = animator.prepare(faces[2].pixels, replace(method._options, size=SIDE))
+    assert animator.anchor(source, driven, method._options).anchors == anchors
+
+
+def test_a_source_that_drives_itself_stays_as_it_is(shard):
+    clips, options = read_shard(shard), RunOptions(protocol="reconstruction", metrics="pixel")
+    evaluation = build_evaluation("geometric", clips, choose_pairs(clips, options, None), options, CPU)
+    case = Case("0", "clip-a", 0, "clip-a", (1, 2, 0))
+    pictures = evaluation.method.predict(case, evaluation.frames).pictures["coarse"]
+    source = evaluation.frames.features("clip-a", 0).pixels
+    differences = [np.abs(picture.astype(float) - source).mean() for picture in pictures]
+    assert differences[2] < 1 < differences[0] < differences[1]
 
 
 def test_motion_of_another_person(weights, shard):
@@ -105,10 +134,12 @@ def test_a_condition_switched_off_has_no_influence():
 def test_what_makes_no_pictures_is_refused(weights, shard, tmp_path):
     with pytest.raises(OptionError, match="weights of kind deca make no pictures"):
         make(shard, "deca")
+    with pytest.raises(OptionError, match=f"--coarse {BY_LANDMARKS}: these weights are of kind fadm, fomm or"):
+        make(shard, BY_LANDMARKS, coarse=BY_LANDMARKS)
     with pytest.raises(OptionError, match="an ablation is of a renderer; these are weights of kind fomm"):
         make(shard, "fomm", build_ablation)
     for condition in ("source", "person"):
-        with pytest.raises(OptionError, match=f"{BY_LANDMARKS} does not look at the {condition}"):
+        with pytest.raises(OptionError, match=f"{BY_LANDMARKS} is not conditioned on the {condition}"):
             make(shard, BY_LANDMARKS, build_ablation, without=condition)
     with pytest.raises(OptionError, match="200 sampling steps are asked for"):
         make(shard, BY_LANDMARKS, steps=200)

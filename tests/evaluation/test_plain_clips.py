@@ -8,11 +8,11 @@ import pytest
 from fadm.errors import InputError, OptionError
 from fadm.evaluation.build import build_evaluation, choose_pairs, read_clips
 from fadm.evaluation.options import TWO_FOLDERS, RunOptions
-from fadm.evaluation.plain_clips import read_truth
+from fadm.evaluation.plain_clips import read_plain_clips
 from fadm.evaluation.run import run_and_write
 from fadm.media.image import write_image
 from tests.clips import write_clip
-from tests.evaluation.made_up import SIDE, run_on, swaying_head, write_shard
+from tests.evaluation.synthetic_clips import SIDE, run_on, swaying_head, write_shard
 
 WIDE = slice(20, 216)  # rows of a picture that is no square
 
@@ -95,7 +95,7 @@ def test_a_truth_without_a_face_leaves_the_face_metrics_empty(tmp_path):
 
 
 def test_frames_are_read_in_order_and_again(truth):
-    (clip,) = (clip for clip in read_truth(truth) if clip.key == "spoken")
+    (clip,) = (clip for clip in read_plain_clips(truth) if clip.key == "spoken")
     first = clip.pictures[0].read()
     third = clip.pictures[2].read()
     np.testing.assert_array_equal(clip.pictures[2].read(), third)
@@ -103,22 +103,22 @@ def test_frames_are_read_in_order_and_again(truth):
     assert np.abs(first.astype(int) - third).max() > 50
 
 
-def test_a_film_that_was_read_to_its_end_is_closed(truth):
-    (clip,) = (clip for clip in read_truth(truth) if clip.key == "spoken")
-    film = clip.pictures[0].film
+def test_a_video_that_was_read_to_its_end_is_closed(truth):
+    (clip,) = (clip for clip in read_plain_clips(truth) if clip.key == "spoken")
+    reader = clip.pictures[0].reader
     last = clip.pictures[3].read()
-    assert next(film._coming, None) is None  # many films would be too many open files
+    assert next(reader._coming, None) is None  # many videos would be too many open files
     np.testing.assert_array_equal(clip.pictures[3].read(), last)
-    assert clip.pictures[1].read().shape == last.shape and next(film._coming) is not None
+    assert clip.pictures[1].read().shape == last.shape and next(reader._coming) is not None
 
 
 def test_mistakes_are_said_before_any_work(tmp_path, truth):
     (truth / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(InputError, match=r"broken.mp4"):
-        read_truth(truth)
+        read_plain_clips(truth)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no video, no picture and no folder of frames"):
-        read_truth(tmp_path / "empty")
+        read_plain_clips(tmp_path / "empty")
     (truth / "broken.mp4").unlink()
     with pytest.raises(OptionError, match="unmoved: --protocol two-folders measures results that are there"):
         compare_folders(truth, "unmoved", tmp_path / "run")

@@ -11,7 +11,7 @@ from fadm.evaluation.result_folder import ResultFolder
 from fadm.media.crop import resize_pixels
 from fadm.media.image import write_image
 from tests.clips import write_clip
-from tests.evaluation.made_up import SIDE, read_shard, run_on, swaying_head
+from tests.evaluation.synthetic_clips import SIDE, read_shard, run_on, swaying_head
 
 VIDEO = {"protocol": "reconstruction", "metrics": "pixel"}
 

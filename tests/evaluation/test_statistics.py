@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from fadm.evaluation.journal import CaseResult
-from fadm.evaluation.outputs.tables import (
-    show,
-    show_change,
-    write_case_csv,
-    write_csv,
-    write_json,
-    write_latex,
-    write_markdown,
-)
+from fadm.evaluation.outputs.records import write_case_csv, write_csv, write_json
+from fadm.evaluation.outputs.tables import show, show_change, write_latex, write_markdown
 from fadm.evaluation.pairs import Case, PairList
 from fadm.evaluation.statistics import baseline_of, collect, summarise
 
@@ -23,7 +16,7 @@ PAIRS = PairList(
     0,
     tuple(Case(f"{i:05d}", clip, 0, clip, (1,)) for i, clip in enumerate(("a", "a", "b", "b", "c"))),
 )
-TOLD = {
+MANIFEST = {
     "method": "ours",
     "protocol": "random-pairs",
     "stages": ["coarse", "rendered"],
@@ -49,7 +42,7 @@ def make_results(factor=0.5):
 
 
 def test_means_and_changes_are_those_of_the_numbers():
-    summary = summarise(TOLD, PAIRS, make_results())
+    summary = summarise(MANIFEST, PAIRS, make_results())
     assert summary.means["l1"]["coarse"].estimate == pytest.approx(0.06)
     assert summary.made == {"coarse": 5, "rendered": 5}
     change = summary.changes["l1"]["rendered"]
@@ -64,7 +57,7 @@ def test_means_and_changes_are_those_of_the_numbers():
 def test_an_infinite_psnr_is_said_and_counts_in_no_mean():
     results = make_results()
     results[PAIRS.cases[0].name].values["coarse"]["psnr"] = [np.inf]
-    summary = summarise(TOLD, PAIRS, results)
+    summary = summarise(MANIFEST, PAIRS, results)
     assert summary.means["psnr"]["coarse"].estimate == 20 and summary.means["psnr"]["coarse"].num_values == 4
     assert summary.changes["psnr"]["rendered"].percent.estimate == pytest.approx(10)
     assert "infinite and left out of these means of coarse: PSNR, dB: 1 frames" in " ".join(summary.notes)
@@ -75,7 +68,7 @@ def test_cases_have_their_means_and_notes():
     first = PAIRS.cases[0].name
     results[first].notes.append(("missing", "nothing there"))
     results[first].values["coarse"] |= {"l1": [0.1, np.nan, 0.3], "psnr": [np.inf, 20.0]}
-    rows = list(csv.DictReader(io.StringIO(write_case_csv(PAIRS, results, TOLD["metrics"]))))
+    rows = list(csv.DictReader(io.StringIO(write_case_csv(PAIRS, results, MANIFEST["metrics"]))))
     assert len(rows) == 10 and rows[0]["case"] == first and rows[0]["stage"] == "coarse"
     assert (rows[0]["l1"], rows[0]["psnr"], rows[0]["frames made"]) == ("0.2", "20", "1")
     assert rows[0]["notes"] == "missing: nothing there" and rows[2]["notes"] == ""
@@ -83,7 +76,7 @@ def test_cases_have_their_means_and_notes():
 
 
 def test_a_face_that_one_stage_lacks_counts_in_neither_of_a_pair():
-    summary = summarise(TOLD, PAIRS, make_results())
+    summary = summarise(MANIFEST, PAIRS, make_results())
     assert summary.means["akd"]["coarse"].num_values == 4 and summary.means["akd"]["rendered"].num_values == 5
     assert summary.changes["akd"]["rendered"].percent.estimate == pytest.approx(-50)
     assert summary.means["missing_face"]["coarse"].estimate == 0.2
@@ -93,9 +86,9 @@ def test_the_order_of_measuring_does_not_matter():
     results = make_results()
     turned = dict(reversed(results.items()))
     for write in (write_json, write_markdown):
-        assert write(summarise(TOLD, PAIRS, results)) == write(summarise(TOLD, PAIRS, turned))
-    assert write_case_csv(PAIRS, results, TOLD["metrics"]) == write_case_csv(PAIRS, turned, TOLD["metrics"])
-    assert write_csv(PAIRS, results, TOLD["metrics"]) == write_csv(PAIRS, turned, TOLD["metrics"])
+        assert write(summarise(MANIFEST, PAIRS, results)) == write(summarise(MANIFEST, PAIRS, turned))
+    assert write_case_csv(PAIRS, results, MANIFEST["metrics"]) == write_case_csv(PAIRS, turned, MANIFEST["metrics"])
+    assert write_csv(PAIRS, results, MANIFEST["metrics"]) == write_csv(PAIRS, turned, MANIFEST["metrics"])
 
 
 def test_a_missing_result_is_nan_in_its_place():
@@ -112,7 +105,7 @@ def test_what_is_switched_off_is_compared_with_the_whole():
 
 
 def test_tables_say_what_was_found():
-    summary = summarise(TOLD, PAIRS, make_results())
+    summary = summarise(MANIFEST, PAIRS, make_results())
     text = write_markdown(summary)
     assert "| | L1 ↓ | PSNR, dB ↑ | AKD (MediaPipe), px ↓ | no face found, share ↓ |" in text
     assert "| coarse | 0.0600 | 20.00 | 2.500 | 0.2000 |" in text
@@ -128,7 +121,7 @@ def test_tables_say_what_was_found():
 
 def test_a_single_clip_has_no_interval():
     results = {case.name: result for case, result in zip(PAIRS.cases[:2], make_results().values(), strict=False)}
-    text = write_markdown(summarise(TOLD, PAIRS, results))
+    text = write_markdown(summarise(MANIFEST, PAIRS, results))
     assert "1 driving clips" in text and "A single clip has none." in text
     assert "| L1 ↓ | 0.0300 | 0.0150 | -50.0 % |" in text
 
@@ -138,6 +131,6 @@ def test_a_change_from_nothing_is_a_difference():
     for result in results.values():
         result.values["coarse"]["missing_face"] = [0.0]
         result.values["rendered"]["missing_face"] = [1.0]
-    summary = summarise(TOLD, PAIRS, results)
+    summary = summarise(MANIFEST, PAIRS, results)
     assert show_change(summary, "missing_face", "rendered") == "+1.0000 [+1.0000, +1.0000]"
     assert show(-0.00001, 3, sign=True) == "0.000" and show(float("inf"), 2) == "inf"

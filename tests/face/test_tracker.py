@@ -47,6 +47,13 @@ def test_a_small_face_in_a_large_picture_is_found(size, canvas):
     np.testing.assert_allclose(face_box(face), expected, atol=0.02 * size)
 
 
+def test_a_large_picture_has_each_face_once():
+    """It is searched at a smaller size as well, whose coordinates are those of the picture."""
+    with MediaPipeTracker(is_video=False) as tracker:
+        (face,) = tracker.track(resize_pixels(read_image(ASTRONAUT), 3200, 3200))
+    np.testing.assert_allclose(face_box(face), np.multiply(FACE_BOX, 3200 / 512), atol=25)
+
+
 def test_two_faces_side_by_side():
     pixels = read_image(ASTRONAUT)
     with MediaPipeTracker() as video_tracker:

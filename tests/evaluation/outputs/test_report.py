@@ -1,6 +1,6 @@
 import re
 
-from tests.evaluation.made_up import run_on
+from tests.evaluation.synthetic_clips import run_on
 
 
 def test_a_report_is_one_file_with_strips_and_plots(tmp_path, shard):
