@@ -1,7 +1,7 @@
 # `make demo` animates a portrait, `make test` runs the tests; both set up .venv first, and only once.
 PYTHON_IN_VENV := .venv/bin/python
 
-.PHONY: demo test lint slow benchmark clean
+.PHONY: demo test lint slow docs benchmark clean
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -18,6 +18,11 @@ lint: .venv/ready
 	@$(PYTHON_IN_VENV) -m ruff format --check .
 	@$(PYTHON_IN_VENV) -m mypy
 
+# The site needs packages that nothing else does, so they are installed when it is first built.
+docs: .venv/docs
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON_IN_VENV) -m mkdocs build --strict
+	@echo "the site is in site/index.html"
+
 benchmark: .venv/ready
 	@$(PYTHON_IN_VENV) benchmarks/animate.py
 
@@ -25,5 +30,9 @@ benchmark: .venv/ready
 .venv/ready: pyproject.toml requirements.txt setup.sh
 	@sh setup.sh
 
+.venv/docs: .venv/ready
+	@$(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site
