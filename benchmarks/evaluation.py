@@ -1,9 +1,9 @@
-"""What an evaluation costs: milliseconds of a frame by part and cases in a minute, for the geometric coarse generator.
+"""The cost of an evaluation: milliseconds a frame by part and cases a minute, for the geometric coarse generator.
 
 python benchmarks/evaluation.py SHARD... [--protocol reconstruction] [--count 100] [--metrics pixel,landmarks]
 
-Prints time on the clock by part, with the parts' shares, and the processor's time in all. What is seen of driving
-frames is kept, so more pairs of the same clips cost less each.
+Prints wall time by part, with the parts' shares, and the processor's time in all. Features of driving frames are
+cached, so more pairs of the same clips cost less each.
 """
 
 import argparse
@@ -21,6 +21,14 @@ from fadm.evaluation.run import run_and_write
 
 
 def main(shards: list[Path], protocol: str, count: int, metrics: str) -> None:
+    """Evaluate in a temporary folder and print the times.
+
+    Args:
+        shards: Shards or folders of shards.
+        protocol: The protocol.
+        count: Number of pairs.
+        metrics: Groups of metrics, with commas.
+    """
     options = RunOptions(protocol=protocol, count=count, metrics=metrics)
     clips = read_clips(shards)
     pairs = choose_pairs(clips, options, None)

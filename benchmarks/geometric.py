@@ -1,10 +1,10 @@
-"""How good the geometric coarse frames are: pairs of frames of the same shots, driven by the target's attributes.
+"""The quality of the geometric coarse frames on pairs of frames of one clip, driven by the target's attributes.
 
 python benchmarks/geometric.py SHARD... [--pairs 8]
 
 For each pair the first frame is the source and the second one the target. Prints means over the pairs, at 256 pixels:
-L1 and PSNR to the target, and the distance of the landmarks, tracked again in the result, from those that were asked
-for; each beside the unmoved source's.
+L1 and PSNR to the target, and the distance of the landmarks tracked in the result from the requested ones; each
+beside the unmoved source's.
 """
 
 import argparse
@@ -25,6 +25,12 @@ SIDE = 256
 
 
 def main(shards: list[Path], pairs: int) -> None:
+    """Measure the pairs and print the means.
+
+    Args:
+        shards: Shards.
+        pairs: Pairs of each clip.
+    """
     draw = random.Random(0)
     rows = []
     with closing(MediaPipeTracker(is_video=False)) as tracker:
@@ -40,7 +46,17 @@ def main(shards: list[Path], pairs: int) -> None:
 
 
 def measure(clip: TrackedClip, source: int, target: int, tracker: MediaPipeTracker) -> tuple[float, ...] | None:
-    """Drive one frame of a clip by another, by the animation path."""
+    """Drive one frame of a clip by another, by the animation path.
+
+    Args:
+        clip: The clip.
+        source: Number of the source frame.
+        target: Number of the driving frame.
+        tracker: Finds the face in the result.
+
+    Returns:
+        L1, PSNR (dB) and landmark distance (pixels), each of the result and of the unmoved source; None without a face.
+    """
     own, driving = (read_face(clip, frame, SIDE) for frame in (source, target))
     faces, options = StoredFaces(), clip_options(SIDE, placement="clip")
     for face in (own, driving):
@@ -52,7 +68,7 @@ def measure(clip: TrackedClip, source: int, target: int, tracker: MediaPipeTrack
     animation, _ = animator.follow(Networks(), prepared, animator.anchor(prepared, motion, options), options, None)
     drawn = animation.draw(0, None)
 
-    asked = drawn.landmarks.numpy()
+    requested = drawn.landmarks.numpy()
     tracked = tracker.track(to_pixels(drawn.view))
     if not tracked:
         return None
@@ -60,7 +76,7 @@ def measure(clip: TrackedClip, source: int, target: int, tracker: MediaPipeTrack
     for result in (drawn.view, to_tensor(own.pixels)):
         difference = result - to_tensor(driving.pixels)
         errors.append((float(difference.abs().mean()), float(-10 * difference.square().mean().log10())))
-    distances = [float(np.linalg.norm((a - asked)[:, :2], axis=1).mean()) for a in (tracked[0], own.landmarks)]
+    distances = [float(np.linalg.norm((a - requested)[:, :2], axis=1).mean()) for a in (tracked[0], own.landmarks)]
     return errors[0][0], errors[1][0], errors[0][1], errors[1][1], *distances
 
 

@@ -1,11 +1,11 @@
-"""The tables of docs/evaluation.md and docs/renderer.md: how good what comes with the package is, by one command.
+"""The tables of docs/evaluation.md and docs/renderer.md: the quality of the shipped models, by one command.
 
 python benchmarks/quality.py SHARD... -o FOLDER [--renderer fadm_small] [--count 1000]
 
-Random pairs of a clip: the unmoved source, and the renderer over the geometric coarse frames; both beside each other.
+Random pairs of a clip: the unmoved source compared with the renderer over the geometric coarse frames.
 Whole clips from their first frame, for steadiness, and across people, for identity. Then the renderer with more steps
-and without its conditions, and its gain by how far the head turns from the source. Runs that are finished are read, and
-those that are not go on.
+and without its conditions, and its gain by the head's angle to the source. Finished runs are read, unfinished ones are
+resumed.
 """
 
 import argparse
@@ -32,8 +32,15 @@ PICTURES = "pixel,perceptual,landmarks"
 
 
 def plan(count: int) -> dict[str, tuple[str | None, RunOptions | AblationOptions]]:
-    """By name of its folder: the method of each run, None for the renderer, and how it is measured."""
-    fewer, few = max(1, count // 4), max(1, count // 10)  # a hundred steps take their time
+    """List the runs.
+
+    Args:
+        count: Random pairs of the main runs.
+
+    Returns:
+        By name of the run's folder, its method (None for the renderer) and options.
+    """
+    fewer, few = max(1, count // 4), max(1, count // 10)  # a hundred steps are slow
     return {
         "unmoved": ("unmoved", RunOptions(count=count, metrics=PICTURES)),
         "rendered": (None, RunOptions(count=count, metrics=f"{PICTURES},identity")),
@@ -48,7 +55,12 @@ def plan(count: int) -> dict[str, tuple[str | None, RunOptions | AblationOptions
 
 
 def print_by_angle(clips: Sequence[TrackedClip], run: Path) -> None:
-    """The means of coarse and rendered frames for small and large turns of the head between source and driver."""
+    """Print the means of coarse and rendered frames by the head's angle between source and driver.
+
+    Args:
+        clips: The clips.
+        run: Folder of a run on random pairs.
+    """
     model, by_key = load_landmark_model(), {clip.key: clip for clip in clips}
     _, pairs, results = read_run(run)
     angles = []
@@ -67,6 +79,14 @@ def print_by_angle(clips: Sequence[TrackedClip], run: Path) -> None:
 
 
 def main(shards: list[Path], folder: Path, renderer: str, count: int) -> None:
+    """Run or resume every evaluation and print its table.
+
+    Args:
+        shards: Shards or folders of shards.
+        folder: Folder of the runs.
+        renderer: The renderer's weights by name or file.
+        count: Random pairs of the main runs.
+    """
     clips = read_clips(shards)
     for name, (method, options) in plan(count).items():
         pairs = choose_pairs(clips, options, None)
@@ -74,8 +94,8 @@ def main(shards: list[Path], folder: Path, renderer: str, count: int) -> None:
             evaluation = build_ablation(renderer, clips, pairs, options, CPU)
         else:
             evaluation = build_evaluation(method or renderer, clips, pairs, options, CPU)
-        _, said = run_and_write(evaluation, folder / name, options)
-        print(f"# {name}\n\n{said}\n", flush=True)
+        _, table = run_and_write(evaluation, folder / name, options)
+        print(f"# {name}\n\n{table}\n", flush=True)
     compared = compare_runs([folder / "unmoved", folder / "rendered"])
     compared.write(folder / "comparison")
     print(compared.markdown())

@@ -1,4 +1,4 @@
-"""`fadm eval`: which method is better, in one command and with intervals."""
+"""`fadm eval`: measures and compares methods."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,17 +10,17 @@ from fadm.cli.parameters import collect, takes_options
 from fadm.cli.progress import show_progress
 from fadm.evaluation.options import AblationOptions, DrawOptions, RunOptions
 
-app = typer.Typer(no_args_is_help=True, help="Measure models and results made by anyone, and compare them.")
+app = typer.Typer(no_args_is_help=True, help="Measure and compare models and the results of other tools.")
 
 Data = Annotated[
     list[Path],
     typer.Option(
         "--data",
-        help="Shards, or folders of them; for two-folders the plain folder of what results should be. "
+        help="Shards, or folders of them; for two-folders the plain folder of the expected pictures. "
         "May be given several times.",
     ),
 ]
-Pairs = Annotated[Path | None, typer.Option("--pairs", help="Pair list of `fadm eval pairs`; drawn unless given.")]
+Pairs = Annotated[Path | None, typer.Option("--pairs", help="Pair list of `fadm eval pairs`; drawn by default.")]
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run: new, empty or unfinished.")]
 
 
@@ -37,7 +37,7 @@ def pairs(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Draw which frames are made from which, as a file that names clips and frames but no path."""
+    """Draw pairs of source and driver, as a file that names clips and frames but no path."""
     options = collect(DrawOptions, given)
     with show_progress(quiet, as_json) as progress:
         from fadm.evaluation.build import read_clips
@@ -50,11 +50,11 @@ def pairs(
             from fadm.evaluation.export import export_pictures
 
             export_pictures(drawn, clips, pictures, progress)
-        said = f"{output}: {len(drawn.cases)} cases, {drawn.num_frames} frames, sha256 {drawn.sha256[:12]}"
+        text = f"{output}: {len(drawn.cases)} cases, {drawn.num_frames} frames, sha256 {drawn.sha256[:12]}"
         if drawn.left_out:
-            said += f"; {drawn.left_out} clips have fewer than two frames and take no part"
+            text += f"; {drawn.left_out} clips have fewer than two frames and are left out"
         report = {"output": str(output), "cases": len(drawn.cases), "frames": drawn.num_frames}
-        progress.finish(report | {"sha256": drawn.sha256}, said)
+        progress.finish(report | {"sha256": drawn.sha256}, text)
 
 
 @app.command()
@@ -64,7 +64,7 @@ def run(
         str,
         typer.Argument(
             metavar="MODEL|FOLDER",
-            help="geometric, unmoved (the source as it is), weights by name or file, or a folder of results.",
+            help="geometric, unmoved (the source itself), weights by name or file, or a folder of results.",
         ),
     ],
     data: Data,
@@ -75,7 +75,7 @@ def run(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure one method; run again after an interruption, it goes on where it was."""
+    """Measure one method; run again after an interruption, it resumes."""
     _measure(model, data, output, collect(RunOptions, given), pair_list, device, quiet, as_json)
 
 
@@ -99,14 +99,14 @@ def ablation(
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs on the same pairs.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder for the tables; only shown else.")
+        Path | None, typer.Option("-o", "--output", help="Folder for the tables; by default they are only shown.")
     ] = None,
     published: Annotated[
         bool, typer.Option("--published", help="Show published figures as well; they are not comparable.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Put runs side by side, with paired differences against the first."""
+    """Compare runs side by side, with paired differences from the first."""
     from fadm.evaluation.comparison import compare_runs
 
     compared = compare_runs(runs, with_published=published)
@@ -125,7 +125,7 @@ def _measure(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """What `run` and `ablation` share."""
+    """Evaluate for `run` and `ablation`."""
     with show_progress(quiet, as_json) as progress:
         from fadm.evaluation.run import evaluate
 

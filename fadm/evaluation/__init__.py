@@ -1,1 +1,1 @@
-"""Which method is better: protocols, methods and results made by anyone, measured in one way, with intervals."""
+"""Comparison of methods: protocols, methods and results of other tools, measured in one way, with intervals."""

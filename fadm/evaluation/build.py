@@ -1,4 +1,4 @@
-"""From what was asked for to an evaluation: clips, pairs, and the method with its weights."""
+"""Builds an evaluation from the user's options: clips, pairs, and the method with its weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,12 +12,13 @@ from fadm.animation.build import check_choices, check_refinement, load_networks
 from fadm.data.clips import clip_options
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.errors import InputError, OptionError
+from fadm.evaluation.clip_frames import ClipFrames
 from fadm.evaluation.evaluator import Evaluation
-from fadm.evaluation.features import ClipFrames, FeatureExtractors
+from fadm.evaluation.features import FeatureExtractors
 from fadm.evaluation.methods import WITHOUT, AnimatedClips, EnhancedFolder, UnmovedSource, Variant, switch_off
 from fadm.evaluation.options import TWO_FOLDERS, AblationOptions, DrawOptions, MakeOptions, RunOptions
 from fadm.evaluation.pairs import PairList, check_pairs, draw_pairs, read_pairs
-from fadm.evaluation.plain_clips import read_truth
+from fadm.evaluation.plain_clips import read_plain_clips
 from fadm.evaluation.prediction import Method
 from fadm.evaluation.result_folder import ResultFolder
 from fadm.options import DEFAULT_CROP_SIZE, EnhanceOptions, RefineOptions
@@ -31,7 +32,19 @@ RENDERING = ("coarse", "preset", "sampler", "steps", "eta", "strength")  # optio
 
 
 def choose_protocol(options: DrawOptions, given: Path | None) -> str:
-    """That of the given pair list, else of the options. Raises OptionError where both say something else."""
+    """Choose the protocol: that of the given pair list, else that of the options.
+
+    Args:
+        options: The user's choices.
+        given: File of a pair list, if any.
+
+    Returns:
+        The protocol's name.
+
+    Raises:
+        OptionError: The options ask for another protocol than the pair list's.
+        InputError: The file is no pair list.
+    """
     if given is None:
         return options.protocol
     protocol = read_pairs(given).protocol
@@ -43,20 +56,45 @@ def choose_protocol(options: DrawOptions, given: Path | None) -> str:
 def read_clips(
     data: Sequence[Path], protocol: str = DrawOptions.protocol, progress: Progress = NO_PROGRESS
 ) -> list[TrackedClip]:
-    """The clips of shards or of folders of shards, for two-folders of plain files. Raises InputError for none."""
+    """Read the clips of shards, or for the protocol two-folders those of plain folders.
+
+    Args:
+        data: Shards and folders of shards; plain folders for two-folders.
+        protocol: The protocol.
+        progress: Follows the work.
+
+    Returns:
+        The clips that have pictures.
+
+    Raises:
+        InputError: There is no shard or no clip, or a file is damaged.
+    """
     if protocol == TWO_FOLDERS:
-        return [clip for folder in data for clip in read_truth(folder, progress)]
+        return [clip for folder in data for clip in read_plain_clips(folder, progress)]
     try:
         shards = find_shards(data)
     except InputError as error:
         raise InputError(
-            f"{error}; results beside a plain folder of what they should be go with --protocol {TWO_FOLDERS}"
+            f"{error}; results and a plain folder of the expected pictures need --protocol {TWO_FOLDERS}"
         ) from error
     return [clip for clip in read_tracked_clips(shards) if clip.pictures]
 
 
 def choose_pairs(clips: Sequence[TrackedClip], options: DrawOptions, given: Path | None) -> PairList:
-    """The given pair list, else the one that the options draw. Raises OptionError for one that does not fit."""
+    """Read the given pair list, or draw one.
+
+    Args:
+        clips: The clips.
+        options: The user's choices.
+        given: File of a pair list, if any.
+
+    Returns:
+        The pair list.
+
+    Raises:
+        OptionError: The pair list has another protocol or other clips.
+        InputError: The file is no pair list, or no pairs can be drawn from the clips.
+    """
     if given is None:
         return draw_pairs(clips, options)
     choose_protocol(options, given)
@@ -81,13 +119,13 @@ def build_evaluation(
         pairs: The cases.
         options: The user's choices.
         device: Where the networks compute.
-        render: A renderer's usual options in place of the preset's.
+        render: A renderer's default options in place of the preset's.
 
     Returns:
         The evaluation.
 
     Raises:
-        FadmError: A choice makes no sense, or weights cannot be used.
+        FadmError: Choices contradict each other, or weights cannot be used.
     """
     extractors = FeatureExtractors(options.groups, Path(options.arcface) if options.arcface else None)
     frames = ClipFrames(clips, extractors)
@@ -96,9 +134,11 @@ def build_evaluation(
     if kind not in ("", "fadm", *NETWORK_KINDS):
         raise OptionError(f"{model}: weights of kind {kind} make no pictures; name a renderer or a coarse generator")
     if kind != "fadm":
-        idle = [name for name in RENDERING if getattr(options, name) != RunOptions.__dataclass_fields__[name].default]
-        if idle:
-            raise OptionError(f"--{idle[0]} {getattr(options, idle[0])}: {model} is no renderer; leave the option out")
+        unused = [name for name in RENDERING if getattr(options, name) != RunOptions.__dataclass_fields__[name].default]
+        if unused:
+            raise OptionError(
+                f"--{unused[0]} {getattr(options, unused[0])}: {model} is no renderer; leave the option out"
+            )
     if method is None:
         variants = [_make_variant("rendered", model, options, options.steps, device, render)] if kind == "fadm" else []
         method = _build_method(model, pairs, options, variants, frames, extractors, device)
@@ -121,13 +161,13 @@ def build_ablation(
         pairs: The cases.
         options: The user's choices.
         device: Where the networks compute.
-        render: A renderer's usual options in place of the preset's.
+        render: A renderer's default options in place of the preset's.
 
     Returns:
         The evaluation.
 
     Raises:
-        FadmError: A choice makes no sense, or weights cannot be used.
+        FadmError: Choices contradict each other, or weights cannot be used.
     """
     extractors = FeatureExtractors(options.groups, Path(options.arcface) if options.arcface else None)
     frames, kind = ClipFrames(clips, extractors), describe_weights(model).kind
@@ -142,7 +182,7 @@ def build_ablation(
 
 
 def _find_made(model: str, pairs: PairList) -> Method | None:
-    """The method that makes nothing: the unmoved source, or a folder of results. None for any other."""
+    """Find a method that computes no frames: the unmoved source or a folder of results; None for any other model."""
     path = Path(model)
     if pairs.protocol == TWO_FOLDERS and not path.is_dir():
         raise OptionError(f"{model}: --protocol {TWO_FOLDERS} measures results that are there; give their folder")
@@ -163,25 +203,25 @@ def _make_variant(
     device: torch.device,
     render: RenderOptions | None,
 ) -> Variant:
-    """A renderer with its usual options and what was asked for. Raises OptionError for contradictions."""
+    """Load a renderer with its default options and the user's choices. Raises OptionError for contradictions."""
     refine = _refine_options(model, options, steps)
     check_refinement(refine)
     networks = load_networks(refine, device)
     if render is not None:
-        asked = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength, "num_steps": steps}
-        given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        chosen = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength, "num_steps": steps}
+        given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         networks = replace(networks, render=replace(render, seed=refine.seed, **given))
     return Variant(stage, networks)
 
 
 def _refine_options(model: str, options: MakeOptions, steps: int | None) -> RefineOptions:
     assert isinstance(options, DrawOptions)
-    asked: dict[str, Any] = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength}
-    return RefineOptions(renderer=model, preset=options.preset, steps=steps, seed=options.seed, **asked)
+    chosen: dict[str, Any] = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength}
+    return RefineOptions(renderer=model, preset=options.preset, steps=steps, seed=options.seed, **chosen)
 
 
 def _switch_off(model: str, whole: Variant, condition: str) -> Variant:
-    """A variant without a condition. Raises OptionError for a renderer that does not have it."""
+    """Make the variant without a condition. Raises OptionError for a renderer that does not use it."""
     stage, networks = f"{whole.stage}{WITHOUT}{condition}", whole.networks
     assert networks.renderer is not None
     if condition in ("appearance", "motion"):
@@ -201,31 +241,31 @@ def _build_method(
     extractors: FeatureExtractors,
     device: torch.device,
 ) -> Method:
-    """model: the renderer's name where there are variants, else the coarse generator's."""
+    """Build the method of a model: a renderer where there are variants, else a coarse generator."""
     coarse = options.coarse if variants else model
     is_folder = Path(coarse).is_dir()
-    over = Path(coarse).resolve().name if is_folder else coarse
-    described: dict[str, Any] = {"method": model if coarse in (GEOMETRIC, model) else f"{model} over {over}"}
+    coarse_name = Path(coarse).resolve().name if is_folder else coarse
+    description: dict[str, Any] = {"method": model if coarse in (GEOMETRIC, model) else f"{model} over {coarse_name}"}
     named = {model} if is_folder else {model, coarse}
-    described["weights"] = {name: describe_weights(name).sha256 for name in named - {GEOMETRIC}}
-    described["variants"] = {variant.stage: vars(variant.networks.render) for variant in variants}
+    description["weights"] = {name: describe_weights(name).sha256 for name in named - {GEOMETRIC}}
+    description["variants"] = {variant.stage: vars(variant.networks.render) for variant in variants}
     animator = Animator(device=str(device), make_tracker=frames.faces.make_tracker, model=extractors.model)
     if is_folder:
         enhance = EnhanceOptions(window="picture", stills=True, smoothing=0.0)
         folder = ResultFolder(Path(coarse))
-        return EnhancedFolder(folder, enhance, variants, described, animator, extractors.watch)
+        return EnhancedFolder(folder, enhance, variants, description, animator, extractors.watch)
     if pairs.has_truth:
         motion: dict[str, Any] = {"placement": "clip"}
     else:
-        described["motion"] = _check_motion(options.motion, pairs)
+        description["motion"] = _check_motion(options.motion, pairs)
         motion = {"relative": options.motion != "absolute", "anchor": "first" if options.motion == "first" else "auto"}
     animate = clip_options(DEFAULT_CROP_SIZE, coarse=coarse, renderer="none", **motion)
     check_choices(animate, has_pictures=True)
-    return AnimatedClips(animate, load_networks(animate, device), variants, described, animator, extractors.watch)
+    return AnimatedClips(animate, load_networks(animate, device), variants, description, animator, extractors.watch)
 
 
 def _check_motion(motion: str, pairs: PairList) -> str:
-    """The motion of a cross-identity run. Raises OptionError for relative motion of single pictures."""
+    """Check the motion of a cross-identity run. Raises OptionError for relative motion of single pictures."""
     if motion != "absolute" and all(len(case.driving_frames) == 1 for case in pairs.cases):
         raise OptionError(f"--motion {motion}: single pictures show no motion of their own; give absolute")
     return motion

@@ -1,4 +1,4 @@
-"""Runs side by side on the same cases, with paired differences against the first."""
+"""Runs side by side on the same cases, with paired differences from the first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,15 @@ from typing import Any
 from fadm.errors import OptionError
 from fadm.evaluation.journal import CaseResult, read_run
 from fadm.evaluation.measures import METRICS
-from fadm.evaluation.outputs.tables import detail_table, paper_table, set_table, write_json, write_latex
+from fadm.evaluation.outputs.records import write_json
+from fadm.evaluation.outputs.tables import detail_table, paper_table, set_table, write_latex
 from fadm.evaluation.pairs import PairList
 from fadm.evaluation.published import published_table
 from fadm.evaluation.statistics import Change, Summary, collect, compare, compare_sets, find_infinite, mean_of
 from fadm.files import explain_failure, write_whole
 from fadm.metrics.bootstrap import Interval
 
-SAME = {  # what runs that compare must have in common, where they have it
+SAME = {  # entries of the manifests that must be equal where they are present, and how to make them so
     "pairs": "give all of them one pair list with --pairs",
     "data": "give all of them one pair list with --pairs",
     "arcface": "give all of them one file with --arcface",
@@ -34,7 +35,12 @@ class _Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs as the stages of one summary; the first is what the others are compared with."""
+    """Runs as the stages of one summary; the others are compared with the first.
+
+    Attributes:
+        summary: Means, changes and notes, with the runs' titles as stages.
+        with_published: Whether the tables end with published figures.
+    """
 
     summary: Summary
     with_published: bool
@@ -46,30 +52,38 @@ class Comparison:
         return [(title, {n: by[title] for n, by in means.items() if title in by}) for title in self.summary.stages]
 
     def markdown(self) -> str:
-        """The papers' table, every metric with its paired change, notes, and what was published."""
+        """Write the papers' table, every metric with its paired change, notes, and published figures as Markdown."""
         summary = self.summary
         counts = ", ".join(f"{title} {made}" for title, made in summary.made.items())
-        said = (
-            f"{summary.num_cases} cases, {summary.num_frames} frames of {summary.told['protocol']}; pairs "
-            f"{summary.told['pairs'][:12]}, data {summary.told['data'][:12]}. Frames made: {counts}. Changes are "
-            f"against {summary.stages[0]}, on the frames that both have; in brackets 95 % intervals, clips drawn again."
+        overview = (
+            f"{summary.num_cases} cases, {summary.num_frames} frames of {summary.manifest['protocol']}; pairs "
+            f"{summary.manifest['pairs'][:12]}, data {summary.manifest['data'][:12]}. Frames made: {counts}. Changes "
+            f"are against {summary.stages[0]}, on the frames that both have. In brackets: 95 % intervals from "
+            "resampling whole clips."
         )
-        lines = ["# Comparison", "", said, "", *paper_table(self.rows), "", *detail_table(summary)]
+        lines = ["# Comparison", "", overview, "", *paper_table(self.rows), "", *detail_table(summary)]
         if summary.sets:
             lines += ["", *set_table(summary)]
         if summary.notes:
-            lines += ["", "To be known:", *(f"- {note}" for note in summary.notes)]
+            lines += ["", "Notes:", *(f"- {note}" for note in summary.notes)]
         if self.with_published:
-            is_cross = summary.told["protocol"] == "cross-identity"
+            is_cross = summary.manifest["protocol"] == "cross-identity"
             lines += ["", *published_table(is_cross_identity=is_cross)]
         return "\n".join(lines) + "\n"
 
     def json(self) -> str:
-        """The same as data."""
+        """Write the same as JSON."""
         return write_json(self.summary)
 
     def write(self, folder: Path) -> None:
-        """Write the tables into a folder. Raises OutputError."""
+        """Write the tables as Markdown, LaTeX and JSON.
+
+        Args:
+            folder: The folder; made where it is missing.
+
+        Raises:
+            OutputError: A file cannot be written.
+        """
         with explain_failure(folder):
             folder.mkdir(parents=True, exist_ok=True)
         for name, text in ((MARKDOWN, self.markdown()), (LATEX, write_latex(self.rows)), (JSON, self.json())):
@@ -77,31 +91,45 @@ class Comparison:
 
 
 def compare_runs(folders: Sequence[Path], *, with_published: bool = False) -> Comparison:
-    """Compare runs on the same pairs and data. Raises InputError for what is no run, OptionError for other ones.
+    """Compare runs on the same pairs and data.
 
-    Of a model its rendered frames are compared, of an ablation all variants.
+    The rendered frames of a model are compared, and all variants of an ablation.
+
+    Args:
+        folders: The runs' folders; the others are compared with the first.
+        with_published: Whether published figures are shown as well.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        InputError: A folder holds no run.
+        OptionError: Runs differ in pairs, data or networks, or have the same title.
     """
     runs = [(folder, *read_run(folder)) for folder in folders]
     _, first, pairs, _ = runs[0]
     for key, remedy in SAME.items():
-        known = [(told[key], folder) for folder, told, *_ in runs if key in told]
-        other = next((folder for value, folder in known if value != known[0][0]), None)
+        present = [(manifest[key], folder) for folder, manifest, *_ in runs if key in manifest]
+        other = next((folder for value, folder in present if value != present[0][0]), None)
         if other is not None:
             raise OptionError(
-                f"'{other}' was measured on other {key} than '{known[0][1]}'; runs compare on the same ones, {remedy}"
+                f"'{other}' was measured on other {key} than '{present[0][1]}'; "
+                f"runs are compared only on the same ones, {remedy}"
             )
-    entries = _title([(folder, told, results) for folder, told, _, results in runs])
-    notes = [f"{folder.name}: {said}" for folder, told, _, results in runs for said in _find_gaps(told, pairs, results)]
+    entries = _title([(folder, manifest, results) for folder, manifest, _, results in runs])
+    notes = [
+        f"{folder.name}: {gap}" for folder, manifest, _, results in runs for gap in _find_gaps(manifest, pairs, results)
+    ]
     return Comparison(_summarise(first, pairs, entries, notes), with_published)
 
 
 def _title(runs: Sequence[tuple[Path, dict[str, Any], dict[str, CaseResult]]]) -> list[_Entry]:
-    """Methods by their names, told apart by stage and folder where these are needed."""
+    """Title runs by their methods, with stage and folder where the name alone is ambiguous."""
     found = []
-    for folder, told, results in runs:
-        stages = told["stages"][1:] or told["stages"]
+    for folder, manifest, results in runs:
+        stages = manifest["stages"][1:] or manifest["stages"]
         for stage in stages:
-            title = str(told["method"]) + (f", {stage}" if len(stages) > 1 else "")
+            title = str(manifest["method"]) + (f", {stage}" if len(stages) > 1 else "")
             found.append((title, folder.resolve().name, stage, results))
     titles = [title for title, *_ in found]
     entries = [
@@ -113,19 +141,19 @@ def _title(runs: Sequence[tuple[Path, dict[str, Any], dict[str, CaseResult]]]) -
     return entries
 
 
-def _find_gaps(told: dict[str, Any], pairs: PairList, results: dict[str, CaseResult]) -> list[str]:
-    """What keeps a run from being compared on everything."""
-    said = [f"{kind}: {text}" for kind, text in told["notes"]]
+def _find_gaps(manifest: dict[str, Any], pairs: PairList, results: dict[str, CaseResult]) -> list[str]:
+    """Describe what limits the comparison of a run: its notes, unmeasured cases and imperfect results."""
+    gaps = [f"{kind}: {text}" for kind, text in manifest["notes"]]
     unfinished = len(pairs.cases) - len(results)
     if unfinished:
-        said.append(f"unfinished: {unfinished} of {len(pairs.cases)} cases are not measured yet")
+        gaps.append(f"unfinished: {unfinished} of {len(pairs.cases)} cases are not measured yet")
     noted = sum(bool(result.notes) for result in results.values())
     if noted:
-        said.append(f"{noted} results are missing or not as expected; its own table says which")
-    return said
+        gaps.append(f"{noted} results are missing or not as expected; its own table lists them")
+    return gaps
 
 
-def _summarise(told: dict[str, Any], pairs: PairList, entries: Sequence[_Entry], notes: list[str]) -> Summary:
+def _summarise(manifest: dict[str, Any], pairs: PairList, entries: Sequence[_Entry], notes: list[str]) -> Summary:
     means: dict[str, dict[str, Interval]] = {}
     changes: dict[str, dict[str, Change]] = {}
     for metric in METRICS:
@@ -138,7 +166,7 @@ def _summarise(told: dict[str, Any], pairs: PairList, entries: Sequence[_Entry],
         changes[metric.name] = {title: change for title, change in changed.items() if change and metric.better}
     made = {e.title: sum(result.made.get(e.stage, 0) for result in e.results.values()) for e in entries}
     stages = [entry.title for entry in entries]
-    notes = [*notes, *(said for e in entries for said in find_infinite(e.results, pairs, e.stage, e.title))]
+    notes = [*notes, *(note for e in entries for note in find_infinite(e.results, pairs, e.stage, e.title))]
     sets: dict[str, dict[str, float]] = {}
     set_size = 0
     for e in entries:
@@ -147,4 +175,4 @@ def _summarise(told: dict[str, Any], pairs: PairList, entries: Sequence[_Entry],
         for name, by_stage in found_sets.items():
             if e.stage in by_stage:
                 sets.setdefault(name, {})[e.title] = by_stage[e.stage]
-    return Summary(told, stages, len(pairs.cases), pairs.num_frames, made, means, changes, sets, set_size, notes)
+    return Summary(manifest, stages, len(pairs.cases), pairs.num_frames, made, means, changes, sets, set_size, notes)

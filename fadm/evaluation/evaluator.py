@@ -1,4 +1,4 @@
-"""One evaluation: the cases in turn, each measured once and kept, then everything that is written about them."""
+"""Measures the cases of an evaluation one after another and keeps each result."""
 
 import hashlib
 import json
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from fadm import __version__
 from fadm.errors import OptionError
-from fadm.evaluation.features import ClipFrames, FeatureExtractors, FrameFeatures
+from fadm.evaluation.clip_frames import ClipFrames
+from fadm.evaluation.features import FeatureExtractors, FrameFeatures
 from fadm.evaluation.journal import CaseResult, Journal
 from fadm.evaluation.measures import BY_NAME, Reference, Values, measure, measured_names
 from fadm.evaluation.pairs import Case, PairList
@@ -33,7 +34,15 @@ CHUNK = 16  # frames of a video that are measured together
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is evaluated on what, and what is measured; names: of the metrics."""
+    """A method, the cases it is evaluated on, and the metrics.
+
+    Attributes:
+        method: Makes the results.
+        pairs: The cases.
+        frames: The clips' frames.
+        extractors: The networks that the metrics need.
+        groups: Groups of metrics.
+    """
 
     method: Method
     pairs: PairList
@@ -43,7 +52,7 @@ class Evaluation:
 
     @property
     def names(self) -> list[str]:
-        """The metrics that apply and can be measured."""
+        """Names of the metrics that apply and can be measured."""
         return measured_names(
             self.groups,
             has_truth=self.pairs.has_truth,
@@ -53,17 +62,17 @@ class Evaluation:
 
     @property
     def pools(self) -> list[str]:
-        """The networks by whose features sets of pictures are compared."""
+        """The networks whose features compare sets of pictures."""
         return [*self.extractors.pools] if "distribution" in self.groups else []
 
-    def tell(self) -> dict[str, Any]:
-        """What decides the numbers: two runs that are told the same go on with each other."""
+    def describe(self) -> dict[str, Any]:
+        """Describe everything that determines the numbers, for the run's manifest; an equal one resumes the run."""
         clips = sorted({case.driving_clip for case in self.pairs.cases} | {c.source_clip for c in self.pairs.cases})
         sizes = [(key, [picture.size for picture in self.frames.clip(key).pictures]) for key in clips]
         versions = {"fadm": __version__} | {name: version(name) for name in ("torch", "mediapipe")}
         return {
             **self.method.description,
-            **self.extractors.told,
+            **self.extractors.digests,
             "stages": self.method.stages,
             "protocol": self.pairs.protocol,
             "pairs": self.pairs.sha256,
@@ -81,24 +90,27 @@ def measure_cases(
     """Measure every case that the folder does not hold yet.
 
     Args:
-        evaluation: What is evaluated on what.
+        evaluation: The evaluation.
         folder: Folder of the run.
-        save_frames: Whether the frames that are made are kept.
+        save_frames: Whether the frames of the results are saved as PNG files.
         progress: Follows the work.
 
     Returns:
         Results by case.
 
     Raises:
-        OptionError: The folder holds something else, or nothing can be measured.
+        OptionError: The folder holds another run or other files, or no metric applies.
         InputError: A picture of a clip is damaged.
+        OutputError: The folder cannot be written.
     """
     pairs = evaluation.pairs
     if not evaluation.names and not evaluation.pools:
         reason = "; ".join(dict.fromkeys(evaluation.extractors.missing.values())) or "choose other groups"
-        raise OptionError(f"--metrics {','.join(evaluation.groups)}: nothing of it suits {pairs.protocol} ({reason})")
+        raise OptionError(
+            f"--metrics {','.join(evaluation.groups)}: no metric of it applies to {pairs.protocol} ({reason})"
+        )
     notes = evaluation.method.find_notes(pairs.cases)
-    with closing(Journal(folder, evaluation.tell() | {"notes": notes}, pairs)) as journal:
+    with closing(Journal(folder, evaluation.describe() | {"notes": notes}, pairs)) as journal:
         left = [case for case in pairs.cases if case.name not in journal.results]
         progress.stage("evaluating", sum(len(case.driving_frames) for case in left))
         for case, prediction in predict_cases(evaluation, left):
@@ -111,10 +123,10 @@ def measure_cases(
 
 
 def predict_cases(evaluation: Evaluation, cases: Sequence[Case]) -> Iterator[tuple[Case, Prediction]]:
-    """Make the results of cases, those of one driver and one source after each other, since frames are kept a while.
+    """Make the results of cases, grouped by driver and source so that cached frames are used again.
 
     Args:
-        evaluation: What is evaluated on what.
+        evaluation: The evaluation.
         cases: The cases.
 
     Yields:
@@ -125,12 +137,12 @@ def predict_cases(evaluation: Evaluation, cases: Sequence[Case]) -> Iterator[tup
 
 
 def measure_case(evaluation: Evaluation, case: Case, prediction: Prediction) -> CaseResult:
-    """Measure what was made of one case, a few frames at a time.
+    """Measure the result of one case, a few frames at a time.
 
     Args:
-        evaluation: What is evaluated on what.
+        evaluation: The evaluation.
         case: The case.
-        prediction: What was made of it.
+        prediction: Its result.
 
     Returns:
         The numbers of every frame by stage and metric.
@@ -153,8 +165,8 @@ def measure_case(evaluation: Evaluation, case: Case, prediction: Prediction) -> 
         for stage, results in stages.items():
             _append(result.values[stage], measure(results[part], reference, by_frame, extractors))
         if pooled:
-            shown = {stage: results[part] for stage, results in stages.items()}
-            _pool(pooled, shown | {REFERENCE: _real_frames(evaluation, case, reference, part)})
+            predicted = {stage: results[part] for stage, results in stages.items()}
+            _pool(pooled, predicted | {REFERENCE: _real_frames(evaluation, case, reference, part)})
         targets += reference.targets
         if evaluation.pairs.is_video:
             for frame in (*reference.targets, *(f for results in stages.values() for f in results[part])):
@@ -192,13 +204,13 @@ def _append(values: Values, found: Values) -> None:
 
 def _pool(pooled: dict[str, dict[str, list[torch.Tensor]]], stages: dict[str, list[FrameFeatures]]) -> None:
     for network, by_stage in pooled.items():
-        for stage, shown in stages.items():
-            if shown:
-                by_stage.setdefault(stage, []).extend(frame.pool(network) for frame in shown)
+        for stage, frames in stages.items():
+            if frames:
+                by_stage.setdefault(stage, []).extend(frame.pool(network) for frame in frames)
 
 
 def _real_frames(evaluation: Evaluation, case: Case, reference: Reference, part: slice) -> list[FrameFeatures]:
-    """Real pictures, as many as are made: the driving frames, or where these show another person, the source's clip."""
+    """Choose as many real frames: the driving ones, or for another person's driver those of the source's clip."""
     if reference.has_truth:
         return reference.targets
     num = len(evaluation.frames.clip(case.source_clip).pictures)
@@ -207,7 +219,7 @@ def _real_frames(evaluation: Evaluation, case: Case, reference: Reference, part:
 
 
 def _save_frames(folder: Path, case: Case, prediction: Prediction, *, is_video: bool) -> None:
-    """PNG files by stage: one of the case's name, or for videos a folder of that name."""
+    """Save PNG files by stage: one with the case's name, or for videos a folder of that name."""
     for stage, pictures in prediction.pictures.items():
         place = folder / stage / case.name if is_video else folder / stage
         with explain_failure(place):

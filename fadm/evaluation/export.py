@@ -1,4 +1,4 @@
-"""The pictures of a pair list, for tools that make their results themselves."""
+"""Writes the pictures of a pair list for other tools."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +18,18 @@ def export_pictures(
 ) -> None:
     """Write source/NAME.png and driving/NAME.png, for videos driving/NAME/00000.png and so on.
 
-    A result belongs beside them as NAME.png, NAME.mp4 or NAME/00000.png in a folder of its own. Raises OptionError
-    for a folder that holds something, OutputError where nothing can be written.
+    Another tool's results are then read from a folder of their own, as NAME.png, NAME.mp4 or NAME/00000.png.
+
+    Args:
+        pairs: The cases.
+        clips: The clips of the cases.
+        folder: A new or empty folder.
+        progress: Follows the work.
+
+    Raises:
+        OptionError: The folder holds files.
+        OutputError: A file cannot be written.
+        InputError: A picture of a clip is damaged.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OptionError(f"'{folder}' holds other files; give a new or an empty folder for the pictures")

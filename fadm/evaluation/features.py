@@ -1,10 +1,10 @@
-"""What the networks see in a picture: each looks at it once, when first asked, however many metrics use it."""
+"""Features of pictures for the metrics: each network runs once on a picture, on first use, and the result is cached."""
 
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock, local
 from typing import Any
@@ -15,14 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model
-from fadm.data.clips import StoredFaces, open_pictures
-from fadm.data.shards import TrackedClip
-from fadm.errors import InputError, PackageError
-from fadm.evaluation.pairs import Case
+from fadm.errors import PackageError
 from fadm.face.selection import track_pictures
 from fadm.face.tracker import MediaPipeTracker
 from fadm.media.crop import to_tensor
-from fadm.media.frames import FrameSource
 from fadm.metrics import identity, perceptual
 from fadm.metrics.distribution import FID_NAME, FRECHET_NAME, KERNEL_NAME, KID_NAME
 from fadm.networks import fan
@@ -39,11 +35,10 @@ Pool = Callable[[Tensor], Tensor]  # pictures (B, 3, H, W) -> features (B, D)
 
 EFFICIENTNET, INCEPTION = "EfficientNet-Lite0", "Inception"
 ASK_FOR_ARCFACE = "give an ArcFace network in ONNX with --arcface FILE, such as InsightFace's w600k_r50.onnx"
-MOST_KEPT = 64  # frames of clips of which everything seen is kept
 
 
 class Stopwatch:
-    """Seconds by part, summed over threads; a part within another counts for itself alone."""
+    """Seconds by part, summed over threads; the time of a nested part is not counted in the outer one."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -51,7 +46,7 @@ class Stopwatch:
 
     @contextmanager
     def time(self, part: str) -> Iterator[None]:
-        """Time what is done in the block.
+        """Time a block.
 
         Args:
             part: Its name.
@@ -69,20 +64,39 @@ class Stopwatch:
                 self.seconds[part] += own
 
     def take(self) -> dict[str, float]:
-        """Give what was timed since the last call, seconds by part."""
+        """Take the seconds by part since the last call."""
         with self._lock:
             taken, self.seconds = dict(self.seconds), defaultdict(float)
         return taken
 
 
 class FeatureExtractors:
-    """The networks and the tracker that the groups of metrics need; `missing`: metrics without, and why.
+    """The networks and the tracker that groups of metrics need.
 
-    told: what decides their numbers beside the versions of packages.
+    Attributes:
+        watch: Times each network.
+        missing: Reason by metric that cannot be measured.
+        tracker: Finds faces.
+        model: Fits attributes to landmarks.
+        efficientnet: EfficientNet-Lite0, None where it is not needed.
+        lpips: The LPIPS networks that are installed.
+        pools: Functions by network that turn pictures (B, 3, H, W) into features (B, D).
+        fan: FAN, None where it is not needed or not installed.
+        embedders: Identity networks by name.
+        digests: SHA-256 of the files of identity networks that the user gave, by name.
     """
 
     def __init__(self, groups: Sequence[str], arcface: Path | None = None) -> None:
-        """arcface: file of an ArcFace network. Raises WeightsError or PackageError where it cannot be used."""
+        """Load the networks.
+
+        Args:
+            groups: Groups of metrics.
+            arcface: File of an ArcFace network.
+
+        Raises:
+            WeightsError: The ArcFace file is no such network.
+            PackageError: ArcFace is given and onnxruntime is missing.
+        """
         self.watch = Stopwatch()
         self.missing: dict[str, str] = {}
         self.tracker = MediaPipeTracker(is_video=False)
@@ -101,14 +115,14 @@ class FeatureExtractors:
             self.pools[INCEPTION] = inception
         self.fan: FAN | None = self._load((fan.NAME,), FAN, "landmarks" in groups)
         self.embedders: dict[str, FaceEmbedder] = self._load_embedders(arcface) if "identity" in groups else {}
-        self.told = {name: network.digest for name, network in self.embedders.items() if network.digest}
+        self.digests = {name: network.digest for name, network in self.embedders.items() if network.digest}
 
     def close(self) -> None:
-        """Give back what the tracker holds."""
+        """Close the tracker."""
         self.tracker.close()
 
     def _load_embedders(self, arcface: Path | None) -> dict[str, FaceEmbedder]:
-        """dlib's where it is, ArcFace where its file is given; what was given must work."""
+        """Load dlib's network where it is installed, and ArcFace where its file is given."""
         names = {name: [f"{metric}_{name}" for metric in identity.DISTANCES] for name in ("dlib", "arcface")}
         dlib = self._load(names["dlib"], DlibEmbedder, True)
         found: dict[str, FaceEmbedder] = {} if dlib is None else {"dlib": dlib}
@@ -126,9 +140,19 @@ class FeatureExtractors:
 
 
 class FrameFeatures:
-    """A picture of 8 bits, (H, W, 3), and what is seen in it."""
+    """A picture and its features, which are computed on first use.
+
+    Attributes:
+        pixels: The picture (H, W, 3) uint8 RGB.
+    """
 
     def __init__(self, pixels: Pixels, extractors: FeatureExtractors) -> None:
+        """Keep the picture.
+
+        Args:
+            pixels: The picture (H, W, 3) uint8 RGB.
+            extractors: The networks.
+        """
         self.pixels, self._extractors = pixels, extractors
         self._pooled: dict[str, Tensor] = {}
         self._embedded: dict[str, Tensor] = {}
@@ -157,7 +181,14 @@ class FrameFeatures:
             return self._extractors.efficientnet.features(self.picture)
 
     def pool(self, network: str) -> Tensor:
-        """The whole picture in one of `FeatureExtractors.pools`: features (D,)."""
+        """Compute pooled features of the whole picture.
+
+        Args:
+            network: Name in `FeatureExtractors.pools`.
+
+        Returns:
+            Features (D,).
+        """
         if network not in self._pooled:
             with self._extractors.watch.time(f"{network}, pooled"), torch.inference_mode():
                 self._pooled[network] = self._extractors.pools[network](self.picture)[0]
@@ -172,7 +203,14 @@ class FrameFeatures:
             return torch.from_numpy(self._extractors.fan.find(self.pixels, landmarks.numpy()))
 
     def embed(self, network: str) -> Tensor:
-        """The face as one of `FeatureExtractors.embedders` describes it (D,), NaN without one."""
+        """Embed the identity of the face.
+
+        Args:
+            network: Name in `FeatureExtractors.embedders`.
+
+        Returns:
+            Embedding (D,), NaN without a face.
+        """
         if network not in self._embedded:
             landmarks = self.landmarks
             with self._extractors.watch.time(network):
@@ -181,114 +219,6 @@ class FrameFeatures:
         return self._embedded[network]
 
     def forget(self) -> None:
-        """Let go of what takes much memory; it is made again when asked for."""
+        """Free what takes much memory; it is computed again on the next use."""
         for name in ("picture", "features"):
             vars(self).pop(name, None)
-
-
-class ClipFrames:
-    """Frames of clips by key and number, the latest ones kept with what was seen in them.
-
-    A clip without stored landmarks (a plain file) may have any shape; its faces are those that the tracker finds.
-
-    Attributes:
-        faces: The clips' stored landmarks of the frames that were animated, for the animator's tracker.
-    """
-
-    def __init__(self, clips: Sequence[TrackedClip], extractors: FeatureExtractors) -> None:
-        """Keep the clips.
-
-        Args:
-            clips: The clips.
-            extractors: The networks that see their frames.
-        """
-        self.faces = StoredFaces()
-        self._clips = {clip.key: clip for clip in clips}
-        self._extractors = extractors
-        self._kept: OrderedDict[tuple[str, int], FrameFeatures] = OrderedDict()
-        self.identity = cache(self._fit_identity)
-
-    def clip(self, key: str) -> TrackedClip:
-        """Give the clip of that key."""
-        return self._clips[key]
-
-    def features(self, key: str, frame: int) -> FrameFeatures:
-        """Read a frame and what is seen in it.
-
-        Args:
-            key: The clip.
-            frame: Number of the frame, from 0.
-
-        Returns:
-            The frame.
-
-        Raises:
-            InputError: The picture is damaged, or not square in a tracked clip.
-        """
-        place = (key, frame)
-        if place not in self._kept:
-            pixels = self._clips[key].pictures[frame].read()
-            if len(self._clips[key].landmarks) and pixels.shape[0] != pixels.shape[1]:
-                raise InputError(f"{key}: frame {frame} is {pixels.shape[1]}x{pixels.shape[0]}; clips are square")
-            self._kept[place] = FrameFeatures(pixels, self._extractors)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(place)
-        return self._kept[place]
-
-    def source(self, case: Case) -> Pixels:
-        """Read the source of a case, whose face the animator's tracker knows from then on.
-
-        Args:
-            case: The case.
-
-        Returns:
-            The source frame (S, S, 3).
-        """
-        return self._read_tracked(case.source_clip, case.source_frame)
-
-    def driver(self, case: Case) -> FrameSource:
-        """Open the driving frames of a case, whose faces the animator's tracker knows once they are read.
-
-        Args:
-            case: The case.
-
-        Returns:
-            The driver.
-        """
-        key = case.driving_clip
-        height, width = self.features(key, case.driving_frames[0]).pixels.shape[:2]
-        return open_pictures(key, [partial(self._read_tracked, key, n) for n in case.driving_frames], (width, height))
-
-    def landmarks(self, key: str, frames: Sequence[int]) -> NDArray[np.float32]:
-        """Give the faces of several frames, as the clip stores them or as tracked.
-
-        Args:
-            key: The clip.
-            frames: Numbers of the frames.
-
-        Returns:
-            Landmarks (N, 478, 3) in pixels, NaN where there is no face.
-        """
-        stored = self._clips[key].landmarks
-        if not len(stored):
-            return np.stack([self.features(key, frame).landmarks.numpy() for frame in frames])
-        return scale_landmarks(stored[list(frames)], len(self.features(key, frames[0]).pixels))
-
-    def _read_tracked(self, key: str, frame: int) -> Pixels:
-        pixels = self.features(key, frame).pixels
-        self.faces.add(pixels, self.landmarks(key, [frame])[0])
-        return pixels
-
-    def _fit_identity(self, key: str) -> Tensor:
-        """Identity (1, I) of the person in a clip: from all landmarks that it tells, else from its first frames."""
-        clip, model = self._clips[key], self._extractors.model
-        frames = range(len(clip.landmarks) or min(len(clip.pictures), MOST_KEPT))
-        landmarks = torch.from_numpy(self.landmarks(key, frames))
-        seen = landmarks[landmarks.isfinite().all(dim=2).all(dim=1)]
-        return model.fit(seen if len(seen) else model.mean[None])[1]
-
-
-def scale_landmarks(landmarks: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Landmarks in fractions of a crop's side -> in its pixels, whose centres are whole numbers."""
-    return landmarks * side - np.array([0.5, 0.5, 0], np.float32)

@@ -1,4 +1,4 @@
-"""What a run has measured so far, kept through a kill: a line of JSON for each case, beside what the run was told."""
+"""The journal of a run: its manifest, and a line of JSON for each measured case, which an interrupted run keeps."""
 
 import base64
 import json
@@ -22,14 +22,20 @@ from fadm.files import explain_failure, write_whole
 FORMAT = "fadm evaluation 1"
 RUN, PAIRS, RESULTS = "run.json", "pairs.json", "results.jsonl"
 FEATURES_OF = {EFFICIENTNET: "features", INCEPTION: "inception features"}  # keys of a line
-CHUNK = 16  # lines between two moments at which the file is brought to the disk
+CHUNK = 16  # lines between two calls of fsync
 
 
 @dataclass
 class CaseResult:
-    """What was measured of a case: values and frames made by stage, notes, seconds by part.
+    """The measured values of a case.
 
-    features: pooled ones (N, D) by network and stage; those of the reference set are under `reference`.
+    Attributes:
+        case: The case's name.
+        values: Values of each metric by stage.
+        made: Number of frames by stage.
+        notes: A kind and a sentence on what was not as expected.
+        features: Pooled features (N, D) by network and stage; those of the reference set are under `reference`.
+        seconds: Seconds by part.
     """
 
     case: str
@@ -41,63 +47,97 @@ class CaseResult:
 
 
 class Journal:
-    """The results of a run's folder; what an earlier, killed run left there is read first."""
+    """The open results of a run's folder, with those of an earlier, interrupted run.
 
-    def __init__(self, folder: Path, told: dict[str, Any], pairs: PairList) -> None:
-        """told: what decides the numbers. Raises OptionError when the folder holds a run that was told otherwise."""
+    Attributes:
+        folder: The run's folder.
+        results: Results by case.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], pairs: PairList) -> None:
+        """Begin a run, or resume the one in the folder.
+
+        Args:
+            folder: The run's folder: new, empty or unfinished.
+            manifest: Everything that determines the numbers.
+            pairs: The cases.
+
+        Raises:
+            OptionError: The folder holds a run with another manifest, or other files.
+            InputError: The run in the folder is damaged.
+            OutputError: The folder cannot be written.
+        """
         self.folder, self._path = folder, folder / RESULTS
-        told = json.loads(json.dumps({"format": FORMAT} | told))
-        _begin(folder, told, pairs)
+        manifest = json.loads(json.dumps({"format": FORMAT} | manifest))
+        _begin(folder, manifest, pairs)
         self.results, whole = _read_lines(self._path)
         with explain_failure(self._path):
             self._file: IO[bytes] = self._path.open("ab")
-            self._file.truncate(whole)  # a line that a kill cut short
+            self._file.truncate(whole)  # drops a line that an interruption cut short
         self._waiting = 0
 
     def add(self, result: CaseResult) -> None:
-        """Keep a case's result."""
+        """Append a case's result.
+
+        Args:
+            result: The result.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
         self.results[result.case] = result
         with explain_failure(self._path):
             self._file.write(json.dumps(_pack(result)).encode() + b"\n")
             self._waiting += 1
             if self._waiting >= CHUNK:
-                self._reach_disk()
+                self._sync()
 
     def close(self) -> None:
-        """Bring everything to the disk."""
+        """Write everything to the disk and close the file."""
         with explain_failure(self._path):
-            self._reach_disk()
+            self._sync()
             self._file.close()
 
-    def _reach_disk(self) -> None:
+    def _sync(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._waiting = 0
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], PairList, dict[str, CaseResult]]:
-    """What a run was told, its pairs and its results by case. Raises InputError where there is no run."""
-    told, pairs = _read_told(folder), read_pairs(folder / PAIRS)
-    return told, pairs, _read_lines(folder / RESULTS)[0]
+    """Read a run.
+
+    Args:
+        folder: The run's folder.
+
+    Returns:
+        The manifest, the pair list, and the results by case.
+
+    Raises:
+        InputError: The folder holds no run, or a damaged one.
+    """
+    manifest, pairs = _read_manifest(folder), read_pairs(folder / PAIRS)
+    return manifest, pairs, _read_lines(folder / RESULTS)[0]
 
 
-def _begin(folder: Path, told: dict[str, Any], pairs: PairList) -> None:
+def _begin(folder: Path, manifest: dict[str, Any], pairs: PairList) -> None:
     if (folder / RUN).is_file():
-        before = _read_told(folder)
-        changed = sorted(key for key in told.keys() | before.keys() if told.get(key) != before.get(key))
+        before = _read_manifest(folder)
+        changed = sorted(key for key in manifest.keys() | before.keys() if manifest.get(key) != before.get(key))
         if changed:
             key = changed[0]
             raise OptionError(
-                f"'{folder}' holds a run with another {key} ({_brief(before.get(key))}, now {_brief(told.get(key))}); "
-                "give the same options to go on with it, or another folder"
+                f"'{folder}' holds a run with another {key} "
+                f"({_brief(before.get(key))}, now {_brief(manifest.get(key))}); "
+                "give the same options to resume it, or another folder"
             )
         return
     if folder.exists() and (not folder.is_dir() or any(entry.name != PAIRS for entry in folder.iterdir())):
-        raise OptionError(f"'{folder}' holds other files; give a new or an empty folder, or one of a run to go on with")
+        raise OptionError(f"'{folder}' holds other files; give a new or an empty folder, or one of a run to resume")
     with explain_failure(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_pairs(pairs, folder / PAIRS)
-    write_whole(folder / RUN, (json.dumps(told, indent=1) + "\n").encode())
+    write_whole(folder / RUN, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def _brief(value: Any) -> str:
@@ -105,19 +145,19 @@ def _brief(value: Any) -> str:
     return text if len(text) < 60 else text[:57] + "..."
 
 
-def _read_told(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / RUN
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"'{folder}' holds no run of `fadm eval run`: {RUN} cannot be read ({error})") from error
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise InputError(f"'{path}' is not of the format {FORMAT!r}; evaluate again into another folder")
-    return told
+    return manifest
 
 
 def _read_lines(path: Path) -> tuple[dict[str, CaseResult], int]:
-    """Results by case, and the length of the part of the file that is whole."""
+    """Read the results by case, and the length in bytes of the complete lines."""
     results: dict[str, CaseResult] = {}
     whole = 0
     if path.is_file():
@@ -134,7 +174,14 @@ def _read_lines(path: Path) -> tuple[dict[str, CaseResult], int]:
 
 
 def encode_numbers(numbers: list[float]) -> list[float | str]:
-    """Numbers as JSON can hold them: those that are not finite as text."""
+    """Encode numbers for JSON, those that are not finite as text.
+
+    Args:
+        numbers: The numbers.
+
+    Returns:
+        Numbers and text, such as "inf" and "nan".
+    """
     return [number if math.isfinite(number) else str(number) for number in numbers]
 
 
@@ -161,7 +208,7 @@ def _unpack(packed: dict[str, Any]) -> CaseResult:
         for network, key in FEATURES_OF.items()
         if key in packed
     }
-    notes = [(str(kind), str(said)) for kind, said in packed["notes"]]
+    notes = [(str(kind), str(text)) for kind, text in packed["notes"]]
     return CaseResult(packed["case"], values, packed["made"], notes, features, packed["seconds"])
 
 
@@ -174,8 +221,16 @@ def _unpack_tensor(packed: list[Any]) -> Tensor:
     return torch.from_numpy(np.frombuffer(base64.b64decode(text), "<f4").reshape(shape).copy())
 
 
-def walk_results(results: dict[str, CaseResult], pairs: PairList) -> Iterator[CaseResult]:
-    """The results in the order of the pair list, whatever the order in which they were measured."""
+def ordered_results(results: dict[str, CaseResult], pairs: PairList) -> Iterator[CaseResult]:
+    """Iterate over results in the order of the pair list.
+
+    Args:
+        results: Results by case, in any order.
+        pairs: The pair list.
+
+    Yields:
+        The results; cases without one are left out.
+    """
     for case in pairs.cases:
         if case.name in results:
             yield results[case.name]

@@ -1,4 +1,4 @@
-"""The metrics of an evaluation by name, and the measuring of one case: what was made against what it should be."""
+"""The metrics of an evaluation by name, and the measurement of one case against its reference."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,16 @@ from fadm.metrics.perceptual import perceptual_distance
 
 @dataclass(frozen=True)
 class Metric:
-    """A number for each frame, or for as many frames in a row as it spans.
+    """A metric with a value for each frame, or for each window of `span` consecutive frames.
 
-    better: 1 where more is better, -1 where less is, 0 where neither. needs_truth: the driving frames must show what
-    the result should be.
+    Attributes:
+        name: Name in files.
+        group: Its group.
+        title: Name in tables, with the unit.
+        better: 1 where higher is better, -1 where lower is, 0 where neither.
+        digits: Decimals in tables.
+        needs_truth: Whether the driving frames must be the ground truth of the result.
+        span: Frames in a window.
     """
 
     name: str
@@ -31,7 +37,14 @@ class Metric:
     span: int = 1
 
     def count(self, num_frames: int) -> int:
-        """Numbers that so many frames have."""
+        """Count the values of a video.
+
+        Args:
+            num_frames: Its frames.
+
+        Returns:
+            The number of windows.
+        """
         return max(0, num_frames - self.span + 1)
 
 
@@ -83,8 +96,13 @@ FACE_GROUPS = frozenset({"landmarks", "identity", "attributes", "temporal"})
 class Reference:
     """What a case's results are measured against, frame by frame.
 
-    targets: the driving frames, with their stored landmarks (T, 478, 3) in pixels. identities (1, I): of the person
-    who is shown and of the driver. has_truth: both are the same, and the targets show what the result should be.
+    Attributes:
+        source: The source frame.
+        targets: The T driving frames.
+        stored: Their landmarks (T, 478, 3) in pixels.
+        identities: Fitted identities (1, I) of the source's person and of the driver's.
+        has_truth: Whether both are the same person, so that the targets are the ground truth.
+        is_video: Whether the frames are a video.
     """
 
     source: FrameFeatures
@@ -96,22 +114,41 @@ class Reference:
 
 
 def measured_names(groups: Sequence[str], *, has_truth: bool, is_video: bool, missing: Iterable[str]) -> list[str]:
-    """The metrics that apply, in their usual order; missing: those that cannot be measured here.
+    """List the metrics that apply.
 
-    The shares of missing faces stand beside whatever is measured of faces.
+    The shares of missing faces are added to every group that measures faces.
+
+    Args:
+        groups: Groups of metrics.
+        has_truth: Whether the driving frames are the ground truth.
+        is_video: Whether a case is a video.
+        missing: Metrics that cannot be measured here.
+
+    Returns:
+        Names in the order of `METRICS`.
     """
     groups = [group for group in groups if is_video or group != "temporal"]
-    asked = {metric.name for metric in METRICS if metric.group in groups}
+    chosen = {metric.name for metric in METRICS if metric.group in groups}
     if not FACE_GROUPS.isdisjoint(groups):
-        asked |= {"missing_face", "missing_face_driver"}
+        chosen |= {"missing_face", "missing_face_driver"}
     fitting = [metric.name for metric in METRICS if has_truth or not metric.needs_truth]
-    return [name for name in fitting if name in asked and name not in missing]
+    return [name for name in fitting if name in chosen and name not in missing]
 
 
 def measure(
     results: list[FrameFeatures], scene: Reference, names: Sequence[str], extractors: FeatureExtractors
 ) -> Values:
-    """All metrics of one case's results, the first frames of the scene; NaN for those that are not there."""
+    """Measure metrics of one case's results.
+
+    Args:
+        results: Frames of the result; they may be fewer than the targets.
+        scene: What they are measured against.
+        names: Names of the metrics.
+        extractors: The networks.
+
+    Returns:
+        Values by metric, NaN where the result has no frame or no face.
+    """
     groups = {BY_NAME[name].group for name in names}
     found: Values = {}
     for group, measure_group in GROUP_MEASURES.items():
@@ -140,7 +177,7 @@ def _measure_pixels(results: list[FrameFeatures], scene: Reference, extractors: 
 
 
 def _mouth_and_eyes(points: Tensor, size: tuple[int, int]) -> Tensor:
-    """Mask (1, 1, H, W) of mouth and eyes by landmarks (478, 3) in pixels; empty without a face."""
+    """Draw the mask (1, 1, H, W) of mouth and eyes from landmarks (478, 3) in pixels; empty without a face."""
     if not points.isfinite().all():
         return torch.zeros(1, 1, *size)
     drawn = draw_attention(points.numpy(), max(size))[None]
@@ -172,25 +209,25 @@ def _measure_landmarks(results: list[FrameFeatures], scene: Reference, extractor
         found["nme_interocular"] = landmarks.nme_interocular(a, b).tolist()
         found["nme_box"] = landmarks.nme_box(a, b).tolist()
         if extractors.fan is not None:
-            c, d = (torch.stack([look.fan for look in looks]) for looks in (results, scene.targets[: len(results)]))
+            c, d = (torch.stack([x.fan for x in frames]) for frames in (results, scene.targets[: len(results)]))
             found["akd_fan68"] = landmarks.average_keypoint_distance(c, d, side).tolist()
     return found
 
 
 def _measure_identity(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
-    """Against the driving frame where it shows the same person, else against the source."""
+    """Compare with the driving frame where it shows the same person, else with the source."""
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "identity"}
     wanted = scene.targets[: len(results)] if scene.has_truth else [scene.source] * len(results)
     found: Values = {}
     for network in extractors.embedders:
-        a, b = (torch.stack([look.embed(network) for look in looks]) for looks in (results, wanted))
+        a, b = (torch.stack([frame.embed(network) for frame in frames]) for frames in (results, wanted))
         found |= {f"{name}_{network}": distance(a, b).tolist() for name, distance in identity.DISTANCES.items()}
     return found
 
 
 def _measure_attributes(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
-    """Against the driving frame; of each person the identity of the whole clip is taken."""
+    """Compare with the driving frame, with each person's identity fitted to the whole clip."""
     shown, driver = scene.identities
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "attributes"}
@@ -207,15 +244,15 @@ def _measure_temporal(results: list[FrameFeatures], scene: Reference, extractors
 
 
 def _fit(points: Tensor, person: Tensor, extractors: FeatureExtractors) -> FaceAttributes:
-    """Attributes of a known person (T), NaN where the landmarks (T, 478, 3) are."""
+    """Fit attributes (T) of a known person, NaN where the landmarks (T, 478, 3) are."""
     seen = points.isfinite().all(dim=2).all(dim=1)
     fitted, _ = extractors.model.fit(points.where(seen[:, None, None], extractors.model.mean), person)
     absent = torch.where(seen, 0.0, torch.nan)[:, None]
     return FaceAttributes(*(part + absent for part in (fitted.expression, fitted.pose, fitted.camera, fitted.gaze)))
 
 
-def _landmarks(looks: Sequence[FrameFeatures]) -> Tensor:
-    return torch.stack([look.landmarks for look in looks])
+def _landmarks(frames: Sequence[FrameFeatures]) -> Tensor:
+    return torch.stack([frame.landmarks for frame in frames])
 
 
 def _columns(rows: list[dict[str, float]], names: Sequence[str]) -> Values:

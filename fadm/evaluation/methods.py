@@ -1,4 +1,4 @@
-"""Methods behind one protocol: what makes the frames of a case, stage by stage, by the animation path or without it."""
+"""The evaluated methods: they make the frames of a case, stage by stage, by the same path as animation."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,8 @@ from fadm.coarse.generators import DrawnFrame
 from fadm.coarse.source import PreparedSource
 from fadm.data.clips import open_pictures
 from fadm.errors import FaceError
-from fadm.evaluation.features import ClipFrames, Stopwatch
+from fadm.evaluation.clip_frames import ClipFrames
+from fadm.evaluation.features import Stopwatch
 from fadm.evaluation.pairs import Case
 from fadm.evaluation.prediction import Prediction
 from fadm.evaluation.result_folder import ResultFolder
@@ -32,11 +33,12 @@ NO_FACE = "no face"
 
 
 class UnmovedSource:
-    """The baseline: the source itself, whatever the driver does. See `Method`."""
+    """The baseline that repeats the source and ignores the driver. See `Method`."""
 
     stages: tuple[str, ...] = ("source",)
 
     def __init__(self) -> None:
+        """Describe the method."""
         self.description: dict[str, Any] = {"method": "unmoved"}
 
     def predict(self, case: Case, frames: ClipFrames) -> Prediction:
@@ -54,7 +56,7 @@ class Variant:
     """One way of rendering the coarse frames.
 
     Attributes:
-        stage: Name of what it makes.
+        stage: Name of its frames' stage.
         networks: Renderer, its attributes' network, and how it renders.
         hidden: Condition that is replaced, if one is (`ConditionBuilder`).
     """
@@ -65,7 +67,7 @@ class Variant:
 
 
 class AnimatedClips:
-    """Sources animated as `fadm animate` does it, without a renderer and with each of the variants. See `Method`."""
+    """Sources animated as by `fadm animate`, without a renderer and with each variant. See `Method`."""
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class AnimatedClips:
             variants: Ways to render its frames.
             description: See `Method`.
             animator: Animates; its tracker knows the clips' landmarks (`ClipFrames.faces`).
-            watch: Takes the time of each stage.
+            watch: Times each stage.
         """
         self.stages = (COARSE, *(variant.stage for variant in variants))
         self.description = description
@@ -92,7 +94,7 @@ class AnimatedClips:
         self._animator, self._watch = animator, watch
 
     def predict(self, case: Case, frames: ClipFrames) -> Prediction:
-        """See `Method`: what `Animator.animate` does, step by step, with every stage kept."""
+        """See `Method`; the steps of `Animator.animate`, with every stage kept."""
         animator, source = self._animator, frames.source(case)
         options = replace(self._options, size=len(source), first_frame=first_frame(case))
         with self._watch.time("preparation"):
@@ -119,7 +121,7 @@ class AnimatedClips:
 
 
 class EnhancedFolder:
-    """Frames made by another tool, rendered again as `fadm enhance` does it by each of the variants. See `Method`."""
+    """Frames of another tool, rendered again as by `fadm enhance` with each variant. See `Method`."""
 
     def __init__(
         self,
@@ -130,14 +132,23 @@ class EnhancedFolder:
         animator: Animator,
         watch: Stopwatch,
     ) -> None:
-        """Keep the parts; as `AnimatedClips`, beside the folder of the other tool's results."""
+        """Keep the parts.
+
+        Args:
+            folder: The other tool's results.
+            options: The options of every enhancement.
+            variants: Ways to render the frames.
+            description: See `Method`.
+            animator: Enhances; its tracker knows the clips' landmarks (`ClipFrames.faces`).
+            watch: Times each stage.
+        """
         self.stages = (COARSE, *(variant.stage for variant in variants))
         self.description: dict[str, Any] = folder.description | description
         self._folder, self._options, self._variants = folder, options, tuple(variants)
         self._animator, self._watch = animator, watch
 
     def predict(self, case: Case, frames: ClipFrames) -> Prediction:
-        """See `Method`: what `Animator.enhance` does, step by step, with every stage kept."""
+        """See `Method`; the steps of `Animator.enhance`, with every stage kept."""
         given, animator = self._folder.predict(case, frames), self._animator
         pictures = given.pictures["result"]
         prediction = Prediction(dict.fromkeys(self.stages, pictures), given.notes)
@@ -150,7 +161,7 @@ class EnhancedFolder:
         try:
             motion, _ = animator.read_motion(video, self._options)
         except FaceError as error:
-            prediction.notes.append((NO_FACE, f"{error}; its frames are left as they are"))
+            prediction.notes.append((NO_FACE, f"{error}; its frames are left unchanged"))
             return prediction
         refiners = build_refiners(animator, self._variants, portrait, motion, case, is_animation=False)
         draw = view_video(animator.model, video, motion, is_whole=portrait.is_whole)
@@ -158,12 +169,12 @@ class EnhancedFolder:
         return prediction
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
-        """See `Method`. Raises InputError when no name fits at all."""
+        """See `Method`. Raises InputError when no result has the name of a case."""
         return self._folder.find_notes(cases)
 
 
 def first_frame(case: Case) -> int:
-    """Choose the number of a case's first frame, by which single pictures get noise of their own.
+    """Choose the number of a case's first frame, which gives single pictures different noise.
 
     Args:
         case: The case.
@@ -186,7 +197,7 @@ def build_refiners(
     """Build the renderer of each variant for one case.
 
     Args:
-        animator: Whose face model and device are used.
+        animator: Its face model and device are used.
         variants: The variants.
         portrait: The source.
         motion: The driver's motion, or the one read from the frames.
@@ -229,8 +240,8 @@ def make_stages(
         draw: Draws the coarse frame of a job.
         finish: Makes the picture of a frame.
         refiners: Renderers by stage.
-        watch: Takes the time of each stage.
-        workers: Threads in which coarse frames may be drawn at once; None: as many as frames are rendered in.
+        watch: Times each stage.
+        workers: Threads that may draw coarse frames at once; None: as many as render frames.
 
     Returns:
         Pictures (S, S, 3) uint8 by stage, the coarse ones first.

@@ -1,4 +1,4 @@
-"""What may be chosen when methods are evaluated. Imports nothing heavy."""
+"""Options of evaluations. Imports nothing heavy."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,23 +16,29 @@ DEFAULT_COUNT = 1000  # pairs of the protocol random-pairs
 
 
 def _same_as_refining(name: str) -> Any:
-    """The option of that name with its one default and text."""
+    """Make an option with the default and the help text of the refining option of that name."""
     field = RefineOptions.__dataclass_fields__[name]
     return option(field.default, field.metadata["help"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions:
-    """Which pairs of source and driver are evaluated."""
+    """Options of the pairs of source and driver.
+
+    Attributes:
+        protocol: Name of the protocol.
+        count: Number of pairs; None for the protocol's default.
+        seed: Seed of all randomness.
+    """
 
     protocol: str = option(
         "random-pairs",
         "Protocol: random-pairs (two frames of one clip), reconstruction (a clip from its first frame), "
-        "cross-identity (a clip drives another person), two-folders (results beside a plain folder of what they "
-        "should be).",
+        "cross-identity (a clip drives another person), two-folders (results and a plain folder of the "
+        "expected pictures).",
     )
     count: int | None = option(
-        None, f"Pairs: {DEFAULT_COUNT} random ones, or each clip once as the driver, unless told."
+        None, f"Number of pairs; by default {DEFAULT_COUNT} random ones, or each clip once as the driver."
     )
     seed: int = option(0, "Seed of all randomness: of the pairs drawn and of the renderer's noise.")
 
@@ -44,7 +50,16 @@ class DrawOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MakeOptions:
-    """How a model makes its frames; what is not given is the preset's."""
+    """Options of the model; those that are None are the preset's.
+
+    Attributes:
+        coarse: Coarse frames under a renderer.
+        motion: Motion of cross-identity cases.
+        preset: Preset of the renderer.
+        sampler: Sampler of the renderer.
+        eta: Stochasticity of the sampler.
+        strength: Noise level from which sampling starts.
+    """
 
     coarse: str = option(
         "geometric",
@@ -65,13 +80,20 @@ class MakeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureOptions:
-    """What is measured and kept."""
+    """Options of the metrics and outputs.
+
+    Attributes:
+        metrics: Groups of metrics, with commas.
+        arcface: File of an ArcFace network in ONNX.
+        save_frames: Whether the frames of the results are saved.
+        report: Whether a report is written.
+    """
 
     metrics: str = option("all", f"Groups of metrics: all, or some of {', '.join(GROUPS)}, with commas.")
     arcface: str | None = option(
         None, "ArcFace network for CSIM as an ONNX file, such as InsightFace's w600k_r50.onnx."
     )
-    save_frames: bool = option(False, "Keep the frames that were made (they show people).")
+    save_frames: bool = option(False, "Save the frames of the results (they show people).")
     report: bool = option(False, "Write report.html with worst, median and best cases (it shows people).")
 
     def __post_init__(self) -> None:
@@ -80,15 +102,19 @@ class MeasureOptions:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The groups asked for, in their usual order."""
-        asked = [group.strip() for group in self.metrics.split(",")]
-        unknown = tuple(group for group in asked if group not in GROUPS and group != "all")
-        return unknown or tuple(group for group in GROUPS if group in asked or "all" in asked)
+        """The chosen groups, in the order of `GROUPS`."""
+        chosen = [group.strip() for group in self.metrics.split(",")]
+        unknown = tuple(group for group in chosen if group not in GROUPS and group != "all")
+        return unknown or tuple(group for group in GROUPS if group in chosen or "all" in chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(DrawOptions, MakeOptions, MeasureOptions):
-    """How one method is evaluated."""
+    """Options of the evaluation of one method.
+
+    Attributes:
+        steps: Sampling steps of the renderer; None for the preset's.
+    """
 
     steps: int | None = _same_as_refining("steps")
 
@@ -100,7 +126,12 @@ class RunOptions(DrawOptions, MakeOptions, MeasureOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class AblationOptions(DrawOptions, MakeOptions, MeasureOptions):
-    """What one renderer is without a part of it, or with fewer steps."""
+    """Options of an ablation: one renderer with several numbers of steps, and without some of its conditions.
+
+    Attributes:
+        steps: Numbers of sampling steps, with commas.
+        without: Conditions to switch off, with commas.
+    """
 
     steps: str = option("1,2,4,8", "Numbers of sampling steps, with commas.")
     without: str = option(
@@ -117,7 +148,7 @@ class AblationOptions(DrawOptions, MakeOptions, MeasureOptions):
 
     @property
     def step_counts(self) -> tuple[int, ...]:
-        """Numbers of steps, rising. Raises OptionError for what is none."""
+        """Numbers of steps in ascending order. Raises OptionError for anything else."""
         parts = [part.strip() for part in self.steps.split(",")]
         if not all(part.isdecimal() for part in parts):
             raise OptionError(f"--steps {self.steps}: give whole numbers with commas, such as 1,2,4,8")

@@ -1,7 +1,7 @@
-"""Which frames are made from which: cases drawn from clips, kept in a file that names no path.
+"""Pair lists: cases of source and driving frames drawn from clips, in a file without paths.
 
 Random pairs of one clip are the same-identity protocol of FADM (arXiv 2304.03199, section 4); reconstruction from
-the first frame is FOMM's (arXiv 2003.00196, section 4); cross-identity gives one person another's motion.
+the first frame is FOMM's (arXiv 2003.00196, section 4); cross-identity transfers one person's motion to another.
 """
 
 import hashlib
@@ -27,9 +27,14 @@ MOST_LISTED = 3
 
 @dataclass(frozen=True)
 class Case:
-    """One source frame and the frames that drive it: clips by their keys, frames by their number in the clip, from 0.
+    """One source frame and the frames that drive it; frames are numbered within their clip, from 0.
 
-    name: of the case's result as a file or folder.
+    Attributes:
+        name: Name of the case's result as a file or folder.
+        source_clip: Key of the source's clip.
+        source_frame: Number of the source frame.
+        driving_clip: Key of the driver's clip.
+        driving_frames: Numbers of the driving frames.
     """
 
     name: str
@@ -41,7 +46,14 @@ class Case:
 
 @dataclass(frozen=True)
 class PairList:
-    """The cases of one protocol; left_out: clips with too few frames to take part."""
+    """The cases of one protocol.
+
+    Attributes:
+        protocol: Name of the protocol.
+        seed: Seed of the draw.
+        cases: The cases.
+        left_out: Number of clips with too few frames.
+    """
 
     protocol: str
     seed: int
@@ -50,31 +62,41 @@ class PairList:
 
     @property
     def is_video(self) -> bool:
-        """Whether a case is a video, not a single picture."""
+        """Whether a case is a video and not a single picture."""
         return self.protocol in VIDEO_PROTOCOLS
 
     @property
     def has_truth(self) -> bool:
-        """Whether the driving frames show what the result should be."""
+        """Whether the driving frames are the ground truth of the result."""
         return self.protocol != "cross-identity"
 
     @property
     def num_frames(self) -> int:
-        """Frames to be made."""
+        """Number of driving frames of all cases."""
         return sum(len(case.driving_frames) for case in self.cases)
 
     @property
     def sha256(self) -> str:
-        """Of the protocol and the cases."""
+        """Hash of the protocol and the cases."""
         return hashlib.sha256(json.dumps([self.protocol, _rows(self.cases)]).encode()).hexdigest()
 
 
 def draw_pairs(clips: Sequence[TrackedClip], options: DrawOptions) -> PairList:
     """Draw a protocol's cases; the order of the clips does not matter.
 
-    Random pairs are spread evenly over the clips, each with another frame than itself, none twice while a clip has
-    others. Cross-identity takes another person's first frame for each driving clip; single pictures drive only where
-    there is no video. Raises InputError for clips that cannot be used so.
+    Random pairs of two different frames are spread evenly over the clips; a pair is repeated only when a clip has no
+    other left. Cross-identity takes another person's first frame for each driving clip; single pictures drive only
+    where there is no video.
+
+    Args:
+        clips: The clips.
+        options: Protocol, number of pairs and seed.
+
+    Returns:
+        The pair list.
+
+    Raises:
+        InputError: No clip has enough frames, two have the same key, or cross-identity finds one person only.
     """
     least = LEAST_FRAMES[options.protocol]
     usable = sorted((clip for clip in clips if len(clip.pictures) >= least), key=lambda clip: clip.key)
@@ -133,12 +155,20 @@ def _all_frames(clip: TrackedClip) -> tuple[int, ...]:
 
 
 def _plain(key: str) -> str:
-    """A key as the name of one file."""
+    """Turn a key into the name of one file."""
     return key.replace("/", "__")
 
 
 def write_pairs(pairs: PairList, path: Path) -> None:
-    """Write a pair list as JSON. Raises OutputError."""
+    """Write a pair list as JSON.
+
+    Args:
+        pairs: The pair list.
+        path: The file.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     content = {
         "format": FORMAT,
         "protocol": pairs.protocol,
@@ -153,7 +183,17 @@ def write_pairs(pairs: PairList, path: Path) -> None:
 
 
 def read_pairs(path: Path) -> PairList:
-    """Read a pair list. Raises InputError for another file, or one whose hash does not fit."""
+    """Read a pair list.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The pair list.
+
+    Raises:
+        InputError: The file is no pair list, or its hash does not match its cases.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         pairs = _parse(content)
@@ -176,7 +216,15 @@ def _parse(content: Any) -> PairList:
 
 
 def check_pairs(pairs: PairList, clips: Sequence[TrackedClip]) -> None:
-    """Raise OptionError when a case's clip or frame is not in the shards."""
+    """Check that every clip and frame of a pair list exists.
+
+    Args:
+        pairs: The pair list.
+        clips: The clips.
+
+    Raises:
+        OptionError: A clip is missing or has too few frames.
+    """
     lengths = {clip.key: len(clip.pictures) for clip in clips}
     wanted = {(case.source_clip, case.source_frame) for case in pairs.cases}
     wanted |= {(case.driving_clip, max(case.driving_frames)) for case in pairs.cases}

@@ -1,4 +1,4 @@
-"""A plain folder of videos, pictures and folders of frames as clips: what results in another folder should be."""
+"""A plain folder of videos, pictures and folders of frames as clips: the ground truth for results in another folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,12 +17,17 @@ from fadm.progress import NO_PROGRESS, Progress
 
 Pixels = NDArray[np.uint8]
 
-UNTRACKED = np.zeros((0, NUM_LANDMARKS, 3), np.float32)  # the faces are looked for when they are asked for
+UNTRACKED = np.zeros((0, NUM_LANDMARKS, 3), np.float32)  # the tracker finds the faces on first use
 
 
 @dataclass
-class Film:
-    """A file or folder of frames that is read in order; an earlier frame begins it anew, the last one closes it."""
+class FrameReader:
+    """Reads a file or folder of frames in order; an earlier frame reopens it, the last one closes it.
+
+    Attributes:
+        path: The file or folder.
+        num_frames: Its number of frames.
+    """
 
     path: Path
     num_frames: int
@@ -31,13 +36,23 @@ class Film:
     _last: Pixels | None = None
 
     def read(self, frame: int) -> Pixels:
-        """The pixels (H, W, 3) of a frame by its number. Raises InputError where the file does not hold it any more."""
+        """Read a frame.
+
+        Args:
+            frame: Its number, from 0.
+
+        Returns:
+            The pixels (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: The file no longer holds the frame.
+        """
         if self._last is None or frame < self._next - 1:
             self._coming, self._next = iter(open_frames(self.path)), 0
         while self._next <= frame:
             coming = next(self._coming, None)
             if coming is None:
-                raise InputError(f"'{self.path}' has no frame {frame} any more; it was changed while it was measured")
+                raise InputError(f"'{self.path}' no longer has a frame {frame}; it was changed during the evaluation")
             self._last, self._next = coming.pixels, self._next + 1
         if self._next == self.num_frames:
             self._coming = iter(())
@@ -46,23 +61,36 @@ class Film:
 
 
 @dataclass(frozen=True)
-class FilmPicture:
-    """One frame of a film; size: bytes of the whole film, by which a changed one is known."""
+class PlainPicture:
+    """One frame of a file or folder.
 
-    film: Film
+    Attributes:
+        reader: Reads the frames.
+        frame: Number of the frame, from 0.
+        size: Bytes of the whole file or folder, which show that it was changed.
+    """
+
+    reader: FrameReader
     frame: int
     size: int
 
     def read(self) -> Pixels:
-        """The picture (H, W, 3) RGB."""
-        return self.film.read(self.frame)
+        """Read the picture (H, W, 3) uint8 RGB."""
+        return self.reader.read(self.frame)
 
 
-def read_truth(folder: Path, progress: Progress = NO_PROGRESS) -> list[TrackedClip]:
-    """A clip for each video, picture or folder of frames right in the folder, by its name; every frame is counted.
+def read_plain_clips(folder: Path, progress: Progress = NO_PROGRESS) -> list[TrackedClip]:
+    """Read each video, picture and folder of frames directly in a folder as a clip; every frame is decoded once.
 
-    Raises InputError for a folder without any, for two of one name and for a file that cannot be read or leaves out
-    damaged frames.
+    Args:
+        folder: The folder.
+        progress: Follows the work.
+
+    Returns:
+        Clips without landmarks, by the names of their files without the ending.
+
+    Raises:
+        InputError: There is none, two have the same name, or a file cannot be read or has damaged frames.
     """
     files = {name: path for name, path in name_files(folder).items() if holds_frames(path)}
     progress.stage("counting frames", len(files))
@@ -71,7 +99,7 @@ def read_truth(folder: Path, progress: Progress = NO_PROGRESS) -> list[TrackedCl
         clips.append(_read_clip(name, path))
         progress.advance()
     if not clips:
-        raise InputError(f"'{folder}' holds no video, no picture and no folder of frames; give the true ones")
+        raise InputError(f"'{folder}' holds no video, no picture and no folder of frames; give the expected pictures")
     return clips
 
 
@@ -80,8 +108,8 @@ def _read_clip(name: str, path: Path) -> TrackedClip:
     is_whole = [decoded is not None for decoded in source.decode(lambda number: False)]
     num_frames = len(is_whole)
     if not all(is_whole):
-        raise InputError(f"'{path}' has {is_whole.count(False)} damaged frames; what results should be must be whole")
-    film, size = Film(path, num_frames), size_of(path)
+        raise InputError(f"'{path}' has {is_whole.count(False)} damaged frames; the expected pictures must be complete")
+    reader, size = FrameReader(path, num_frames), size_of(path)
     info = {"frames_per_second": float(source.rate)} if path.is_file() and num_frames > 1 else {}
-    pictures: Any = tuple(FilmPicture(film, frame, size) for frame in range(num_frames))
+    pictures: Any = tuple(PlainPicture(reader, frame, size) for frame in range(num_frames))
     return TrackedClip(name, UNTRACKED, info, pictures)

@@ -1,4 +1,4 @@
-"""What a method makes of a case, and the protocol of all methods."""
+"""The result of a method for a case, and the protocol of all methods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.evaluation.features import ClipFrames
+from fadm.evaluation.clip_frames import ClipFrames
 from fadm.evaluation.pairs import Case
 
 Pixels = NDArray[np.uint8]
@@ -15,7 +15,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass
 class Prediction:
-    """What a method made of one case.
+    """The result of a method for one case.
 
     Attributes:
         pictures: Frames (S, S, 3) uint8 by stage.
@@ -30,8 +30,8 @@ class Method(Protocol):
     """Makes the results of cases.
 
     Attributes:
-        stages: Names of what is made of each case, in order.
-        description: What tells a run apart from others, as JSON knows it.
+        stages: Names of the stages of each result, in order.
+        description: What distinguishes the method's runs from others, as values that JSON can hold.
     """
 
     stages: tuple[str, ...]
@@ -49,7 +49,7 @@ class Method(Protocol):
         """
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
-        """Tell what is to be said of the results as a whole, before any is made.
+        """Describe what is not as expected of the results as a whole, before any is made.
 
         Args:
             cases: All cases.

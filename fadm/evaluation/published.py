@@ -1,4 +1,4 @@
-"""Figures that papers print, shown beside ours only when asked for, and never as if they could be compared."""
+"""Published figures, shown only on request and marked as not comparable with ours."""
 
 import tomllib
 from dataclasses import dataclass
@@ -13,7 +13,14 @@ WARNING = (
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A method's figures by the paper's names, written with the paper's digits."""
+    """A method's published figures.
+
+    Attributes:
+        method: Name of the method.
+        setting: Data set and protocol.
+        source: Paper and table.
+        figures: Figures by the paper's names of metrics, with the paper's digits.
+    """
 
     method: str
     setting: str
@@ -22,14 +29,21 @@ class PublishedRow:
 
 
 def read_published() -> list[PublishedRow]:
-    """Every row that the package knows."""
+    """Read all published rows of the package."""
     text = (files("fadm.evaluation") / "published.toml").read_text(encoding="utf-8")
     rows = tomllib.loads(text, parse_float=Decimal)["row"]
     return [PublishedRow(**row | {"figures": {k: str(v) for k, v in row["figures"].items()}}) for row in rows]
 
 
 def published_table(*, is_cross_identity: bool) -> list[str]:
-    """The rows of one kind of protocol as Markdown, under their warning."""
+    """Write the rows of one kind of protocol as Markdown, under their warning.
+
+    Args:
+        is_cross_identity: Whether the cross-identity rows are meant, else the same-identity ones.
+
+    Returns:
+        Lines.
+    """
     rows = [row for row in read_published() if ("cross" in row.setting) == is_cross_identity]
     names = list(dict.fromkeys(name for row in rows for name in row.figures))
     lines = [

@@ -1,4 +1,4 @@
-"""Results made by other tools: pictures, videos or folders of frames, matched by their names with the cases."""
+"""Results of other tools: pictures, videos or folders of frames, matched with the cases by name."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fadm.data.prepare.layouts import VIDEO_ENDINGS
 from fadm.errors import FadmError, InputError
-from fadm.evaluation.features import ClipFrames
+from fadm.evaluation.clip_frames import ClipFrames
 from fadm.evaluation.pairs import Case
 from fadm.evaluation.prediction import Prediction
 from fadm.media.crop import resize_pixels
@@ -29,12 +29,19 @@ MOST_LISTED = 3
 
 
 class ResultFolder:
-    """A folder in which each case has a picture, a video or a folder of frames of its name."""
+    """A folder with a picture, a video or a folder of frames for each case, named after it. See `Method`."""
 
     stages: tuple[str, ...] = ("result",)
 
     def __init__(self, folder: Path) -> None:
-        """Raises InputError for a folder that cannot be read, or with two results of one name."""
+        """List the results.
+
+        Args:
+            folder: The folder.
+
+        Raises:
+            InputError: The folder cannot be read, or two results have the same name.
+        """
         self.description: dict[str, Any] = {"method": folder.resolve().name}
         self._folder = folder
         self._files = name_files(folder)
@@ -50,7 +57,7 @@ class ResultFolder:
         return prediction
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
-        """See `Method`. Raises InputError when no name fits at all."""
+        """See `Method`. Raises InputError when no result has the name of a case."""
         names = {case.name for case in cases}
         unmatched = sorted(self._files.keys() - names)
         if len(unmatched) == len(self._files):
@@ -74,7 +81,7 @@ class ResultFolder:
             return
         if source.num_damaged:
             prediction.notes.append(
-                (DAMAGED, f"{path.name}: {source.num_damaged} are left out, those behind them stand too early")
+                (DAMAGED, f"{path.name}: {source.num_damaged} are left out, so later frames are compared too early")
             )
         if len(pictures) != wanted:
             given = f"only {len(pictures)}" if len(pictures) < wanted else "more"
@@ -92,21 +99,28 @@ class ResultFolder:
     def _check_rate(
         self, source: FrameSource, path: Path, case: Case, frames: ClipFrames, prediction: Prediction
     ) -> None:
-        """A video's rate says whether its frames are those of the driver; frames of a folder are counted only."""
+        """Note a video with another frame rate than the driver's; folders of frames have no rate."""
         info = frames.clip(case.driving_clip).info
         numbers, rate = info.get("frame_numbers"), info.get("frames_per_second")
         is_video = len(case.driving_frames) > 1 and path.is_file()
         if not is_video or not rate or (numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers)))):
             return
         if abs(source.rate / Fraction(rate) - 1) > RATE_TOLERANCE:
-            said = f"{path.name} has {float(source.rate):g} frames per second, the driver {rate:g}"
-            prediction.notes.append((RATE, f"{said}; frames are compared by their number"))
+            rates = f"{path.name} has {float(source.rate):g} frames per second, the driver {rate:g}"
+            prediction.notes.append((RATE, f"{rates}; frames are compared by their number"))
 
 
 def name_files(folder: Path) -> dict[str, Path]:
-    """Files and folders by the name without an ending; a file of another kind gives way to a picture or video.
+    """List files and folders by their name without the ending; pictures and videos go before other files.
 
-    Raises InputError for a folder that cannot be read, or with two of one name that hold frames.
+    Args:
+        folder: The folder.
+
+    Returns:
+        Paths by name.
+
+    Raises:
+        InputError: The folder cannot be read, or two entries with frames have the same name.
     """
     try:
         entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
@@ -118,7 +132,7 @@ def name_files(folder: Path) -> dict[str, Path]:
         before = files.get(name)
         if before is not None and holds_frames(before) and holds_frames(entry):
             raise InputError(
-                f"'{folder}' has two results named {name!r}, {before.name} and {entry.name}; leave one of them there"
+                f"'{folder}' has two results named {name!r}, {before.name} and {entry.name}; remove one of them"
             )
         if before is None or holds_frames(entry):
             files[name] = entry
@@ -126,13 +140,30 @@ def name_files(folder: Path) -> dict[str, Path]:
 
 
 def holds_frames(path: Path) -> bool:
-    """Whether a path is a folder, or ends as a picture or a video."""
+    """Check whether a path is a folder, or has the ending of a picture or a video.
+
+    Args:
+        path: The path.
+
+    Returns:
+        Whether it may hold frames.
+    """
     return path.is_dir() or path.suffix.lower() in READABLE_ENDINGS + tuple(VIDEO_ENDINGS)
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file or of the files right in a folder. Raises InputError for what cannot be looked at."""
+    """Sum the sizes of a file, or of the files directly in a folder.
+
+    Args:
+        path: The file or folder.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        InputError: The path cannot be read.
+    """
     try:
         return sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path]))
     except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}; leave it out or mend its place") from error
+        raise InputError(f"'{path}' cannot be read: {error.strerror}; remove it or repair its folder") from error

@@ -1,4 +1,4 @@
-"""An evaluation from what was asked for to its files; `evaluate` is `fadm eval run` and `fadm eval ablation`."""
+"""Runs an evaluation and writes its files: the work of `fadm eval run` and `fadm eval ablation`."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,6 +12,7 @@ from fadm.evaluation.journal import RUN, read_run
 from fadm.evaluation.options import AblationOptions, MeasureOptions, RunOptions
 from fadm.evaluation.outputs.files import MARKDOWN, measure_time, write_outputs
 from fadm.evaluation.statistics import summarise
+from fadm.optional import require
 from fadm.progress import NO_PROGRESS, Progress
 
 
@@ -25,22 +26,22 @@ def evaluate(
     device: str = "auto",
     progress: Progress = NO_PROGRESS,
 ) -> tuple[dict[str, Any], str]:
-    """Measure one method, or one renderer in several variants; called again after a kill, it resumes.
+    """Measure one method, or one renderer in several variants; called again after an interruption, it resumes.
 
     Args:
         model: `geometric`, `unmoved`, weights by name or file, or a folder of results.
-        data: Shards or folders of shards; for the protocol two-folders the plain folder of what results should be.
+        data: Shards or folders of shards; for the protocol two-folders the plain folder of the expected pictures.
         output: Folder of the run: new, empty or unfinished.
-        options: What is measured on what; AblationOptions make it an ablation.
-        pairs: A pair list; drawn unless given.
+        options: Options of the pairs, model and metrics; AblationOptions make it an ablation.
+        pairs: File of a pair list; drawn by default.
         device: Where the networks compute.
         progress: Follows the work.
 
     Returns:
-        The means by metric and stage with counts and seconds as data, and the table in words.
+        The means by metric and stage with counts and seconds as data, and the table as text.
 
     Raises:
-        FadmError: A choice makes no sense, or data or weights cannot be used.
+        FadmError: Choices contradict each other, data or weights cannot be used, or a package is missing.
     """
     options = options or RunOptions()
     where = choose_device(device)
@@ -59,21 +60,24 @@ def run_and_write(
     """Measure an evaluation's cases and write tables, plots and report.
 
     Args:
-        evaluation: What is evaluated on what.
+        evaluation: The evaluation.
         folder: Folder of the run.
-        options: What is kept.
+        options: What is saved.
         progress: Follows the work.
 
     Returns:
         As `evaluate`.
 
     Raises:
-        FadmError: The folder holds something else, or a picture is damaged.
+        PackageError: A plot is needed and matplotlib is missing; nothing was measured.
+        FadmError: The folder holds another run, or a picture is damaged.
     """
     with closing(evaluation.extractors):
+        if options.report or len(evaluation.method.stages) > 2:  # an ablation draws a curve
+            require("matplotlib", package="matplotlib", purpose="a plot")  # before hours of measuring, not after
         measure_cases(evaluation, folder, save_frames=options.save_frames, progress=progress)
-        told, pairs, results = read_run(folder)  # as it is kept, so that a resumed run gives the same to the digit
-        summary = summarise(told, pairs, results)
+        manifest, pairs, results = read_run(folder)  # as stored, so that a resumed run gives the same to the digit
+        summary = summarise(manifest, pairs, results)
         write_outputs(folder, summary, pairs, results)
         if options.report:
             from fadm.evaluation.outputs.report import write_report

@@ -1,4 +1,4 @@
-"""From numbers of frames to what is said of a method: means with intervals, and what a stage changes."""
+"""Statistics of a run: means with intervals over clips, and the changes between stages."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fadm.errors import MetricError
 from fadm.evaluation.evaluator import REFERENCE
 from fadm.evaluation.features import EFFICIENTNET, INCEPTION
-from fadm.evaluation.journal import CaseResult, walk_results
+from fadm.evaluation.journal import CaseResult, ordered_results
 from fadm.evaluation.measures import BY_NAME
 from fadm.evaluation.methods import WITHOUT
 from fadm.evaluation.pairs import PairList
@@ -44,7 +44,13 @@ SET_TITLES = {
 
 @dataclass(frozen=True)
 class Change:
-    """A stage against another on the same frames: difference of the means, and relative change in percent."""
+    """The change of a metric from one stage to another, on the frames that both have.
+
+    Attributes:
+        against: The stage that is compared with.
+        difference: Difference of the means.
+        percent: Relative change in percent; None where it is not finite.
+    """
 
     against: str
     difference: Interval
@@ -53,12 +59,22 @@ class Change:
 
 @dataclass
 class Summary:
-    """What a run found.
+    """The statistics of a run.
 
-    made: frames by stage; means and changes: by metric, then stage; sets: distances of set_size pictures by metric.
+    Attributes:
+        manifest: The run's manifest.
+        stages: Names of the stages.
+        num_cases: Number of cases.
+        num_frames: Number of driving frames.
+        made: Number of frames of the results by stage.
+        means: Means with intervals by metric, then stage.
+        changes: Changes by metric, then stage.
+        sets: Distances between sets of pictures by metric, then stage.
+        set_size: Pictures in the reference set.
+        notes: Sentences on what was not as expected.
     """
 
-    told: dict[str, Any]
+    manifest: dict[str, Any]
     stages: list[str]
     num_cases: int
     num_frames: int
@@ -71,13 +87,22 @@ class Summary:
 
     @property
     def metrics(self) -> list[str]:
-        """Names of the metrics that have a value, in their usual order."""
+        """Names of the metrics that have a value, in the order of `METRICS`."""
         return list(self.means)
 
 
-def summarise(told: dict[str, Any], pairs: PairList, results: Mapping[str, CaseResult]) -> Summary:
-    """Means, changes against each stage's baseline and notes; results in any order give the same."""
-    stages, names = list(told["stages"]), list(told["metrics"])
+def summarise(manifest: dict[str, Any], pairs: PairList, results: Mapping[str, CaseResult]) -> Summary:
+    """Compute means, changes from each stage's baseline, and notes; the order of the results does not matter.
+
+    Args:
+        manifest: The run's manifest.
+        pairs: The cases.
+        results: The measured cases by name.
+
+    Returns:
+        The summary.
+    """
+    stages, names = list(manifest["stages"]), list(manifest["metrics"])
     values = {name: {stage: collect(results, pairs, stage, name) for stage in stages} for name in names}
     means, changes = {}, {}
     for name, by_stage in values.items():
@@ -89,17 +114,30 @@ def summarise(told: dict[str, Any], pairs: PairList, results: Mapping[str, CaseR
             changed = {stage: compare(by_stage, stage, baseline_of(stage, stages)) for stage in stages[1:]}
             changes[name] = {stage: change for stage, change in changed.items() if change is not None}
     sets, set_size = compare_sets(results, pairs, stages)
-    notes = [*_gather_notes(walk_results(dict(results), pairs)), *(f"{kind}: {said}" for kind, said in told["notes"])]
-    notes += [said for stage in stages for said in find_infinite(results, pairs, stage, stage)]
-    for reason in dict.fromkeys(told["not measured"].values()):
-        without = [name for name, why in told["not measured"].items() if why == reason]
+    notes = [
+        *_gather_notes(ordered_results(dict(results), pairs)),
+        *(f"{kind}: {text}" for kind, text in manifest["notes"]),
+    ]
+    notes += [note for stage in stages for note in find_infinite(results, pairs, stage, stage)]
+    for reason in dict.fromkeys(manifest["not measured"].values()):
+        without = [name for name, why in manifest["not measured"].items() if why == reason]
         notes.append(f"{', '.join(without)} {'is' if len(without) == 1 else 'are'} not measured: {reason}")
     made = {stage: sum(result.made.get(stage, 0) for result in results.values()) for stage in stages}
-    return Summary(told, stages, len(pairs.cases), pairs.num_frames, made, means, changes, sets, set_size, notes)
+    return Summary(manifest, stages, len(pairs.cases), pairs.num_frames, made, means, changes, sets, set_size, notes)
 
 
 def collect(results: Mapping[str, CaseResult], pairs: PairList, stage: str, name: str) -> ByClip:
-    """Values of a metric, every frame in its place: those of missing results are NaN, as are infinite ones (PSNR)."""
+    """Collect the values of a metric, NaN for missing results and infinite values (PSNR).
+
+    Args:
+        results: The measured cases by name.
+        pairs: The cases.
+        stage: The stage.
+        name: The metric.
+
+    Returns:
+        Values by driving clip, in the order of the cases and their frames.
+    """
     parts: dict[str, list[Array]] = {}
     for case in pairs.cases:
         num = len(case.driving_frames)
@@ -113,9 +151,19 @@ def collect(results: Mapping[str, CaseResult], pairs: PairList, stage: str, name
 
 
 def find_infinite(results: Mapping[str, CaseResult], pairs: PairList, stage: str, title: str) -> list[str]:
-    """What to say of frames that equal the truth to the bit, whose PSNR is infinite; title: of the stage."""
+    """Describe frames that equal the ground truth exactly, so that their PSNR is infinite.
+
+    Args:
+        results: The measured cases by name.
+        pairs: The cases.
+        stage: The stage.
+        title: The stage's title in the text.
+
+    Returns:
+        One sentence, or none where every value is finite.
+    """
     counts: Counter[str] = Counter()
-    for result in walk_results(dict(results), pairs):
+    for result in ordered_results(dict(results), pairs):
         for name, numbers in result.values.get(stage, {}).items():
             counts[name] += sum(np.isinf(numbers).tolist())
     shown = ", ".join(f"{BY_NAME[name].title}: {num} frames" for name, num in counts.items() if num)
@@ -123,7 +171,14 @@ def find_infinite(results: Mapping[str, CaseResult], pairs: PairList, stage: str
 
 
 def mean_of(values: ByClip) -> Interval | None:
-    """Mean with its interval over clips; None where nothing was measured."""
+    """Compute the mean with its bootstrap interval over clips.
+
+    Args:
+        values: Values by clip.
+
+    Returns:
+        The interval; None where nothing was measured.
+    """
     try:
         return bootstrap_mean(values)
     except MetricError:
@@ -131,13 +186,30 @@ def mean_of(values: ByClip) -> Interval | None:
 
 
 def baseline_of(stage: str, stages: Sequence[str]) -> str:
-    """What a stage is compared with: the whole renderer where a condition is switched off, else the first stage."""
+    """Choose the stage to compare with: the whole renderer for one without a condition, else the first stage.
+
+    Args:
+        stage: The stage.
+        stages: All stages.
+
+    Returns:
+        Name of the baseline.
+    """
     whole, _, condition = stage.partition(WITHOUT)
     return whole if condition and whole in stages else stages[0]
 
 
 def compare(by_stage: Mapping[str, ByClip], stage: str, against: str) -> Change | None:
-    """Change of the mean against a baseline on the frames that both have; None where there are none."""
+    """Compute the change of the mean from a baseline, on the frames that both have.
+
+    Args:
+        by_stage: Values of a metric by stage.
+        stage: The stage.
+        against: The baseline.
+
+    Returns:
+        The change; None where they have no frame in common.
+    """
     values, baseline = by_stage[stage], by_stage[against]
     try:
         with np.errstate(all="ignore"):
@@ -153,29 +225,38 @@ def compare(by_stage: Mapping[str, ByClip], stage: str, against: str) -> Change 
 def compare_sets(
     results: Mapping[str, CaseResult], pairs: PairList, stages: Sequence[str]
 ) -> tuple[dict[str, dict[str, float]], int]:
-    """Distances of each stage's pictures from the reference set, and how many pictures this has."""
+    """Compute the distances of each stage's pictures from the reference set.
+
+    Args:
+        results: The measured cases by name.
+        pairs: The cases.
+        stages: The stages.
+
+    Returns:
+        Distances by metric and stage, and the number of pictures in the reference set.
+    """
     sets: dict[str, dict[str, float]] = {}
     set_size = 0
     for network, measures in SET_MEASURES.items():
         features: dict[str, list[torch.Tensor]] = {}
-        for result in walk_results(dict(results), pairs):
+        for result in ordered_results(dict(results), pairs):
             for stage, rows in result.features.get(network, {}).items():
                 features.setdefault(stage, []).append(rows)
         joined = {stage: torch.cat(rows) for stage, rows in features.items()}
         if len(joined.get(REFERENCE, ())) < 2:
             continue
         set_size = len(joined[REFERENCE])
-        there = [stage for stage in stages if len(joined.get(stage, ())) >= 2]
-        sets |= {n: {stage: f(joined[stage], joined[REFERENCE]) for stage in there} for n, f in measures.items()}
+        present = [stage for stage in stages if len(joined.get(stage, ())) >= 2]
+        sets |= {n: {stage: f(joined[stage], joined[REFERENCE]) for stage in present} for n, f in measures.items()}
     return sets, set_size
 
 
 def _gather_notes(results: Iterable[CaseResult]) -> list[str]:
-    """One sentence for each kind of note, with how many cases it concerns and the first of them."""
+    """Write one sentence for each kind of note, with the number of its cases and the first of them."""
     kinds: dict[str, list[str]] = {}
     for result in results:
-        for kind, said in result.notes:
-            kinds.setdefault(kind, []).append(said)
+        for kind, text in result.notes:
+            kinds.setdefault(kind, []).append(text)
     notes = []
     for kind, sentences in kinds.items():
         num = len(sentences)

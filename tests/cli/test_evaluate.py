@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from fadm.cli.evaluate import app
 from fadm.errors import FadmError
-from tests.evaluation.made_up import write_shard
+from tests.evaluation.synthetic_clips import write_shard
 from tests.tiny_networks import BY_LANDMARKS, tiny_networks
 
 

@@ -94,9 +94,9 @@ def test_other_options_in_the_same_folder_are_refused(tmp_path, shard):
 
 
 def test_a_run_that_would_measure_nothing_is_refused(tmp_path, shard):
-    with pytest.raises(OptionError, match="--metrics temporal: nothing of it suits random-pairs"):
+    with pytest.raises(OptionError, match="--metrics temporal: no metric of it applies to random-pairs"):
         run_on(shard, "unmoved", tmp_path / "run", metrics="temporal")
-    with pytest.raises(OptionError, match="--metrics pixel: nothing of it suits cross-identity"):
+    with pytest.raises(OptionError, match="--metrics pixel: no metric of it applies to cross-identity"):
         run_on(shard, "unmoved", tmp_path / "run", metrics="pixel", protocol="cross-identity")
     assert not (tmp_path / "run").exists()
 

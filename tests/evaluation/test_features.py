@@ -5,7 +5,8 @@ import torch
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError, PackageError
 from fadm.evaluation import features as module
-from fadm.evaluation.features import MOST_KEPT, ClipFrames, FeatureExtractors, FrameFeatures, Stopwatch, scale_landmarks
+from fadm.evaluation.clip_frames import MOST_KEPT, ClipFrames, scale_landmarks
+from fadm.evaluation.features import FeatureExtractors, FrameFeatures, Stopwatch
 from fadm.evaluation.measures import Reference, measure, measured_names
 from tests.evaluation.synthetic_clips import read_shard, swaying_head
 

@@ -39,8 +39,8 @@ def write_outputs(folder: Path, summary: Summary, pairs: PairList, results: Mapp
         PackageError: matplotlib is needed and missing; the tables are written.
     """
     contents = {
-        CSV: write_csv(pairs, results, summary.told["metrics"]),
-        CASES: write_case_csv(pairs, results, summary.told["metrics"]),
+        CSV: write_csv(pairs, results, summary.manifest["metrics"]),
+        CASES: write_case_csv(pairs, results, summary.manifest["metrics"]),
         JSON: write_json(summary),
         MARKDOWN: write_markdown(summary),
         LATEX: write_latex(rows_of(summary)),

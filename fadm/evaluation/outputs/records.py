@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fadm.evaluation.journal import CaseResult, walk_results
+from fadm.evaluation.journal import CaseResult, ordered_results
 from fadm.evaluation.pairs import PairList
 from fadm.evaluation.statistics import Summary
 
@@ -27,7 +27,7 @@ def write_csv(pairs: PairList, results: Mapping[str, CaseResult], names: Sequenc
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["case", "source clip", "source frame", "driving clip", "driving frame", "stage", *names])
-    for result, case in zip(walk_results(dict(results), pairs), pairs.cases, strict=True):
+    for result, case in zip(ordered_results(dict(results), pairs), pairs.cases, strict=True):
         for stage, values in result.values.items():
             for index, number in enumerate(case.driving_frames):
                 row = [values[name][index] if index < len(values[name]) else math.nan for name in names]
@@ -54,7 +54,7 @@ def write_case_csv(pairs: PairList, results: Mapping[str, CaseResult], names: Se
         if case.name not in results:
             continue
         result = results[case.name]
-        notes = "; ".join(f"{kind}: {said}" for kind, said in result.notes)
+        notes = "; ".join(f"{kind}: {text}" for kind, text in result.notes)
         for stage, values in result.values.items():
             means = [_show_cell(mean_of_frames(values[name])) for name in names]
             counts = [len(case.driving_frames), result.made.get(stage, 0)]
@@ -89,7 +89,7 @@ def write_json(summary: Summary) -> str:
         JSON, the same for the same numbers.
     """
     content: dict[str, Any] = {
-        "told": summary.told,
+        "told": summary.manifest,
         "cases": summary.num_cases,
         "frames": summary.num_frames,
         "made": summary.made,

@@ -83,7 +83,7 @@ def write_report(
         summary: What the run found.
         results: The measured cases by name.
         folder: The run's folder.
-        progress: Is told of each case.
+        progress: Follows the cases.
 
     Raises:
         OutputError: The file cannot be written.

@@ -5,9 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from fadm.evaluation.measures import BY_NAME
 from fadm.evaluation.outputs.formats import Cell, Table, format_latex, format_markdown
-from fadm.evaluation.outputs.records import write_case_csv as write_case_csv
-from fadm.evaluation.outputs.records import write_csv as write_csv
-from fadm.evaluation.outputs.records import write_json as write_json
 from fadm.evaluation.statistics import SET_TITLES, Summary
 from fadm.metrics.bootstrap import Interval
 
@@ -58,7 +55,7 @@ def title_of(summary: Summary) -> str:
     Returns:
         Its method and protocol.
     """
-    return f"{summary.told['method']}: {summary.told['protocol']}"
+    return f"{summary.manifest['method']}: {summary.manifest['protocol']}"
 
 
 def describe(summary: Summary) -> str:
@@ -70,18 +67,19 @@ def describe(summary: Summary) -> str:
     Returns:
         A paragraph.
     """
-    told = summary.told
+    manifest = summary.manifest
     clips = max((i.num_groups for by in summary.means.values() for i in by.values()), default=0)
     counts = ", ".join(f"{stage} {count}" for stage, count in summary.made.items())
-    said = (
-        f"{summary.num_cases} cases, {summary.num_frames} frames, {clips} driving clips; pairs {told['pairs'][:12]}, "
-        f"data {told['data'][:12]}. Frames made: {counts}. In brackets: 95 % intervals from resampling whole clips."
+    text = (
+        f"{summary.num_cases} cases, {summary.num_frames} frames, {clips} driving clips; "
+        f"pairs {manifest['pairs'][:12]}, data {manifest['data'][:12]}. "
+        f"Frames made: {counts}. In brackets: 95 % intervals from resampling whole clips."
     )
     if clips == 1:
-        said += " A single clip has none."
-    if told["protocol"] == "cross-identity":
-        said += " No frame shows the truth: identity is compared with the source, expression and pose with the driver."
-    return said
+        text += " A single clip has none."
+    if manifest["protocol"] == "cross-identity":
+        text += " No frame shows the truth: identity is compared with the source, expression and pose with the driver."
+    return text
 
 
 def rows_of(summary: Summary) -> list[Row]:
@@ -202,7 +200,7 @@ def tabulate_sets(summary: Summary) -> Table:
     Returns:
         A row for each distance and a column for each stage; the caption names the reference set.
     """
-    real = "source's clips" if summary.told["protocol"] == "cross-identity" else "driving frames"
+    real = "source's clips" if summary.manifest["protocol"] == "cross-identity" else "driving frames"
     rows = [
         (f"{SET_TITLES[name]} ↓", [Cell(show(by[stage], 4) if stage in by else "-") for stage in summary.stages])
         for name, by in summary.sets.items()

@@ -1,5 +1,9 @@
 import re
+import sys
 
+import pytest
+
+from fadm.errors import PackageError
 from tests.evaluation.synthetic_clips import run_on
 
 
@@ -15,6 +19,13 @@ def test_a_report_is_one_file_with_strips_and_plots(tmp_path, shard):
     assert "<th>metric</th><th>coarse</th>" in text and not re.search(r'(src|href)="(?!data:|#)', text)
     inside = set(re.findall(r'(?:href="|url\()#(\w+)', text))  # parts of plots that refer to one another
     assert inside and inside <= set(re.findall(r'id="(\w+)"', text))
+
+
+def test_a_missing_matplotlib_is_found_before_anything_is_measured(tmp_path, shard, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(PackageError, match="a plot needs the package matplotlib"):
+        run_on(shard, "unmoved", tmp_path / "run", report=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_videos_have_curves_over_their_frames(tmp_path, shard):
