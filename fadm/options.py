@@ -1,6 +1,6 @@
-"""What a user may choose: the one home of each option, shared by API, command line and page.
+"""All options of animation, with defaults, help texts and checks, shared by API, command line and web page.
 
-Imports nothing heavy, so that `fadm --help` shows names and defaults at once.
+Imports nothing heavy, so that `fadm --help` is fast. Each field's text is in its metadata, under `help`.
 """
 
 import math
@@ -15,11 +15,19 @@ DEFAULT_CROP_SIZE = 512
 LARGEST_CROP_SIZE = 1024
 SIZE_RANGE = (64, 2048)
 RATE_RANGE = (Fraction(1, 100), Fraction(1000))  # frames per second
-LARGEST_TERM = 2**31 - 1  # of a fraction in a video's header
+LARGEST_TERM = 2**31 - 1  # largest numerator and denominator of a fraction in a video's header
 
 
 def option(default: Any, description: str) -> Any:
-    """A field with the text that explains it."""
+    """Define a field of an option dataclass with its help text.
+
+    Args:
+        default: Default value.
+        description: Help text, a sentence.
+
+    Returns:
+        The dataclass field.
+    """
     return field(default=default, metadata={"help": description})
 
 
@@ -43,11 +51,10 @@ class SourceOptions(WindowOptions):
     crop: bool = option(False, "Write the square crop around the face, or (--full) the whole source picture.")
     size: int | None = option(
         None,
-        "Side of the rendered crop in pixels, from 64 to 2048. "
-        f"With --crop {DEFAULT_CROP_SIZE} unless told; else a larger picture is scaled down to it, "
-        f"{LARGEST_CROP_SIZE} unless told.",
+        f"Side of the crop in pixels, from 64 to 2048; {DEFAULT_CROP_SIZE} by default with --crop. "
+        f"Without --crop, larger pictures are scaled down to it; {LARGEST_CROP_SIZE} by default.",
     )
-    label: bool = option(True, "Say in the file's metadata that it is synthetic.")
+    label: bool = option(True, "Mark the file as synthetic in its metadata.")
 
     def __post_init__(self) -> None:
         WindowOptions.__post_init__(self)
@@ -61,12 +68,12 @@ class MotionOptions:
 
     driving_face: str = option("largest", "Face in the driver: as --face.")
     stills: bool = option(
-        False, "Take the driver's frames as separate pictures of one person: no scene cuts, no smoothing, no following."
+        False, "Treat the driver's frames as separate pictures of one person: no scene cuts, no smoothing, no tracking."
     )
     smoothing: float = option(1.5, "Cut-off of the landmark filter at rest, in Hz; 0 switches it off.")
     start: float | None = option(None, "Start in the driver, in seconds.")
     end: float | None = option(None, "End in the driver, in seconds.")
-    rate: Fraction | None = option(None, "Frames per second of a folder of pictures, 25 unless told.")
+    rate: Fraction | None = option(None, "Frames per second of a folder of pictures; 25 by default.")
 
     def __post_init__(self) -> None:
         check_face(self.driving_face, "--driving-face")
@@ -77,26 +84,29 @@ class MotionOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RefineOptions:
-    """Whether and how a diffusion model renders the coarse frames again; what is not given is the preset's."""
+    """Whether and how a diffusion model renders the coarse frames again; the preset gives the defaults."""
 
     renderer: str = option(
         "auto",
-        "Renderer by name (fadm weights list) or weights file, or none; auto is fadm_small, but none over a network's "
-        "frames.",
+        "Renderer: name (fadm weights list), weights file, or none. auto: fadm_small with the geometric generator and "
+        "for fadm enhance, none with a trained generator.",
     )
     attributes: str = option(
-        "auto", "Where the renderer's attributes come from: auto (as it was trained); deca or landmarks to insist."
+        "auto", "Attributes that condition the renderer: auto (as in its training), deca or landmarks."
     )
     preset: str = option(
         "auto",
-        "Choices of sampler and attributes: paper, released or default; auto takes what the renderer was made for.",
+        "Preset of sampler and attributes: paper, released or default; auto chooses by the renderer's training.",
     )
     sampler: str | None = option(None, "Sampler: ddpm, ddim or dpm_solver.")
     steps: int | None = option(None, "Sampling steps.")
     eta: float | None = option(None, "Noise of the ddim sampler, from 0 to 1.")
-    strength: float | None = option(None, "Share of noise to start from, above 0 to 1; 1 forgets the coarse frame.")
-    seed: int = option(0, "Seed of all randomness; the same seed gives the same video.")
-    first_frame: int = option(0, "Number of the first frame, on which its noise depends.")
+    strength: float | None = option(
+        None,
+        "Share of noise at the start, from 0.01 to 1; 1 starts from noise alone, less from the noised coarse frame.",
+    )
+    seed: int = option(0, "Random seed; the same seed gives the same video.")
+    first_frame: int = option(0, "Number of the first frame, on which the noise depends.")
 
     def __post_init__(self) -> None:
         check_choice("--attributes", self.attributes, ("auto", "deca", "landmarks"))
@@ -110,7 +120,7 @@ class RefineOptions:
 
 
 def _gain(what: str) -> Any:
-    return option(1.0, f"Gain of {what}: 0 none, 1 as it is, 2 twice as much.")
+    return option(1.0, f"Gain of {what}: 0 none, 1 unchanged, 2 doubled.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +144,7 @@ class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
     """How a source follows a driver."""
 
     coarse: str = option(
-        "geometric", "Coarse generator: geometric, fomm, face_vid2vid, or a weights file of the latter."
+        "geometric", "Coarse generator: geometric, fomm, face_vid2vid, or a weights file of one of the two networks."
     )
     yaw: float | None = option(None, "Face vid2vid's free view: turn of the head, in degrees.")
     pitch: float | None = option(None, "Face vid2vid's free view: nod of the head, in degrees.")
@@ -142,18 +152,20 @@ class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
 
     relative: bool | None = option(
         None,
-        "Pass on the driver's change from its anchor frame, or (--absolute) its own pose and expression. "
-        "A video is relative and a single picture absolute unless told.",
+        "Transfer the driver's change from its anchor frame, or (--absolute) its own pose and expression. "
+        "By default relative for a video, absolute for a single picture.",
     )
     anchor: str = option(
         "auto", "Anchor frame: auto (nearest to the source's pose and expression), first, or a number from 0."
     )
     placement: str = option(
         "limited",
-        "Where the head may go: limited (never away from its neck), or clip (source and driver are frames of one clip: "
-        "exactly where, and as large as, the driver's head is).",
+        "Head position: limited (the head stays on its neck), or clip (position and size of the driver's head, for "
+        "a source and a driver from the same clip).",
     )
-    gap: str = option("hold", "Frames without a face: hold, interpolate, source (show it at rest) or stop.")
+    gap: str = option(
+        "hold", "Frames without a face: hold (repeat the last one), interpolate, source (show it at rest) or stop."
+    )
     side_by_side: bool = option(False, "Show source and driver beside the result.")
     audio: bool = option(True, "Copy the driver's sound.")
 
@@ -170,10 +182,10 @@ class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
 
 @dataclass(frozen=True, kw_only=True)
 class EnhanceOptions(WindowOptions, MotionOptions, RefineOptions):
-    """How an animation made by any tool is rendered again."""
+    """How an animation made by other tools is rendered again."""
 
     audio: bool = option(True, "Copy the video's sound.")
-    label: bool = option(True, "Say in the file's metadata that it is synthetic.")
+    label: bool = option(True, "Mark the file as synthetic in its metadata.")
 
     def __post_init__(self) -> None:
         for part in (WindowOptions, MotionOptions, RefineOptions):
@@ -207,14 +219,34 @@ class FaceControls:
 
 
 def check_face(choice: str, flag: str = "face") -> str:
-    """Return `largest`, `left`, `only` or a number from the left, from 1; raise OptionError for another choice."""
+    """Check the choice of a face.
+
+    Args:
+        choice: largest, left, only, or a number counted from the left, from 1.
+        flag: Name of the option, for the error.
+
+    Returns:
+        The choice.
+
+    Raises:
+        OptionError: It is another choice.
+    """
     if choice in ("largest", "left", "only") or (choice.isdecimal() and int(choice) >= 1):
         return choice
     raise OptionError(f"{flag} {choice!r}: give largest, left, only, or a number counted from the left, from 1")
 
 
 def check_choice(flag: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise OptionError for a value that is not among the known ones."""
+    """Check that a value is one of the known ones.
+
+    Args:
+        flag: Name of the option, for the error.
+        value: The value.
+        known: All allowed values.
+
+    Raises:
+        OptionError: The value is not among them.
+    """
     if value not in known:
         raise OptionError(f"{flag} {value}: give {', '.join(known[:-1])} or {known[-1]}")
 
@@ -231,13 +263,13 @@ def check_range(
 
     Args:
         name: The flag, or the key of a recipe, that holds the number.
-        value: The number; None is a value that is not given.
+        value: The number; None is not checked.
         low: The smallest number allowed.
-        high: The largest number allowed; None means that there is none.
-        error: What is raised.
+        high: The largest number allowed; None is unlimited.
+        error: Class of the error.
 
     Raises:
-        OptionError: The number is out of its range, or not a number; of the given kind, where one is given.
+        FadmError: The number is out of its range, or not a number; of class `error`.
     """
     if value is not None and not low <= value <= (math.inf if high is None else high):
         expected = f"{low:.10g} or more" if high is None else f"a number from {low:.10g} to {high:.10g}"

@@ -41,7 +41,14 @@ DEFAULT_RENDERER = "fadm_small"
 
 
 def choose_renderer(options: RefineOptions) -> str:
-    """The renderer that is meant by `auto`: ours, for the geometric frames that it learned from and for any video."""
+    """Choose the renderer; `auto` is the shipped one for geometric coarse frames and for videos to enhance.
+
+    Args:
+        options: The user's options.
+
+    Returns:
+        Name of the weights, a weights file, or none.
+    """
     if options.renderer != "auto":
         return options.renderer
     is_network = isinstance(options, AnimateOptions) and options.coarse != "geometric"
@@ -49,9 +56,16 @@ def choose_renderer(options: RefineOptions) -> str:
 
 
 def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
-    """Refuse combinations that make no sense, with the reason, before any work.
+    """Check the options against each other before any work.
 
-    has_pictures: the driver is more than a motion file. Raises OptionError, or WeightsError for missing weights.
+    Args:
+        options: The user's options.
+        has_pictures: The driver has pictures: it is no motion file.
+
+    Raises:
+        OptionError: Two options, or an option and the driver, contradict each other.
+        WeightsError: Weights are missing.
+        ConfigError: A weights file's configuration is invalid.
     """
     if not has_pictures:
         changed = [
@@ -64,14 +78,14 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
     kind = "geometric" if options.coarse == "geometric" else _kind_of(options.coarse, "--coarse", NETWORK_KINDS)
     if kind != "geometric":
         if not has_pictures:
-            raise OptionError(f"--coarse {options.coarse} looks at the driver's pictures; a motion file has none")
+            raise OptionError(f"--coarse {options.coarse} needs the driver's pictures; a motion file has none")
         changed = [f.name for f in fields(Gains) if getattr(options, f.name) != 1]
         if changed:
             raise OptionError(
                 f"--{changed[0].replace('_', '-')}: gains act on landmarks; {kind} has none, use --coarse geometric"
             )
         if options.gap == "interpolate":
-            raise OptionError(f"--gap interpolate makes numbers, not the pictures that {kind} looks at; choose hold")
+            raise OptionError(f"--gap interpolate makes numbers, not the pictures that {kind} needs; choose hold")
     for angle in ("yaw", "pitch", "roll"):
         if kind != "face_vid2vid" and getattr(options, angle) is not None:
             raise OptionError(f"--{angle}: only --coarse face_vid2vid has a free view")
@@ -84,11 +98,21 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
                 "landmarks; choose --coarse geometric or --preset paper"
             )
         if source == "deca" and attributes_from == "driving" and not has_pictures:
-            raise OptionError("--attributes deca looks at the driver's pictures; a motion file has none")
+            raise OptionError("--attributes deca needs the driver's pictures; a motion file has none")
 
 
 def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None:
-    """Refuse a renderer's options without a renderer, or against it. Raises OptionError, WeightsError, ConfigError."""
+    """Check the renderer's options against the renderer.
+
+    Args:
+        options: The user's options.
+        is_needed: `none` is not allowed.
+
+    Raises:
+        OptionError: An option does not fit the renderer, or there is no renderer.
+        WeightsError: Weights are missing.
+        ConfigError: The weights' configuration is invalid.
+    """
     renderer = choose_renderer(options)
     if renderer == "none":
         if is_needed:
@@ -118,7 +142,17 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None
 
 
 def choose_preset(options: RefineOptions) -> str:
-    """The preset that is meant by `auto`: of weights that learned to predict noise one of the paper's, else ours."""
+    """Choose the preset; `auto` is `paper` or `released` for weights that predict noise, else `default`.
+
+    Args:
+        options: The user's options, with a renderer.
+
+    Returns:
+        Name of the preset.
+
+    Raises:
+        WeightsError: The renderer's weights are missing.
+    """
     if options.preset != "auto":
         return options.preset
     renderer = choose_renderer(options)
@@ -128,14 +162,32 @@ def choose_preset(options: RefineOptions) -> str:
 
 
 def render_options(options: RefineOptions) -> RenderOptions:
-    """The preset's way of rendering with the user's changes."""
+    """Merge the preset's sampling options with the user's.
+
+    Args:
+        options: The user's options, with a renderer.
+
+    Returns:
+        The sampling options.
+
+    Raises:
+        OptionError: The preset is unknown.
+        WeightsError: The renderer's weights are missing.
+    """
     given = {"sampler": options.sampler, "num_steps": options.steps, "eta": options.eta, "strength": options.strength}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return replace(get_preset(choose_preset(options)).render, seed=options.seed, **changes)
 
 
 def sees_driver(options: AnimateOptions) -> bool:
-    """Whether these choices look at the driver's pictures again after its motion was read."""
+    """Decide whether the driver's pictures are read again after its motion was extracted.
+
+    Args:
+        options: The user's options.
+
+    Returns:
+        Whether a coarse generator or DECA needs the pictures.
+    """
     if options.coarse != "geometric":
         return True
     if choose_renderer(options) == "none" or _attributes_of(options) == "landmarks":

@@ -1,4 +1,4 @@
-"""From files to a file: open the driver, animate, write, and say what was made."""
+"""Animate, enhance, edit and extract from files to files, with a summary of the result."""
 
 import time
 from collections.abc import Iterator
@@ -35,23 +35,38 @@ LABEL = "Synthetic media: a face animated with fadm"
 
 @dataclass(frozen=True)
 class Summary:
-    """What was made, and of what quality its driver was."""
+    """Summary of a written video and of its driver.
+
+    Attributes:
+        output: Name of the file.
+        frames: Number of frames.
+        width: Width in pixels.
+        height: Height in pixels.
+        frames_per_second: Average rate, an exact fraction.
+        sound: Codec of the sound, or none.
+        shots: Shots of the driver.
+        frames_without_face: Frames of the driver without the followed face.
+        tracker_failures: Frames of the driver on which the tracker failed.
+        damaged_frames: Frames of the driver that could not be decoded and are left out.
+        missing_frames: Frames that the driver's header announces but the file does not hold.
+        seconds: Duration of the work.
+    """
 
     output: str
     frames: int
     width: int
     height: int
-    frames_per_second: str  # of the video, an exact fraction
+    frames_per_second: str
     sound: str
     shots: int
     frames_without_face: int
     tracker_failures: int
     damaged_frames: int
-    missing_frames: int  # that the driver announces but does not hold
+    missing_frames: int
     seconds: float
 
     def sentence(self) -> str:
-        """The same in a line or two."""
+        """Write the summary in one or two lines."""
         rate = float(Fraction(self.frames_per_second))
         said = f"{self.output}: {self.frames} frames of {self.width}x{self.height} at {rate:.3f} frames/s, "
         said += f"sound {self.sound}, made in {self.seconds:.1f} s"
@@ -75,9 +90,21 @@ def animate_file(
 ) -> Summary:
     """Animate a portrait by a video, an animation, a folder of pictures, a picture or a motion file.
 
-    The output appears whole or not at all, by its name's ending (see `open_writer`). Raises FadmError for
-    whatever of the inputs, the output or the options is not usable; output and options are checked before any
-    work.
+    Output and options are checked before any work. The output appears whole or not at all.
+
+    Args:
+        animator: Animates.
+        source: The portrait, a picture file.
+        driving: The driver.
+        output: The result; its ending gives the format (see `open_writer`).
+        options: The user's options.
+        progress: Reports stages and frames.
+
+    Returns:
+        A summary of the result.
+
+    Raises:
+        FadmError: Source, driver, output or options cannot be used.
     """
     began = time.perf_counter()
     driver = follower = None
@@ -112,7 +139,22 @@ def enhance_file(
     source: str | Path | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Summary:
-    """Render an animation made by any tool again; source: the portrait it was made from. Raises FadmError."""
+    """Render an animation made by other tools again (paper, section 1).
+
+    Args:
+        animator: Animates.
+        video: The animation.
+        output: The result; its ending gives the format (see `open_writer`).
+        options: The user's options.
+        source: The portrait that the animation was made from; None takes its first frame with a face.
+        progress: Reports stages and frames.
+
+    Returns:
+        A summary of the result.
+
+    Raises:
+        FadmError: Video, portrait, output or options cannot be used.
+    """
     began = time.perf_counter()
     frames = open_driver(video, options)
     audio = frames.audio if options.audio and has_sound(output) else None
@@ -131,7 +173,18 @@ def enhance_file(
 def edit_file(
     animator: Animator, source: str | Path, output: str | Path, controls: FaceControls, options: SourceOptions
 ) -> None:
-    """Change a portrait's expression and pose by name and write the picture. Raises FadmError."""
+    """Change a portrait's expression and pose by named controls and write the picture.
+
+    Args:
+        animator: Animates.
+        source: The portrait, a picture file.
+        output: The result, a picture file.
+        controls: Changes of the face.
+        options: Face, crop and size.
+
+    Raises:
+        FadmError: Source, output or options cannot be used.
+    """
     if Path(output).suffix.lower() not in PICTURE_ENDINGS:
         raise OutputError(f"'{output}': an edited portrait is a picture; end the name in {', '.join(PICTURE_ENDINGS)}")
     check_output(output)
@@ -146,7 +199,21 @@ def extract_file(
     options: MotionOptions,
     progress: Progress = NO_PROGRESS,
 ) -> Motion:
-    """Write a driver's motion to a motion file, .json or .npz. Raises FadmError."""
+    """Extract a driver's motion to a motion file.
+
+    Args:
+        animator: Tracks and fits.
+        driving: A video, an animation, a folder of pictures or a picture.
+        output: The motion file, .json or .npz.
+        options: Face, smoothing and range of the driver.
+        progress: Reports stages and frames.
+
+    Returns:
+        The motion.
+
+    Raises:
+        FadmError: Driver, output or options cannot be used.
+    """
     if not is_motion_file(output):
         raise OutputError(f"'{output}': a motion file's name ends in {' or '.join(MOTION_ENDINGS)}")
     check_folder(output)
@@ -165,7 +232,7 @@ def _write(
     has_label: bool,
     progress: Progress,
 ) -> tuple[int, int]:
-    """Write the frames of a motion at its times -> their width and height."""
+    """Write the frames of a motion at its times; return their width and height."""
     progress.stage("rendering", len(motion))
     first = next(frames)
     height, width = first.shape[:2]
@@ -216,7 +283,7 @@ def _summarize(
 def _show_side_by_side(
     frames: Iterator[Pixels], prepared: PreparedSource, driver: FrameSource | None
 ) -> Iterator[Pixels]:
-    """Source, driver and result at one height; a motion file has no picture to show."""
+    """Place source, driver and result beside each other at one height; a motion file has no picture."""
     source = prepared.picture
     if prepared.is_crop:
         source = copy_square(source, prepared.crop, prepared.size)

@@ -1,4 +1,4 @@
-"""The frames from which a driver's motion is measured, and what stands in for frames without a face."""
+"""Anchor frames, from which a driver's motion is measured, and the filling of frames without a face."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -12,17 +12,18 @@ from fadm.attributes.motion import Motion
 from fadm.attributes.rotation import axis_angle_to_matrix
 from fadm.errors import FaceError, OptionError
 
-CHUNK = 512  # frames compared at a time: memory stays constant
+CHUNK = 512  # frames compared at once, so that memory stays constant
 
 
 @dataclass(frozen=True)
 class AnchoredMotion:
-    """A motion without gaps and the frames from which it is measured.
+    """A motion without gaps, with its anchor frames.
 
     Attributes:
         motion: The motion (T frames), every frame tracked.
-        anchors: Anchor frame by shot; empty where pose and expression are taken as they are (absolute motion).
-        stand_ins: The driver's frame that is seen at each frame (T,) int64, another one where it shows no face.
+        anchors: Anchor frame by shot; empty for absolute motion.
+        stand_ins: The driver's frame used at each frame (T,) int64: the frame itself, or another one where it shows no
+            face.
     """
 
     motion: Motion
@@ -31,14 +32,14 @@ class AnchoredMotion:
 
 
 def find_anchors(motion: Motion, model: LandmarkModel, source: FaceAttributes, choice: str) -> list[int | None]:
-    """Choose for each shot the frame from which its motion is measured.
+    """Choose the anchor frame of each shot, from which its motion is measured.
 
     Args:
         motion: The driver's motion (T frames, S shots).
-        model: The face model that the motion is expressed in.
-        source: Attributes of the source (1).
-        choice: `auto` takes the frame whose pose and expression are nearest to the source's, `first` the first tracked
-            one; a number (from 0) names a frame for its shot, while the other shots are searched as by `auto`.
+        model: The face model of the motion.
+        source: Attributes of the source, one face.
+        choice: `auto` is the frame with the pose and expression nearest to the source's, `first` the first tracked
+            frame; a number (from 0) is a frame for its own shot, with `auto` for the other shots.
 
     Returns:
         The anchor frame of each shot (S), None for a shot without a face.
@@ -64,7 +65,7 @@ def find_anchors(motion: Motion, model: LandmarkModel, source: FaceAttributes, c
 
 
 def _pose_distance(model: LandmarkModel, faces: FaceAttributes, face: FaceAttributes) -> Tensor:
-    """Mean distance (T,) of the landmarks that one person's face would have, in model units."""
+    """Compute the mean landmark distance (T,) of the mean person's posed faces, in model units."""
 
     def posed(attributes: FaceAttributes) -> Tensor:
         shape = model.mean + model.displacement(attributes.expression, attributes.jaw)
@@ -74,14 +75,14 @@ def _pose_distance(model: LandmarkModel, faces: FaceAttributes, face: FaceAttrib
 
 
 def fill_gaps(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Motion:
-    """Give frames without a face a motion; every frame counts as tracked afterwards.
+    """Fill frames without a face; all frames of the result are tracked.
 
     Args:
         motion: The driver's motion (T frames, S shots).
-        policy: `hold` repeats the last tracked frame (the first one, at the start); `interpolate` goes between the
-            tracked frames around, where they belong to one shot; `source` takes the anchor, so that the source shows
-            itself; `stop` ends before the first frame without a face.
-        anchors: Anchor frame of each shot (S), as `find_anchors` gives it.
+        policy: `hold` repeats the last tracked frame (at the start the first one); `interpolate` interpolates between
+            the tracked frames before and after, where they belong to one shot; `source` uses the anchor, which shows
+            the source at rest; `stop` ends before the first frame without a face.
+        anchors: Anchor frame of each shot (S), from `find_anchors`.
 
     Returns:
         The motion without gaps, shorter only for `stop`.
@@ -115,7 +116,7 @@ def fill_gaps(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Mot
 
 
 def find_stand_ins(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Tensor:
-    """Find for each frame the tracked one that stands for it.
+    """Find the tracked frame that replaces each frame without a face.
 
     Args:
         motion: The driver's motion (T frames).
@@ -123,7 +124,7 @@ def find_stand_ins(motion: Motion, policy: str, anchors: Sequence[int | None]) -
         anchors: Anchor frame of each shot (S).
 
     Returns:
-        Frame numbers (T,) int64: the frame itself, the last tracked one or, for `source`, the anchor.
+        Frame numbers (T,) int64: the frame itself, the last tracked frame or, for `source`, the anchor.
     """
     frames, tracked = torch.arange(len(motion)), torch.nonzero(motion.is_tracked)[:, 0]
     before = tracked[(torch.searchsorted(tracked, frames, right=True) - 1).clamp(min=0)]

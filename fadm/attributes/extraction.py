@@ -1,4 +1,4 @@
-"""From a driver's frames to its motion: tracking, smoothing, scene cuts and the model's fit, frame by frame."""
+"""Extract a driver's motion: tracking, smoothing, scene cuts and the fit of the face model, frame by frame."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -20,8 +20,8 @@ from fadm.media.frames import Frame, FrameSource
 
 FloatArray = NDArray[np.float32]
 
-CHUNK = 32  # frames fitted at once; the first of a shot tell whose face it is
-PATIENCE = 15  # frames to wait for a face that is out of sight before another one is chosen
+CHUNK = 32  # frames fitted at once; the first chunk of a shot gives its identity
+PATIENCE = 15  # frames to wait for a lost face before another one is chosen
 
 
 @dataclass
@@ -30,12 +30,12 @@ class FaceFollower:
 
     Attributes:
         tracker: Finds all faces of a frame.
-        choice: Which of them is followed, as `choose_face` takes it.
+        choice: Face that is followed, as in `choose_face`.
         smoothing: Filter of the landmarks over time.
-        where: What errors call the driver.
-        is_stills: The frames are separate pictures of one person: no scene cuts, no smoothing, no following.
+        where: Name of the driver in errors.
+        is_stills: The frames are separate pictures of one person: no scene cuts, no smoothing, no tracking.
         num_crashes: Frames on which the tracker failed.
-        num_shots: Shots begun.
+        num_shots: Number of shots so far.
     """
 
     tracker: LandmarkTracker
@@ -60,7 +60,7 @@ class FaceFollower:
             Landmarks (478, 3) in pixels, None where the frame does not show the face.
 
         Raises:
-            FaceError: The face that is asked for is not there in the first frame with a face.
+            FaceError: The first frame with a face does not show the chosen one.
         """
         if self.is_stills:
             return self._find(frame)
@@ -85,7 +85,7 @@ class FaceFollower:
         return self.smoothing(faces[ids.index(self._followed)], float(frame.time))
 
     def _find(self, frame: Frame) -> FloatArray | None:
-        """Landmarks of the chosen face of a still."""
+        """Find the landmarks of the chosen face of a still."""
         self.num_shots = 1  # one person, one identity
         faces = self._track(frame.pixels)
         chosen = self._choose(faces) if faces else None
@@ -95,7 +95,7 @@ class FaceFollower:
         return faces[chosen]
 
     def _track(self, pixels: NDArray[np.uint8]) -> list[FloatArray]:
-        """A frame on which the tracker fails counts as one without a face."""
+        """Find all faces; a frame on which the tracker fails counts as one without a face."""
         try:
             faces = self.tracker.track(pixels)
         except (RuntimeError, ValueError):
@@ -110,7 +110,7 @@ class FaceFollower:
         except FaceError:
             if self.num_shots == 1 and self._followed is None:
                 raise
-            return None  # later, or in another shot, that face is in a gap
+            return None  # later, or in another shot, a missing face is a gap
 
 
 def extract_motion(
@@ -120,20 +120,20 @@ def extract_motion(
     on_frame: Callable[[], None] = lambda: None,
     identity: Tensor | None = None,
 ) -> Motion:
-    """Track and fit every frame of a driver; only numbers are kept.
+    """Track and fit every frame of a driver; pictures are not kept.
 
     Args:
-        frames: The driver.
+        frames: The driver's frames.
         follower: Follows the face.
         model: The face model that is fitted.
         on_frame: Called after each frame.
-        identity: The driver's identity coefficients (1, I), if they are known; else each shot's first frames give them.
+        identity: The driver's identity coefficients (1, I); None estimates them from the first frames of each shot.
 
     Returns:
         The motion.
 
     Raises:
-        FaceError: No frame shows the face that is asked for.
+        FaceError: No frame shows the chosen face.
     """
     fitter = _ShotFitter(model, identity)
     pts: list[int] = []
@@ -162,7 +162,7 @@ def extract_motion(
 
 
 class _ShotFitter:
-    """Fits frames in chunks; the first chunk of a shot also gives the person's identity, unless it is known."""
+    """Fits frames in chunks; the first chunk of a shot also gives the identity, where it is not known."""
 
     def __init__(self, model: LandmarkModel, known: Tensor | None):
         self._model = model

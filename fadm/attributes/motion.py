@@ -1,4 +1,4 @@
-"""A driver's motion as numbers over time: read from a video once, it drives any source."""
+"""A driver's motion: attributes over time, extracted from a video once to drive any source."""
 
 import math
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ class Motion:
 
     Attributes:
         attributes: Expression, pose, camera and gaze of each frame (T).
-        is_tracked: Whether a frame shows the face (T,) bool; the rows of other frames mean nothing.
+        is_tracked: Whether a frame shows the face (T,) bool; attributes of other frames are undefined.
         shot: Shot of each frame (T,) int64, from 0.
         identity: Identity coefficients of the face in each shot (S, I).
         pts: Times of the frames (T,) int64, in units of `time_base`.
-        time_base: Seconds of a unit of `pts`.
+        time_base: Unit of `pts` in seconds.
         rate: Average frames per second.
     """
 
@@ -40,7 +40,7 @@ class Motion:
         return len(self.pts)
 
     def __getitem__(self, frames: slice) -> Self:
-        """Some of the frames."""
+        """Select a range of frames."""
         return replace(
             self,
             attributes=self.attributes[frames],
@@ -50,18 +50,18 @@ class Motion:
         )
 
     def between(self, start: float | None, end: float | None) -> Self:
-        """Take the frames of a range of time; the first of them is at time 0 afterwards.
+        """Cut out a range of time; times of the result start at 0.
 
         Args:
-            start: Begin of the range in seconds, None for the motion's.
-            end: End of the range in seconds, exclusive, None for the motion's.
+            start: Start of the range in seconds; None is the motion's.
+            end: End of the range in seconds, exclusive; None is the motion's.
 
         Returns:
             The motion of these frames.
 
         Raises:
             OptionError: The range is empty or negative.
-            InputError: The motion has no frame in it.
+            InputError: The range holds no frame.
         """
         kept = make_range(start, end)
         is_kept = self.pts >= math.ceil(kept.start / self.time_base)
@@ -79,10 +79,10 @@ class Motion:
 
 
 def make_still_motion(faces: Sequence[FaceAttributes], identity: Tensor) -> Motion:
-    """Make a motion of one shot that takes given faces of one person in turn, at 25 frames per second.
+    """Make a motion of one shot from the faces of one person, at 25 frames per second.
 
     Args:
-        faces: Attributes (1) of each frame.
+        faces: Attributes of each frame, one face each.
         identity: The person's identity coefficients (1, I).
 
     Returns:

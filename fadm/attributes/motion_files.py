@@ -1,4 +1,4 @@
-"""Motion files: a driver's motion as numbers, in JSON or npz."""
+"""Read and write motion files: a driver's motion in JSON or npz."""
 
 import json
 import zipfile
@@ -21,7 +21,7 @@ from fadm.options import LARGEST_TERM
 
 FORMAT = "fadm motion 1"
 MOTION_ENDINGS = (".json", ".npz")
-# What json and numpy raise for content that is not theirs or is damaged; an array alone is no archive (TypeError).
+# Errors of json and numpy for damaged or foreign files; a single array is no archive (TypeError).
 DAMAGED = (ValueError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
@@ -29,8 +29,8 @@ def save_motion(motion: Motion, path: str | Path) -> None:
     """Write a motion file.
 
     Args:
-        motion: The motion to keep.
-        path: A name that ends in .json or .npz.
+        motion: The motion.
+        path: File name, ending in .json or .npz.
 
     Raises:
         OutputError: The file cannot be written.
@@ -55,7 +55,7 @@ def load_motion(path: str | Path) -> Motion:
         The motion.
 
     Raises:
-        InputError: The file cannot be read, is no motion file, or holds values that contradict each other.
+        InputError: The file cannot be read, is no motion file, or its values contradict each other.
     """
     path = Path(path)
     try:
@@ -119,10 +119,10 @@ def _check_motion(content: dict[str, Any], path: Path) -> Motion:
 
 
 def is_motion_file(path: str | Path) -> bool:
-    """Tell by the ending of a name whether it is a motion file's.
+    """Recognise a motion file by the ending of its name.
 
     Args:
-        path: A file name.
+        path: File name.
 
     Returns:
         Whether it ends in .json or .npz.

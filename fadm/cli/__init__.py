@@ -23,9 +23,11 @@ def _show_version(is_asked: bool) -> None:
 
 @app.callback()
 def _group(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
-    """Animate a portrait by a video, a picture or by name."""
+    """Animate a portrait by a video, a picture or named controls."""
 
 
 app.command("animate")(animate.animate)
@@ -41,7 +43,14 @@ app.add_typer(evaluate.app, name="eval")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 for success, 2 for a user's mistake, said in one line."""
+    """Run the command line and exit: 0 for success, 2 for a user's mistake, printed in one line.
+
+    Args:
+        arguments: The arguments; None takes those of the process.
+
+    Raises:
+        SystemExit: Always, with the exit status.
+    """
     try:
         result = app(arguments, standalone_mode=False)  # an interrupt comes back as its exit status
     except (FadmError, TyperException) as error:

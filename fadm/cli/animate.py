@@ -1,4 +1,4 @@
-"""`fadm animate`: a portrait and a driver to a video."""
+"""`fadm animate`: animate a portrait by a driver."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +9,9 @@ from fadm.cli.parameters import collect, takes_options
 from fadm.cli.progress import show_progress
 from fadm.options import AnimateOptions
 
-Device = Annotated[str, typer.Option(help="Where networks compute: auto, cpu, cuda, cuda:1 or mps.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="Report progress and the summary as JSON lines.")]
+Device = Annotated[str, typer.Option(help="Device of the networks: auto, cpu, cuda, cuda:1 or mps.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print progress and the summary as JSON lines.")]
 
 
 @takes_options(AnimateOptions)

@@ -1,4 +1,4 @@
-"""`fadm edit`: change a portrait's expression and pose by name."""
+"""`fadm edit`: change a portrait's expression and pose by named controls."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""`fadm face`: show what is seen in a picture."""
+"""`fadm face`: show the faces of a picture with their measures."""
 
 import json
 from pathlib import Path

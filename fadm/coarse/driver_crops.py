@@ -1,4 +1,4 @@
-"""The driver's crops: one window around its face for each shot, and the frames cut to it for networks to see."""
+"""The driver's crops: one window around the face for each shot, and the frames cut to it for networks."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -20,17 +20,17 @@ from fadm.media.frames import Frame, FrameSource
 Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
-WINDOW_SAMPLES = 64  # frames of a shot that say where its face is
+WINDOW_SAMPLES = 64  # frames of a shot from which its window is measured
 
 
 def measure_face(ovals: FloatArray) -> tuple[float, float]:
-    """Measure a moving face.
+    """Measure a moving face and the area in which it moves.
 
     Args:
         ovals: Outline of the face in T frames (T, 36, 2), pixels.
 
     Returns:
-        Median of the face's longer side, and the longer side of all the places where it is, in pixels.
+        Median of the longer side of the face, and the longer side of the area in which it moves, in pixels.
     """
     return float(np.median(np.ptp(ovals, axis=1).max(1))), float(np.ptp(ovals, axis=(0, 1)).max())
 
@@ -40,8 +40,8 @@ def face_window(ovals: FloatArray, face: float, extent: float) -> Square:
 
     Args:
         ovals: Outline of the face in T frames (T, 36, 2), pixels.
-        face: Side of the face, and
-        extent: of all the places where it is, as `measure_face` gives them.
+        face: Longer side of the face, in pixels, from `measure_face`.
+        extent: Longer side of the area in which it moves, in pixels, from `measure_face`.
 
     Returns:
         The window, in the frames' pixels.
@@ -50,12 +50,12 @@ def face_window(ovals: FloatArray, face: float, extent: float) -> Square:
 
 
 def driver_windows(model: LandmarkModel, motion: Motion, whole: Square | None = None) -> dict[int, Square]:
-    """Choose for each shot with a face one window, fixed over the shot as in the papers' data.
+    """Choose one window for each shot with a face, fixed over the shot as in the papers' data.
 
     Args:
         model: The face model of the motion.
         motion: The driver's motion.
-        whole: The window of every shot, for pictures that are crops already; None finds the face.
+        whole: Window of every shot, for pictures that are crops already; None measures the face.
 
     Returns:
         Windows by shot.
@@ -73,10 +73,10 @@ def driver_windows(model: LandmarkModel, motion: Motion, whole: Square | None = 
 
 
 def whole_window(driver: FrameSource) -> Square:
-    """Take the whole picture of a driver as its window.
+    """Use the whole picture of a driver as its window.
 
     Args:
-        driver: The driver.
+        driver: The driver's frames.
 
     Returns:
         The window.
@@ -92,10 +92,10 @@ def whole_window(driver: FrameSource) -> Square:
 
 
 def cut_face(pixels: Pixels, window: Square) -> Tensor:
-    """Cut a frame as the networks see it.
+    """Cut a frame to the size of the papers' networks.
 
     Args:
-        pixels: The frame (H, W, 3).
+        pixels: The frame (H, W, 3) uint8.
         window: The window around the face.
 
     Returns:
@@ -108,8 +108,8 @@ def cut_frames(driver: Iterable[Frame], windows: dict[int, Square]) -> dict[int,
     """Cut some of the driver's frames in one pass.
 
     Args:
-        driver: The driver.
-        windows: Windows by the numbers of the frames that are wanted.
+        driver: The driver's frames.
+        windows: Windows by frame number, for the frames that are needed.
 
     Returns:
         Crops (1, 3, 256, 256) by frame.
@@ -127,8 +127,8 @@ def cut_anchors(driver: Iterable[Frame], windows: dict[int, Square], anchors: di
     """Cut the driver's frames at the anchors.
 
     Args:
-        driver: The driver.
-        windows: Windows by shot; a shot without one, which a motion that stops at a gap no longer has, is left out.
+        driver: The driver's frames.
+        windows: Windows by shot; shots without one (after the end of a motion that stops at a gap) are left out.
         anchors: Anchor frames by shot.
 
     Returns:
@@ -143,9 +143,9 @@ def follow_driver(driver: Iterable[Frame], windows: dict[int, Square], anchored:
     """Cut the driver at each frame of its motion.
 
     Args:
-        driver: The driver.
+        driver: The driver's frames.
         windows: Windows by shot.
-        anchored: The driver's motion; its stand-ins are seen where a frame shows no face.
+        anchored: The driver's motion; its stand-ins replace frames without a face.
 
     Yields:
         Crops (1, 3, 256, 256), one for each frame of the motion.

@@ -1,6 +1,6 @@
 """The only way to prepare and drive a coarse generator: `prepare` a source once, then `draw` frame by frame.
 
-A generator is made for one source. `follow` binds it to one motion; what comes back draws the frames.
+A generator is made for one source. `follow` binds it to one motion and returns an animation that draws the frames.
 """
 
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ class DrawnFrame:
     """One coarse frame in a window of its picture.
 
     Attributes:
-        index: Its number in the motion.
+        index: Number of the frame in the motion.
         view: The window's pixels (1, 3, S, S) in [0, 1].
         window: The window of the picture that the view belongs to.
         crop: The window around the face, inside the other; None where there is no face.
-        driving: The driver's crop (1, 3, 256, 256), if it was asked for.
+        driving: The driver's crop (1, 3, 256, 256), where a network uses it.
         landmarks: Landmarks (478, 3) in the picture's pixels that the frame was made for, where the generator has them.
-        confidence: How far the view's detail can be trusted (1, 1, S, S) in [0, 1], where the generator knows.
-        flow: The place in the source picture (1, S, S, 2) that each pixel shows, in pixels, where the generator knows.
+        confidence: Confidence in the view's detail (1, 1, S, S) in [0, 1], where the generator estimates it.
+        flow: Place in the source picture (1, S, S, 2) that each pixel shows, in pixels, where the generator has it.
         picture: The whole frame (H, W, 3) uint8 that the view was cut from, in a video of another tool.
     """
 
@@ -56,7 +56,7 @@ class CoarseAnimation(Protocol):
     """A coarse generator that follows one motion.
 
     Attributes:
-        workers: Threads in which frames may be drawn at once, each frame for itself.
+        workers: Number of threads that may draw frames at once.
     """
 
     workers: int
@@ -65,8 +65,8 @@ class CoarseAnimation(Protocol):
         """Draw one frame.
 
         Args:
-            index: Its number in the motion.
-            driving: The driver's crop (1, 3, 256, 256), for generators that see it.
+            index: Number of the frame in the motion.
+            driving: The driver's crop (1, 3, 256, 256), for generators that use it.
 
         Returns:
             The coarse frame.
@@ -74,15 +74,15 @@ class CoarseAnimation(Protocol):
 
 
 class GeometricGenerator:
-    """Warps the source at its full resolution by the motion's numbers alone."""
+    """Warps the source at its full resolution, by the driver's attributes alone."""
 
     def __init__(self, model: LandmarkModel, prepared: PreparedSource, device: torch.device) -> None:
-        """Build what all frames of the source share.
+        """Prepare the source once for all frames.
 
         Args:
             model: The face model.
             prepared: The source.
-            device: Where the picture is warped.
+            device: Device on which the picture is warped.
         """
         self.model, self.prepared = model, prepared
         size = prepared.size if prepared.is_crop else prepared.view.side
@@ -95,11 +95,11 @@ class GeometricGenerator:
 
         Args:
             anchored: The driver's motion.
-            gains: How much of it is passed on.
-            placement: `limited`, or `clip` for a driver that is of the source's own clip (AnimateOptions.placement).
+            gains: Factors of the parts of the motion.
+            placement: `limited`, or `clip` for source and driver from the same clip (AnimateOptions.placement).
 
         Returns:
-            What draws the frames.
+            The animation, which draws the frames.
         """
         return GeometricAnimation(self, anchored, gains, placement)
 
@@ -120,7 +120,8 @@ class GeometricAnimation:
             index: Frame of the motion.
 
         Returns:
-            New landmarks (478, 3) in the source's pixels, and where the head's motion alone would carry the old ones.
+            New landmarks (478, 3), and the source's landmarks moved by the head alone (478, 3), both in the source's
+            pixels.
         """
         motion, anchors = self._anchored.motion, self._anchored.anchors
         shot = int(motion.shot[index])
@@ -138,7 +139,7 @@ class GeometricAnimation:
         return DrawnFrame(index, coarse.frame, prepared.view, prepared.crop, driving, *known)
 
     def _transfer_of(self, shot: int) -> MotionTransfer:
-        """Another shot may show another person."""
+        """Build the transfer of a shot once; another shot may show another person."""
         if shot not in self._transfers:
             generator = self.generator
             identity = self._anchored.motion.identity[shot : shot + 1]
@@ -157,7 +158,7 @@ class NetworkGenerator:
         Args:
             network: The network.
             prepared: The source.
-            device: Where the network computes.
+            device: Device of the network.
         """
         self.network = cast(Any, network.to(device))  # the two networks' states are of different types
         self.prepared, self.device = prepared, device
@@ -170,12 +171,12 @@ class NetworkGenerator:
         """Follow a motion.
 
         Args:
-            anchored: The driver's motion, which tells the shots.
+            anchored: The driver's motion, of which only the shots are used.
             anchor_crops: The driver's crop (1, 3, 256, 256) at the anchor of each shot; none for absolute motion.
-            angles: Yaw, pitch and roll of Face vid2vid's free view, degrees.
+            angles: Yaw, pitch and roll of Face vid2vid's free view, in degrees.
 
         Returns:
-            What draws the frames.
+            The animation, which draws the frames.
         """
         return NetworkAnimation(self, anchored, anchor_crops, angles)
 

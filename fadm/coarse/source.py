@@ -1,4 +1,4 @@
-"""A source picture made ready: its size, its face, and the windows of it that are rendered."""
+"""Prepare a source picture: its size, its face, and the windows that are rendered."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,16 +20,16 @@ FloatArray = NDArray[np.float32]
 
 CROP_SCALE = 1.75  # side of the crop in heights of the face, as in the field's VoxCeleb crops
 REGION_SCALE = 2.8  # side of the region that may move
-PERSON_SIZE = 256  # pixels at which the person is told from the background
-NETWORK_SIZE = 256  # pixels of the pictures that the papers' networks are made for
+PERSON_SIZE = 256  # side in pixels of the picture in which the person is segmented
+NETWORK_SIZE = 256  # side in pixels of the papers' networks
 
 
 @dataclass(frozen=True)
 class PreparedSource:
-    """A source in the resolution of the result.
+    """A source picture at the resolution of the result, with its fitted face.
 
     Attributes:
-        picture: The picture (H, W, 3).
+        picture: The picture (H, W, 3) uint8.
         face: Its fitted face, in the picture's pixels.
         is_crop: The result is the crop alone instead of the whole picture.
         size: Side in pixels at which a crop is written.
@@ -44,7 +44,7 @@ class PreparedSource:
 
     @cached_property
     def crop(self) -> Square:
-        """The window that renderers see."""
+        """The window around the face, which is given to networks."""
         return Square(0, 0, len(self.picture)) if self.is_whole else square_around(self.oval, CROP_SCALE)
 
     @cached_property
@@ -69,19 +69,19 @@ class PreparedSource:
 
 
 def fit_source(model: LandmarkModel, picture: Pixels, landmarks: FloatArray, options: SourceOptions) -> PreparedSource:
-    """Bring a picture to the size that the options allow and fit its face.
+    """Resize a picture to what the options allow, and fit its face.
 
     Args:
         model: The face model.
-        picture: The source picture (H, W, 3).
-        landmarks: The face (478, 3) in its pixels.
+        picture: The source picture (H, W, 3) uint8.
+        landmarks: Landmarks of the face (478, 3) in its pixels.
         options: Crop, window and size.
 
     Returns:
         The prepared source.
 
     Raises:
-        OptionError: The window is to be the picture, and that is not square.
+        OptionError: The window is the whole picture, and the picture is not square.
     """
     height, width = picture.shape[:2]
     is_whole = options.window == "picture"

@@ -129,7 +129,15 @@ class ClipSamples(Dataset[Sample]):
 
 
 def jitter_colors(pictures: dict[str, Pixels], rng: np.random.Generator) -> dict[str, Pixels]:
-    """Change brightness, contrast, saturation and hue of pictures (H, W, 3) alike, as one linear map of colours."""
+    """Change brightness, contrast, saturation and hue of all pictures by one random linear map of colours.
+
+    Args:
+        pictures: Pictures (H, W, 3) uint8 by name.
+        rng: Source of the random numbers.
+
+    Returns:
+        The changed pictures by name.
+    """
     brightness, contrast, saturation = 1 + rng.uniform(-1, 1, 3) * (BRIGHTNESS, CONTRAST, SATURATION)
     grey = np.outer(np.ones(3), LUMINANCE)
     matrix = saturation * np.eye(3) + (1 - saturation) * grey
@@ -141,19 +149,26 @@ def jitter_colors(pictures: dict[str, Pixels], rng: np.random.Generator) -> dict
 
 
 def _turn_hue(angle: float) -> np.ndarray:
-    """Rotation (3, 3) of colours about the grey axis."""
+    """Compute the rotation (3, 3) of colours about the grey axis."""
     axis = np.full(3, 3**-0.5)
     cross = np.cross(np.eye(3), axis)
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def to_channels(pixels: Pixels) -> Tensor:
-    """(H, W, 3) -> (3, H, W), still bytes."""
+    """Move the channels of a picture to the front.
+
+    Args:
+        pixels: Picture (H, W, 3) uint8.
+
+    Returns:
+        Picture (3, H, W) uint8.
+    """
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
 def _head_angles(face: Face) -> Tensor:
-    """Yaw, pitch and roll (3,) in degrees, by the landmark model."""
+    """Compute yaw, pitch and roll (3,) in degrees by the landmark model."""
     head = fit_face(_landmark_model(), torch.from_numpy(face.landmarks)).attributes.head
     return rotation_angles(axis_angle_to_matrix(head))[0]
 

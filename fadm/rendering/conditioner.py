@@ -1,6 +1,6 @@
 """The attribute-guided conditioning network, AGCN (paper, section 3.2): P_cond(a, m, t), a picture for the denoiser.
 
-What does not depend on t is computed once per frame (`encode`), the rest once per step (`fuse`).
+What does not depend on t is computed once for each frame (`encode`), the rest in each step (`fuse`).
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,23 @@ ResizeMode = Literal["nearest", "area", "bilinear"]
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionerConfig:
-    """The AGCN's sizes and choices; where the paper gives no value, the released one (docs/fidelity.md).
+    """Configuration of the AGCN; where the paper gives no value, the released one (docs/fidelity.md).
 
-    patch: pictures (B, 3, H, W) are seen as (B, 3 patch^2, H / patch, W / patch), each patch a place. kernel_size:
-    of the convolutions from and to pictures, in places.
+    Attributes:
+        patch: Side of a patch in pixels; pictures (B, 3, H, W) are processed as (B, 3 patch^2, H / patch, W / patch).
+        attribute_channels: Numbers of the attributes: expression and pose.
+        time_channels: Channels of the embedded step.
+        channels: Channels of the features.
+        kernel_size: Kernel of the convolutions from and to pictures, in patches.
+        alpha: Offset of the motion weight in the level weights.
+        pooled_difference: Share of the pooled attribute difference in the motion weight.
+        appearance_in_motion: Share of the appearance in each level's motion features.
+        appearance_in_fusion: Share of the appearance that is added to the coarse frame's before the fusion.
+        downsampling: Interpolation to lower resolutions.
+        appearance_upsampling: Interpolation back, for the appearance picture.
+        motion_upsampling: Interpolation back, for the coarse frames of the motion condition.
+        use_appearance: False replaces the appearance condition by zeros (ablation).
+        use_motion: False replaces the motion condition by zeros (ablation).
     """
 
     patch: int = 1
@@ -47,11 +60,13 @@ class ConditionerConfig:
 
 @dataclass(frozen=True)
 class ConditionFeatures:
-    """What the AGCN knows of B frames before it knows the step; H and W count patches.
+    """Features of B frames that do not depend on the step; H and W count patches.
 
-    appearance, appearance_coarse (B, C, H, W): P_conv of the appearance picture and of the coarse frame.
-    motion (B, K + 1, C, H, W): P_motion(g_i, a), lowest resolution first.
-    attribute_difference (B, A).
+    Attributes:
+        appearance: P_conv of the appearance picture (B, C, H, W).
+        appearance_coarse: P_conv of the coarse frame (B, C, H, W).
+        motion: P_motion(g_i, a) for each level, lowest resolution first (B, K + 1, C, H, W).
+        attribute_difference: The source's attributes minus the driving ones (B, A).
     """
 
     appearance: Tensor
@@ -61,7 +76,7 @@ class ConditionFeatures:
 
 
 class AppearanceEncoder(nn.Module):
-    """P_conv of the paper: a picture (B, P, H, W), already coarsened -> its colours (B, C, H, W)."""
+    """P_conv of the paper: features of a coarsened picture's colours."""
 
     def __init__(self, picture_channels: int, channels: int, kernel_size: int) -> None:
         super().__init__()
@@ -70,14 +85,21 @@ class AppearanceEncoder(nn.Module):
         self.residual2 = ResidualBlock(channels, channels, groups=channels)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(B, P, H, W) -> (B, C, H, W)."""
+        """Encode coarsened pictures.
+
+        Args:
+            picture: Pictures in patches (B, P, H, W).
+
+        Returns:
+            Features (B, C, H, W).
+        """
         h = F.relu(self.conv(picture))
         h = F.relu(self.residual1(h))
         return F.silu(self.residual2(h))
 
 
 class MotionEncoder(nn.Module):
-    """The convolutions of P_motion: one coarsened frame (B, P, H, W) -> (B, C, H, W)."""
+    """The convolutions of P_motion, for one coarsened frame."""
 
     def __init__(self, picture_channels: int, channels: int) -> None:
         super().__init__()
@@ -85,7 +107,14 @@ class MotionEncoder(nn.Module):
         self.block = NormalizedConv(channels, channels, groups=channels)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(B, P, H, W) -> (B, C, H, W)."""
+        """Encode coarse frames of one level.
+
+        Args:
+            picture: Pictures in patches (B, P, H, W).
+
+        Returns:
+            Features (B, C, H, W).
+        """
         return self.block(self.conv(picture))
 
 
@@ -100,7 +129,15 @@ class MotionWeight(nn.Module):
         self.out = nn.Linear(config.channels, config.channels)
 
     def forward(self, attribute_difference: Tensor, time: Tensor) -> Tensor:
-        """attribute_difference (B, A), time (B, time_channels) -> w (B, C)."""
+        """Compute the motion weight.
+
+        Args:
+            attribute_difference: The source's attributes minus the driving ones (B, A).
+            time: Embedded steps (B, time_channels).
+
+        Returns:
+            w (B, C).
+        """
         joined = torch.cat((attribute_difference, self.time(F.silu(time))), dim=1)  # (B, A + C)
         gate = torch.sigmoid(self.out(F.relu(self.hidden(F.silu(joined)))))  # (B, C)
         pooled = F.adaptive_max_pool1d(attribute_difference[:, None], self.channels)[:, 0]  # (B, C)
@@ -108,7 +145,7 @@ class MotionWeight(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Motion and appearance features (B, 2C, H, W) -> the condition, a picture (B, P, H, W) in [0, 1]."""
+    """Joins motion and appearance features to the condition, a picture."""
 
     def __init__(self, channels: int, picture_channels: int, kernel_size: int) -> None:
         super().__init__()
@@ -118,7 +155,14 @@ class Fusion(nn.Module):
         self.conv = nn.Conv2d(channels, picture_channels, kernel_size, padding=kernel_size // 2)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, 2C, H, W) -> (B, P, H, W)."""
+        """Draw the condition.
+
+        Args:
+            features: Motion and appearance features (B, 2C, H, W).
+
+        Returns:
+            The condition, a picture in patches (B, P, H, W) in [0, 1].
+        """
         h = F.relu(self.residual1(features))
         h = F.relu(self.residual2(h))
         h = F.relu(self.residual3(h))
@@ -126,9 +170,17 @@ class Fusion(nn.Module):
 
 
 def level_weights(w: Tensor, num_levels: int, alpha: float) -> Tensor:
-    """w_i = (K - i)/K exp(w - alpha) + i/K exp(alpha - w) for i = 0..K (paper, motion condition).
+    """Weigh the levels: w_i = (K - i)/K exp(w - alpha) + i/K exp(alpha - w) for i = 0..K (paper, motion condition).
 
-    w (B, C) -> (B, K + 1, C): large motion favours the low resolutions, small motion the high ones.
+    Large motion favours the low resolutions, small motion the high ones.
+
+    Args:
+        w: Motion weight (B, C).
+        num_levels: Number of levels, K + 1.
+        alpha: Offset of the motion weight.
+
+    Returns:
+        Weights (B, K + 1, C), of the lowest resolution first.
     """
     share = torch.linspace(0, 1, num_levels, device=w.device).view(1, -1, 1)  # i / K
     excess = (w - alpha)[:, None]
@@ -136,7 +188,17 @@ def level_weights(w: Tensor, num_levels: int, alpha: float) -> Tensor:
 
 
 def coarsen(picture: Tensor, stride: int, downsampling: ResizeMode, upsampling: ResizeMode) -> Tensor:
-    """A picture (B, 3, H, W) reduced `stride` times and brought back to its size (B, 3, H, W)."""
+    """Reduce a picture and enlarge it to its size again.
+
+    Args:
+        picture: Pictures (B, 3, H, W).
+        stride: Factor of the reduction.
+        downsampling: Interpolation of the reduction.
+        upsampling: Interpolation of the enlargement.
+
+    Returns:
+        Pictures (B, 3, H, W) without fine detail.
+    """
     H, W = picture.shape[2:]
     return _resize(_resize(picture, (H // stride, W // stride), downsampling), (H, W), upsampling)
 
@@ -147,15 +209,20 @@ def _resize(picture: Tensor, size: tuple[int, int], mode: ResizeMode) -> Tensor:
 
 
 def color_loss(features: ConditionFeatures, error: ErrorName = "squared") -> Tensor:
-    """L_color (paper): how far the coarse frame's appearance is from the appearance picture's, a scalar."""
+    """Compute L_color (paper, section 3.2): the error of the coarse frame's appearance features.
+
+    Args:
+        features: Features of B frames.
+        error: Kind of the error.
+
+    Returns:
+        The loss, a scalar.
+    """
     return measure_error(error, features.appearance_coarse, features.appearance)
 
 
 class AttributeGuidedConditioner(nn.Module):
-    """P_cond of the paper: conditions and an embedded step -> the picture (B, P, H, W) that guides the denoiser.
-
-    P is 3 patch^2: the channels of a picture whose patches are places.
-    """
+    """P_cond of the paper: draws the picture that guides the denoiser; P = 3 patch^2 are a patch's channels."""
 
     def __init__(self, config: ConditionerConfig) -> None:
         super().__init__()
@@ -167,11 +234,32 @@ class AttributeGuidedConditioner(nn.Module):
         self.fusion = Fusion(2 * config.channels, picture_channels, config.kernel_size)
 
     def forward(self, conditions: Conditions, time: Tensor) -> Tensor:
-        """Conditions of B frames and time (B, time_channels) -> (B, P, H, W) in [0, 1]."""
+        """Compute the condition.
+
+        Args:
+            conditions: Conditions of B frames.
+            time: Embedded steps (B, time_channels).
+
+        Returns:
+            The condition, a picture in patches (B, P, H, W) in [0, 1].
+
+        Raises:
+            OptionError: The number of attributes does not fit.
+        """
         return self.fuse(self.encode(conditions), time)
 
     def encode(self, conditions: Conditions) -> ConditionFeatures:
-        """The features that all steps share; raises OptionError for another number of attributes."""
+        """Compute the features that all steps share.
+
+        Args:
+            conditions: Conditions of B frames.
+
+        Returns:
+            The features.
+
+        Raises:
+            OptionError: The number of attributes does not fit.
+        """
         difference = conditions.attribute_difference
         if difference.shape[1] != self.config.attribute_channels:
             raise OptionError(
@@ -186,7 +274,15 @@ class AttributeGuidedConditioner(nn.Module):
         )
 
     def fuse(self, features: ConditionFeatures, time: Tensor) -> Tensor:
-        """Features of B frames and time (B, time_channels) -> the condition (B, P, H, W) in [0, 1]."""
+        """Compute the condition of one step.
+
+        Args:
+            features: Features of B frames, from `encode`.
+            time: Embedded steps (B, time_channels).
+
+        Returns:
+            The condition, a picture in patches (B, P, H, W) in [0, 1].
+        """
         w = self.motion_weight(features.attribute_difference, time)  # (B, C)
         weights = level_weights(w, len(MOTION_STRIDES), self.config.alpha)  # (B, K + 1, C)
         motion = torch.einsum("bkc,bkchw->bchw", weights.to(features.motion.dtype), features.motion)
@@ -194,7 +290,7 @@ class AttributeGuidedConditioner(nn.Module):
         return self.fusion(torch.cat((motion, appearance), dim=1))
 
     def _encode_appearance(self, picture: Tensor) -> Tensor:
-        """P_conv(down(picture)), (B, C, H, W); zero without the appearance condition."""
+        """Compute P_conv(down(picture)) (B, C, H, W); zero without the appearance condition."""
         config = self.config
         if not config.use_appearance:
             height, width = (size // config.patch for size in picture.shape[2:])
@@ -203,7 +299,7 @@ class AttributeGuidedConditioner(nn.Module):
         return self.appearance(to_patches(colors, config.patch))
 
     def _encode_motion(self, coarse: Tensor, appearance: Tensor) -> Tensor:
-        """P_motion(g_i, a) for i = 0..K, (B, K + 1, C, H, W); zero without the motion condition."""
+        """Compute P_motion(g_i, a) for i = 0..K (B, K + 1, C, H, W); zero without the motion condition."""
         config = self.config
         if not config.use_motion:
             return torch.zeros_like(appearance)[:, None].repeat(1, len(MOTION_STRIDES), 1, 1, 1)

@@ -1,4 +1,4 @@
-"""What the denoiser is told about the frame it renders: the contract between the coarse stage and the conditioner."""
+"""What the denoiser is conditioned on: the contract between the coarse stage and the conditioner."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,19 @@ from fadm.errors import OptionError
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Pictures and attributes of B frames; raises OptionError where their shapes contradict each other.
+    """Pictures and attributes of B frames.
 
-    coarse (B, 3, H, W) in [0, 1]: the coarse animation, g in the paper.
-    appearance (B, 3, H, W) in [0, 1]: the picture whose colours count; the driving frame d in training, the
-    coarse frame in inference.
-    attributes_source, attributes_driving (B, A): expression (50), then pose (6).
-    source (B, 3, H, W) in [0, 1]: the source picture, for renderers that look at it.
-    person (B, 2, H, W) in [0, 1]: how surely each pixel of the source and of the coarse frame shows the person.
+    Attributes:
+        coarse: Coarse frames (B, 3, H, W) in [0, 1], g in the paper.
+        appearance: Pictures (B, 3, H, W) in [0, 1] that give the colours: the driving frames d in training, the coarse
+            frames in inference.
+        attributes_source: The source's expression (50) and pose (6), (B, 56).
+        attributes_driving: The driver's expression and pose (B, 56).
+        source: Source pictures (B, 3, H, W) in [0, 1], for renderers that are conditioned on them.
+        person: Probability (B, 2, H, W) that a pixel of the source, and of the coarse frame, shows the person.
+
+    Raises:
+        OptionError: The shapes contradict each other.
     """
 
     coarse: Tensor
@@ -44,7 +49,7 @@ class Conditions:
 
     @property
     def attribute_difference(self) -> Tensor:
-        """(B, A): the source's attributes minus the driving ones (paper, motion condition)."""
+        """The source's attributes minus the driving ones (B, 56) (paper, motion condition)."""
         return self.attributes_source - self.attributes_driving
 
 
@@ -55,7 +60,21 @@ def inference_conditions(
     source: Tensor | None = None,
     person: Tensor | None = None,
 ) -> Conditions:
-    """The conditions of a frame that nobody has seen: the coarse frame (B, 3, H, W) is its own appearance."""
+    """Build conditions for inference, in which each coarse frame is its own appearance.
+
+    Args:
+        coarse: Coarse frames (B, 3, H, W) in [0, 1].
+        attributes_source: The source's attributes (B, 56).
+        attributes_driving: The driver's attributes (B, 56).
+        source: Source pictures (B, 3, H, W) in [0, 1], for renderers that are conditioned on them.
+        person: Probability (B, 2, H, W) of the person in the source and in the coarse frame.
+
+    Returns:
+        The conditions.
+
+    Raises:
+        OptionError: The shapes contradict each other.
+    """
     return Conditions(
         coarse=coarse,
         appearance=coarse,

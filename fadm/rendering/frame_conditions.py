@@ -41,7 +41,11 @@ class AttributeReader(Protocol):
 
 @dataclass(frozen=True)
 class TrackedAttributes:
-    """The landmark model's attributes of the driver's tracked face; see `AttributeReader`."""
+    """The landmark model's attributes of the driver's tracked face; see `AttributeReader`.
+
+    Attributes:
+        motion: The driver's motion.
+    """
 
     motion: Motion
 
@@ -75,7 +79,12 @@ class MovedAttributes:
 
 @dataclass(frozen=True)
 class DecaAttributes:
-    """DECA's attributes of the driver's crop or of the coarse frame; see `AttributeReader`."""
+    """DECA's attributes of the driver's crop or of the coarse frame; see `AttributeReader`.
+
+    Attributes:
+        deca: The network.
+        from_coarse: The attributes are the coarse frame's instead of the driver's.
+    """
 
     deca: DECA
     from_coarse: bool

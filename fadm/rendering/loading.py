@@ -1,4 +1,4 @@
-"""Renderers by the names of their weights."""
+"""Load renderers by the names of their weights."""
 
 from pathlib import Path
 from typing import cast
@@ -13,6 +13,9 @@ def load_renderer(name: str | Path) -> DiffusionRenderer:
 
     Args:
         name: Name of the weights (`fadm weights list`), or a .safetensors file.
+
+    Returns:
+        The renderer.
 
     Raises:
         WeightsError: There is no such file, it holds another kind of network, or its tensors do not fit.

@@ -1,4 +1,4 @@
-"""What a renderer is made for, how it is trained and how it renders; the defaults are the paper's."""
+"""Configuration, training losses and sampling options of a renderer; the defaults are the paper's."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,14 +11,26 @@ from fadm.rendering.conditioner import ConditionerConfig
 
 @dataclass(frozen=True, kw_only=True)
 class RendererConfig:
-    """What the weights of a renderer are made for; the defaults are the paper's.
+    """Configuration of a renderer, stored with its weights; the defaults are the paper's.
 
-    target: what is diffused, the picture itself or its correction, `correction_scale` times picture minus coarse.
-    The denoiser works on patches (conditioner.patch), each a place with 3 patch^2 channels. Beside the condition
-    and x_t it sees, if asked for, the coarse frame and the source picture themselves (use_coarse, use_source) and
-    the attribute difference, added to the embedded step (use_attributes). With `repairs` it answers by moving the
-    coarse frame's pixels, taking others from the source and changing colours (rendering/repair.py). With `use_person`
-    it is told where both pictures show the person, and does not take a person who has moved from the source.
+    The denoiser works on patches (conditioner.patch) of 3 patch^2 channels. Its inputs are x_t, the condition, and the
+    pictures that the `use_` fields add.
+
+    Attributes:
+        unet: The denoiser.
+        conditioner: The conditioning network (AGCN).
+        schedule: Noise schedule.
+        timesteps: Steps of the diffusion.
+        prediction: What the network predicts: eps, x0 or v.
+        target: What is diffused: the picture itself, or its correction, `correction_scale` times picture minus coarse.
+        correction_scale: Factor of the correction.
+        use_coarse: The denoiser is given the coarse frame.
+        use_source: The denoiser is given the source picture.
+        use_attributes: The attribute difference is added to the embedded step.
+        use_person: The denoiser is given the person's probability in source and coarse frame; a person who has moved
+            is not copied from the source.
+        repairs: The output moves pixels of the coarse frame, copies others from the source and corrects colours
+            (rendering/repair.py), instead of being the picture.
     """
 
     unet: UNetConfig = UNetConfig()
@@ -37,7 +49,14 @@ class RendererConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions:
-    """How a renderer is trained: error and weight of the denoiser's answer and of the colour loss."""
+    """Training losses of a renderer.
+
+    Attributes:
+        denoising: Error of the prediction.
+        denoising_weight: Its weight.
+        color: Error of the colour loss L_color.
+        color_weight: Its weight.
+    """
 
     denoising: ErrorName = "squared"
     denoising_weight: float = 1.0
@@ -47,13 +66,20 @@ class LossOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderOptions:
-    """How a renderer renders.
+    """How a renderer samples.
 
-    eta: noise of DDIM, 0 to 1. clip: range to which each estimate of x0 is limited. strength: share of the
-    noise that the walk starts with; 1 starts from noise alone, less from the noised coarse frame.
-    shared_noise: all frames of a video have the same noise. attributes_from: the picture whose attributes are
-    taken for the driving ones; `moved`: the coarse frame's as its generator meant them, where it knows landmarks, else
-    the driving frame's. precision: of the networks, `auto` is bfloat16 where the device has it.
+    Attributes:
+        sampler: ddpm, ddim or dpm_solver.
+        num_steps: Sampling steps.
+        eta: Noise of DDIM, from 0 to 1.
+        clip: Range to which each estimate of the picture is clamped; None does not clamp.
+        strength: Share of noise at the start, above 0 to 1: 1 starts from noise alone, less from the noised coarse
+            frame.
+        shared_noise: All frames of a video have the same noise.
+        attributes_from: Source of the driving attributes: the driving frame, the coarse frame, or (moved) the landmarks
+            that the coarse frame was made for; where it has none, the driving frame.
+        seed: Seed of the noise.
+        precision: Precision of the networks; auto is bfloat16 where the device has it.
     """
 
     sampler: Literal["ddpm", "ddim", "dpm_solver"] = "ddpm"

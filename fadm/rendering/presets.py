@@ -1,4 +1,4 @@
-"""The paper, its released code and this project's default: three complete sets of choices, by name.
+"""Presets of a renderer: the paper, its released code and this project's default.
 
 Each difference between them is a row in docs/fidelity.md.
 """
@@ -14,7 +14,13 @@ from fadm.rendering.options import LossOptions, RendererConfig, RenderOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """How a renderer is built, trained and used."""
+    """How a renderer is built, trained and used.
+
+    Attributes:
+        renderer: Configuration of the networks.
+        loss: Training losses.
+        render: Sampling.
+    """
 
     renderer: RendererConfig
     loss: LossOptions
@@ -66,7 +72,17 @@ PRESETS: dict[str, Preset] = {
 
 
 def get_preset(name: str) -> Preset:
-    """The preset of this name; raises OptionError, with the near matches, for another."""
+    """Find a preset by name.
+
+    Args:
+        name: paper, released or default.
+
+    Returns:
+        The preset.
+
+    Raises:
+        OptionError: There is no such preset; the message names the nearest match.
+    """
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS)
         hint = f"did you mean {near[0]!r}?" if near else f"choose {', '.join(PRESETS)}"

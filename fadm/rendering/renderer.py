@@ -34,12 +34,18 @@ from fadm.rendering.conditioner import (
 )
 from fadm.rendering.conditions import Conditions
 from fadm.rendering.options import LossOptions, RendererConfig, RenderOptions
-from fadm.rendering.repair import Repair, apply_repair, count_channels, limit_taking, read_repair
+from fadm.rendering.repair import Repair, apply_repair, count_channels, limit_source_mask, read_repair
 
 
 @dataclass(frozen=True)
 class RendererLoss:
-    """Weighted scalars, whose sum the paper minimises; picture (B, 3, H, W): the estimate that the answer implies."""
+    """The two terms of the paper's training loss (section 3.2), each times its weight.
+
+    Attributes:
+        denoising: Error of the prediction, a scalar.
+        color: L_color of the appearance features, a scalar.
+        picture: Estimate of the clean picture (B, 3, H, W) that the prediction implies.
+    """
 
     denoising: Tensor
     color: Tensor
@@ -48,9 +54,12 @@ class RendererLoss:
 
 @dataclass(frozen=True)
 class Rendering:
-    """B rendered frames: pictures (B, 3, H, W); repair: what made them of coarse frame and source, where that is known.
+    """B rendered frames.
 
-    The repair can be made at a higher resolution than the renderer's own.
+    Attributes:
+        pictures: The frames (B, 3, H, W).
+        repair: How they differ from the coarse frames, for a renderer that repairs. It can be applied at a higher
+            resolution than the renderer's own.
     """
 
     pictures: Tensor
@@ -59,7 +68,14 @@ class Rendering:
 
 @dataclass(frozen=True)
 class RendererFeatures:
-    """What all steps of B frames share; guides, each (B, 3 patch^2, h, w): what the denoiser sees of pictures."""
+    """What all sampling steps of B frames share.
+
+    Attributes:
+        condition: Features of the conditioner.
+        guides: Further inputs of the denoiser, each (B, 3 patch^2, H / patch, W / patch), for the person's
+            probabilities (B, 2 patch^2, H / patch, W / patch).
+        conditions: The conditions themselves.
+    """
 
     condition: ConditionFeatures
     guides: list[Tensor]
@@ -86,23 +102,53 @@ class DiffusionRenderer(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x_t: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-        """x_t (B, 3, H, W), t (B,) int64 -> the configured prediction (B, 3, H, W)."""
+        """Predict noise, velocity or clean picture, as configured.
+
+        Args:
+            x_t: Noised pictures or corrections (B, 3, H, W).
+            t: Diffusion steps (B,) int64.
+            conditions: Conditions of the frames.
+
+        Returns:
+            The prediction (B, 3, H, W).
+
+        Raises:
+            OptionError: A condition that the renderer needs is missing, or the pictures' size does not fit.
+        """
         return self.denoise(x_t, t, self.encode(conditions))
 
     def encode(self, conditions: Conditions) -> RendererFeatures:
-        """The features that all steps share; raises OptionError for what is needed and missing, and for odd sizes."""
+        """Compute the features that all sampling steps share.
+
+        Args:
+            conditions: Conditions of B frames.
+
+        Returns:
+            The features.
+
+        Raises:
+            OptionError: A condition that the renderer needs is missing, or the pictures' size does not fit.
+        """
         self.check_size(*conditions.coarse.shape[2:])
         if conditions.source is None and (self.config.use_source or self.config.repairs):
-            raise OptionError("this renderer looks at the source picture; none was given")
+            raise OptionError("this renderer is conditioned on the source picture; none was given")
         if conditions.person is None and self.config.use_person:
-            raise OptionError("this renderer is told where the person is; no such probabilities were given")
+            raise OptionError("this renderer is conditioned on where the person is; no such probabilities were given")
         seen = [conditions.coarse] * self.config.use_coarse + [conditions.source] * self.config.use_source
         seen += [conditions.person] * self.config.use_person
         guides = [to_patches(picture, self.config.conditioner.patch) for picture in seen if picture is not None]
         return RendererFeatures(self.conditioner.encode(conditions), guides, conditions)
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise OptionError for pictures that cannot be cut into patches and halved as often as the U-Net does."""
+        """Check that pictures can be cut into patches and halved as often as the U-Net does.
+
+        Args:
+            height: Height of the pictures in pixels.
+            width: Width of the pictures in pixels.
+
+        Raises:
+            OptionError: A side is no multiple of the required number of pixels.
+        """
         multiple = self.config.conditioner.patch * self.unet.stride
         if height % multiple or width % multiple:
             raise OptionError(
@@ -110,11 +156,29 @@ class DiffusionRenderer(nn.Module):
             )
 
     def denoise(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
-        """As `forward`, from features that were encoded before: z_d(x_t, t, P_cond(a, m, t)) of the paper."""
-        return self.read_answer(self.answer(x_t, t, features), features)
+        """Predict as `forward` does, from encoded features: z_d(x_t, t, P_cond(a, m, t)) of the paper.
 
-    def answer(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
-        """What the U-Net says of patches: (B, unet.out_channels, H / patch, W / patch)."""
+        Args:
+            x_t: Noised pictures or corrections (B, 3, H, W).
+            t: Diffusion steps (B,) int64.
+            features: Features of the frames' conditions, from `encode`.
+
+        Returns:
+            The prediction (B, 3, H, W).
+        """
+        return self.read_output(self.output(x_t, t, features), features)
+
+    def output(self, x_t: Tensor, t: Tensor, features: RendererFeatures) -> Tensor:
+        """Compute the U-Net's raw output.
+
+        Args:
+            x_t: Noised pictures or corrections (B, 3, H, W).
+            t: Diffusion steps (B,) int64.
+            features: Features of the frames' conditions.
+
+        Returns:
+            The output (B, unet.out_channels, H / patch, W / patch).
+        """
         patch, time = self.config.conditioner.patch, self.time_embedding(t)  # (B, channels)
         if self.attributes is not None:
             time = time + self.attributes(features.condition.attribute_difference)
@@ -122,44 +186,83 @@ class DiffusionRenderer(nn.Module):
         parts = (condition, to_patches(x_t, patch), *features.guides)
         return self.unet(torch.cat([part.to(condition.dtype) for part in parts], dim=1), time)
 
-    def read_answer(self, answer: Tensor, features: RendererFeatures) -> Tensor:
-        """The prediction (B, 3, H, W) that an answer means."""
+    def read_output(self, output: Tensor, features: RendererFeatures) -> Tensor:
+        """Convert the U-Net's output to a prediction.
+
+        Args:
+            output: Output of the U-Net, from `output`.
+            features: The features that it was computed from.
+
+        Returns:
+            The prediction (B, 3, H, W).
+        """
         if not self.config.repairs:
-            return F.pixel_shuffle(answer, self.config.conditioner.patch)  # (B, 3, H, W)
+            return F.pixel_shuffle(output, self.config.conditioner.patch)  # (B, 3, H, W)
         coarse, source = features.conditions.coarse, features.conditions.source
         assert source is not None
-        return self.to_x0(apply_repair(self.read_repair(answer, features), coarse, source), coarse)
+        return self.to_x0(apply_repair(self.read_repair(output, features), coarse, source), coarse)
 
-    def read_repair(self, answer: Tensor, features: RendererFeatures) -> Repair:
-        """The repair that an answer means, of a renderer that repairs."""
-        repair = read_repair(answer, self.config.conditioner.patch, self.config.correction_scale)
+    def read_repair(self, output: Tensor, features: RendererFeatures) -> Repair:
+        """Convert the U-Net's output to a repair, for a renderer that repairs.
+
+        Args:
+            output: Output of the U-Net, from `output`.
+            features: The features that it was computed from.
+
+        Returns:
+            The repair of the coarse frames.
+        """
+        repair = read_repair(output, self.config.conditioner.patch, self.config.correction_scale)
         if not self.config.use_person:
             return repair
         coarse, source, person = features.conditions.coarse, features.conditions.source, features.conditions.person
         assert source is not None and person is not None
-        return replace(repair, mask=limit_taking(repair.mask, person, coarse, source))
+        return replace(repair, mask=limit_source_mask(repair.mask, person, coarse, source))
 
     def loss(
         self, picture: Tensor, t: Tensor, eps: Tensor, conditions: Conditions, options: LossOptions
     ) -> RendererLoss:
-        """The paper's losses for pictures and noise eps (B, 3, H, W) at t (B,) int64."""
+        """Compute the paper's training losses (section 3.2).
+
+        Args:
+            picture: Real frames (B, 3, H, W) in [0, 1], which the renderer shall produce.
+            t: Diffusion steps (B,) int64.
+            eps: Noise (B, 3, H, W).
+            conditions: Conditions of the frames.
+            options: Kinds and weights of the losses.
+
+        Returns:
+            The losses, and the picture that the prediction implies.
+
+        Raises:
+            OptionError: A condition that the renderer needs is missing, or the pictures' size does not fit.
+        """
         features = self.encode(conditions)
         x0 = self.to_x0(picture, conditions.coarse)
         x_t = q_sample(x0, t, eps, self.schedule)
-        output = self.denoise(x_t, t, features).float()
+        predicted = self.denoise(x_t, t, features).float()
         target = prediction_target(x0, eps, t, self.schedule, self.config.prediction)
-        estimate = x0_from_output(output, x_t, t, self.schedule, self.config.prediction)
+        estimate = x0_from_output(predicted, x_t, t, self.schedule, self.config.prediction)
         return RendererLoss(
-            denoising=options.denoising_weight * measure_error(options.denoising, output, target),
+            denoising=options.denoising_weight * measure_error(options.denoising, predicted, target),
             color=options.color_weight * color_loss(features.condition, options.color),
             picture=self.to_picture(estimate, conditions.coarse),
         )
 
     def render(self, conditions: Conditions, options: RenderOptions, first_frame: int = 0) -> Rendering:
-        """Render B successive frames of a video, pictures in [0, 1]; the same seed gives the same video.
+        """Render B successive frames of a video; the same seed gives the same video.
 
-        first_frame: the number of the batch's first frame in its video, for the noise. Raises OptionError for
-        options out of range.
+        Args:
+            conditions: Conditions of the frames.
+            options: Sampler, steps, seed and precision.
+            first_frame: Number of the batch's first frame in its video, on which the noise depends.
+
+        Returns:
+            The rendering, its pictures in [0, 1].
+
+        Raises:
+            OptionError: An option is out of range, a condition that the renderer needs is missing, or the pictures'
+                size does not fit.
         """
         B, *size = conditions.coarse.shape
         frames = range(first_frame, first_frame + B)
@@ -170,23 +273,34 @@ class DiffusionRenderer(nn.Module):
 
     @torch.inference_mode()
     def sample(self, conditions: Conditions, options: RenderOptions, noise_fn: NoiseFunction) -> Rendering:
-        """The sampling loop with the given noise: conditions of B frames -> pictures, not limited to 0..1.
+        """Run the sampling loop with given noise.
 
-        noise_fn: t -> noise (B, 3, H, W) of the step that leaves t; that of t = config.timesteps is x_T.
+        Args:
+            conditions: Conditions of B frames.
+            options: Sampler, steps and precision.
+            noise_fn: Maps a step t to the noise (B, 3, H, W) that is added on leaving it; for t = config.timesteps to
+                the initial noise x_T.
+
+        Returns:
+            The rendering, its pictures not clamped to [0, 1].
+
+        Raises:
+            OptionError: An option is out of range, a condition that the renderer needs is missing, or the pictures'
+                size does not fit.
         """
         coarse, device = conditions.coarse, conditions.coarse.device
         context = autocast(device, choose_dtype(device, options.precision))
         with context:
             features = self.encode(conditions)
-        answer: Tensor | None = None
+        output: Tensor | None = None
 
         def predict(x_t: Tensor, step: int) -> Tensor:
-            nonlocal answer
+            nonlocal output
             t = torch.full((x_t.shape[0],), step, device=device)
             with context:
-                answer = self.answer(x_t, t, features)
-                output = self.read_answer(answer, features)
-            x0 = x0_from_output(output.float(), x_t, t, self.schedule, self.config.prediction)
+                output = self.output(x_t, t, features)
+                prediction = self.read_output(output, features)
+            x0 = x0_from_output(prediction.float(), x_t, t, self.schedule, self.config.prediction)
             return x0 if options.clip is None else self.to_x0(self.to_picture(x0, coarse).clamp(*options.clip), coarse)
 
         timesteps = spaced_timesteps(options.num_steps, self.config.timesteps, options.strength)
@@ -194,12 +308,12 @@ class DiffusionRenderer(nn.Module):
         if options.strength < 1:
             t = torch.full((x.shape[0],), timesteps[0], device=device)
             x = q_sample(self.to_x0(coarse, coarse), t, x, self.schedule)
-        pictures = self.to_picture(self._walk(predict, x, timesteps, options, noise_fn), coarse)
-        # every walk ends at the last estimate of x0, so the last answer's repair is the picture's
-        repair = self.read_repair(answer, features) if self.config.repairs and answer is not None else None
+        pictures = self.to_picture(self._run_sampler(predict, x, timesteps, options, noise_fn), coarse)
+        # every sampler ends at the last estimate of x0, so the last output's repair is the picture's
+        repair = self.read_repair(output, features) if self.config.repairs and output is not None else None
         return Rendering(pictures, repair)
 
-    def _walk(
+    def _run_sampler(
         self, predict: Predict, x: Tensor, timesteps: list[int], options: RenderOptions, noise_fn: NoiseFunction
     ) -> Tensor:
         if options.sampler == "ddpm":
@@ -211,11 +325,27 @@ class DiffusionRenderer(nn.Module):
         raise OptionError(f"sampler {options.sampler!r} is unknown; choose ddpm, ddim or dpm_solver")
 
     def to_x0(self, picture: Tensor, coarse: Tensor) -> Tensor:
-        """What is diffused, for a picture (B, 3, H, W)."""
+        """Convert a picture to what is diffused: the picture itself or its scaled correction.
+
+        Args:
+            picture: Pictures (B, 3, H, W).
+            coarse: Coarse frames (B, 3, H, W).
+
+        Returns:
+            x0 (B, 3, H, W).
+        """
         return picture if self.config.target == "picture" else self.config.correction_scale * (picture - coarse)
 
     def to_picture(self, x0: Tensor, coarse: Tensor) -> Tensor:
-        """The inverse of `to_x0`."""
+        """Invert `to_x0`.
+
+        Args:
+            x0: What is diffused (B, 3, H, W).
+            coarse: Coarse frames (B, 3, H, W).
+
+        Returns:
+            Pictures (B, 3, H, W).
+        """
         return x0 if self.config.target == "picture" else coarse + x0 / self.config.correction_scale
 
 
@@ -227,15 +357,15 @@ def _check(config: RendererConfig) -> None:
             "since both read one time embedding"
         )
     picture = 3 * conditioner.patch**2
-    seen = picture * (2 + config.use_coarse + config.use_source) + 2 * conditioner.patch**2 * config.use_person
-    answered = count_channels(conditioner.patch) if config.repairs else picture
-    if (unet.in_channels, unet.out_channels) != (seen, answered):
+    given = picture * (2 + config.use_coarse + config.use_source) + 2 * conditioner.patch**2 * config.use_person
+    expected = count_channels(conditioner.patch) if config.repairs else picture
+    if (unet.in_channels, unet.out_channels) != (given, expected):
         raise ConfigError(
-            f"unet.in_channels {unet.in_channels} must be {seen} and unet.out_channels {unet.out_channels} must be "
-            f"{answered}: x_t, the condition and each picture that is seen have 3 patch^2 = {picture} channels, "
-            "the places of the person 2 patch^2"
+            f"unet.in_channels {unet.in_channels} must be {given} and unet.out_channels {unet.out_channels} must be "
+            f"{expected}: x_t, the condition and each picture given to the denoiser have 3 patch^2 = {picture} "
+            "channels, the person's probabilities 2 patch^2"
         )
     if not config.correction_scale > 0:
         raise ConfigError(f"correction_scale {config.correction_scale} must be above 0")
     if config.repairs and (config.prediction, config.target) != ("x0", "correction"):
-        raise ConfigError("repairs = true is an answer to prediction = 'x0' and target = 'correction'")
+        raise ConfigError("repairs = true needs prediction = 'x0' and target = 'correction'")

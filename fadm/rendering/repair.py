@@ -1,7 +1,6 @@
-"""How a network repairs a picture: it moves pixels, takes others from a second picture, and changes what is left.
+"""How a renderer repairs a coarse frame: it moves pixels, copies others from the source, and corrects colours.
 
-Moving and taking keep detail that a network of few channels could not draw itself, and, since they mean the same at
-any resolution, detail that it never saw.
+Moved and copied pixels keep detail that a small network could not draw, and work at any resolution.
 """
 
 from dataclasses import dataclass
@@ -10,15 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CERTAINLY_MOVED = 0.25  # difference of a colour
+CERTAINLY_MOVED = 0.25  # difference of colours in [0, 1] from which a pixel counts as moved
 
 
 @dataclass(frozen=True)
 class Repair:
-    """What is to be done to B pictures.
+    """Changes to B pictures.
 
-    shift (B, 2, h, w): from where each place takes its pixel, right and down, in units of W / w and H / h. mask
-    (B, 1, H, W): the share of each pixel that comes from the second picture. colors (B, 3, H, W): added at the end.
+    Attributes:
+        colors: Colours (B, 3, H, W) that are added at the end.
+        mask: Share (B, 1, H, W) of each pixel that is copied from the second picture.
+        shift: Offset (B, 2, h, w), right and down, of the place from which each pixel is moved, in units of W / w and
+            H / h.
     """
 
     colors: Tensor
@@ -26,51 +28,97 @@ class Repair:
     shift: Tensor
 
     def __getitem__(self, index: slice) -> "Repair":
-        """Some of the pictures' repairs."""
+        """Select some of the pictures' repairs."""
         return Repair(self.colors[index], self.mask[index], self.shift[index])
 
 
 def count_channels(patch: int) -> int:
-    """Channels of an answer for pictures in patches: 3 colours and a mask for each pixel, one shift (x, y)."""
+    """Count the output channels of a network that repairs: 3 colours and a mask for each pixel, one shift (x, y).
+
+    Args:
+        patch: Side of a patch in pixels.
+
+    Returns:
+        Channels of a patch.
+    """
     return 4 * patch**2 + 2
 
 
-def limit_taking(mask: Tensor, person: Tensor, picture: Tensor, other: Tensor) -> Tensor:
-    """What may be taken of the other picture: not a person who has moved, nor what a person who has moved now hides.
+def limit_source_mask(mask: Tensor, person: Tensor, picture: Tensor, other: Tensor) -> Tensor:
+    """Limit what is copied from the source: not a person who has moved, nor what this person now hides.
 
-    mask (B, 1, H, W); person (B, 2, H, W): probability of person in the other picture and in the picture, (B, 3, H, W)
-    each. Where the pictures agree nothing has moved, and where they differ by `CERTAINLY_MOVED` all has.
+    Where the pictures agree nothing has moved; where they differ by `CERTAINLY_MOVED` everything has.
+
+    Args:
+        mask: Share (B, 1, H, W) of each pixel that would be copied.
+        person: Probability (B, 2, H, W) of the person in the source and in the picture.
+        picture: Pictures (B, 3, H, W) that are repaired.
+        other: Source pictures (B, 3, H, W).
+
+    Returns:
+        The limited mask (B, 1, H, W).
     """
     difference = (other - picture).abs().amax(1, keepdim=True)
     moved = (difference / CERTAINLY_MOVED).clamp(max=1) * person.amax(1, keepdim=True)
     return mask * (1 - moved)
 
 
-def read_repair(answer: Tensor, patch: int, scale: float) -> Repair:
-    """What a network's answer (B, 4 patch^2 + 2, H / patch, W / patch) means; all zeros change nothing.
+def read_repair(output: Tensor, patch: int, scale: float) -> Repair:
+    """Convert a network's output to a repair; zeros change nothing.
 
-    Its channels: colours, times `scale`; mask; shift, in patches.
+    Args:
+        output: Channels (B, 4 patch^2 + 2, H / patch, W / patch): colours times `scale`, mask, and shift in patches.
+        patch: Side of a patch in pixels.
+        scale: Factor of the colours.
+
+    Returns:
+        The repair of pictures (B, 3, H, W).
     """
-    colors, mask, shift = answer.float().split((3 * patch**2, patch**2, 2), dim=1)
+    colors, mask, shift = output.float().split((3 * patch**2, patch**2, 2), dim=1)
     return Repair(F.pixel_shuffle(colors, patch) / scale, F.pixel_shuffle(mask, patch), shift)
 
 
 def apply_repair(repair: Repair, picture: Tensor, other: Tensor) -> Tensor:
-    """Repair pictures with the help of others, (B, 3, H, W) each, at whatever resolution they have."""
+    """Repair pictures, at any resolution.
+
+    Args:
+        repair: The repair, at its own resolution.
+        picture: Pictures (B, 3, H, W) that are repaired.
+        other: Pictures (B, 3, H, W) from which pixels are copied.
+
+    Returns:
+        Repaired pictures (B, 3, H, W), not clamped.
+    """
     size = (picture.shape[2], picture.shape[3])
     moved = move_pixels(picture, repair.shift)
     return moved + resize(repair.mask, size) * (other - moved) + resize(repair.colors, size)
 
 
 def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """A picture (B, C, H, W) at another size (height, width)."""
+    """Resize a picture, antialiased, by bicubic interpolation.
+
+    Args:
+        picture: Pictures (B, C, H, W).
+        size: New height and width in pixels.
+
+    Returns:
+        Pictures (B, C, *size); the same tensor where the size does not change.
+    """
     if picture.shape[2:] == size:
         return picture
     return F.interpolate(picture, size=size, mode="bicubic", align_corners=False, antialias=True)
 
 
 def move_pixels(picture: Tensor, shift: Tensor) -> Tensor:
-    """picture (B, 3, H, W) looked at elsewhere: shift (B, 2, h, w) right and down, in units of W / w and H / h."""
+    """Move pixels of a picture: a backward warp with repeated edges.
+
+    Args:
+        picture: Pictures (B, 3, H, W).
+        shift: Offset (B, 2, h, w), right and down, of the place that each pixel shows, in units of W / w and H / h.
+
+    Returns:
+        Warped pictures (B, 3, H, W).
+    """
     B, _, height, width = picture.shape
     rows, columns = shift.shape[2:]
     identity = torch.eye(2, 3, device=picture.device).expand(B, -1, -1)

@@ -1,4 +1,4 @@
-"""From a recipe to a task that can run: clips read, pairs made, networks built, validation chosen."""
+"""Build a training task from a recipe: clips, pairs, networks and validation."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,12 +32,23 @@ from fadm.training.validation import HeldOut, animate_batch, render_batch
 from fadm.weights.registry import describe_weights, find_weights
 from fadm.weights.store import load_into, load_weights
 
-Report = Callable[[str, int, int], None]  # what is being done, how many of how many are done
+Report = Callable[[str, int, int], None]  # name of the work, number done, total
 VALIDATION_SEED = 1
 
 
 def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
-    """Train a renderer on coarse frames."""
+    """Build the training of a renderer on coarse frames.
+
+    Args:
+        recipe: The recipe.
+        report: Called with the name of the preparatory work, the number done and the total.
+
+    Returns:
+        The task.
+
+    Raises:
+        FadmError: A value of the recipe does not fit, or data or weights cannot be used.
+    """
     with _seeded(recipe.run):
         objective = build_renderer_objective(recipe.objective)
     _start(objective, recipe.run)
@@ -48,7 +59,20 @@ def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
 
 
 def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, teacher: str, report: Report) -> Task:
-    """Train a renderer to reach in one stage's steps what its teacher, weights by name, reaches in more."""
+    """Build one stage of a distillation, which trains a renderer with fewer sampling steps than its teacher.
+
+    Args:
+        recipe: The recipe.
+        stage: Steps and losses of the stage.
+        teacher: Name of the teacher's weights, or a weights file.
+        report: As in `renderer_task`.
+
+    Returns:
+        The task.
+
+    Raises:
+        FadmError: A value of the recipe does not fit, or data or weights cannot be used.
+    """
     if recipe.run.start is not None:
         raise OptionError("run.start has no place in a distillation: the student begins as its teacher")
     objective = build_distillation_objective(stage, load_renderer(teacher))
@@ -59,14 +83,36 @@ def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, tea
 
 
 def fomm_task(recipe: FOMMRecipe, report: Report) -> Task:
-    """Train a first order motion model."""
+    """Build the training of a first order motion model.
+
+    Args:
+        recipe: The recipe.
+        report: As in `renderer_task`.
+
+    Returns:
+        The task.
+
+    Raises:
+        FadmError: A value of the recipe does not fit, or data or weights cannot be used.
+    """
     with _seeded(recipe.run):
         objective = build_fomm_objective(recipe.objective)
     return _coarse_task("fomm", objective, recipe.data, recipe.run, report)
 
 
 def face_vid2vid_task(recipe: FaceVid2VidRecipe, report: Report) -> Task:
-    """Train a Face vid2vid."""
+    """Build the training of a Face vid2vid.
+
+    Args:
+        recipe: The recipe.
+        report: As in `renderer_task`.
+
+    Returns:
+        The task.
+
+    Raises:
+        FadmError: A value of the recipe does not fit, or data or weights cannot be used.
+    """
     with _seeded(recipe.run):
         objective = build_face_vid2vid_objective(recipe.objective)
     return _coarse_task("face_vid2vid", objective, recipe.data, recipe.run, report)
@@ -80,7 +126,7 @@ def _rendering_task(
     render: RenderOptions,
     weights: list[str],
 ) -> Task:
-    """weights: those that the renderer learns from, beside the coarse generator's and DECA's."""
+    """Join data, objective and validation; `weights` are the renderer's own start or teacher."""
     run, coarse = recipe.run, recipe.coarse
     held_out_samples = RendererSamples(held_out, VALIDATION_SEED, is_jittered=False)
     validation = HeldOut(held_out_samples, run.validation_samples, render_batch(render), "coarse", run.precision)
@@ -94,10 +140,9 @@ def _rendering_task(
 def _check_rendering(
     objective: Objective, recipe: RendererRecipe | DistillationRecipe, render: RenderOptions, weights: list[str]
 ) -> None:
-    """Find before the pairs are made what would end the run after them.
+    """Check sizes, steps and attributes before the pairs are made, which may take hours.
 
-    weights: those that the renderer begins with. Raises OptionError for sizes and steps that do not fit, and for
-    weights whose attributes mean something else.
+    `weights` are the renderer's start or teacher. Raises OptionError for what does not fit.
     """
     renderer = _renderer_of(objective)
     renderer.check_size(recipe.data.size, recipe.data.size)
@@ -118,8 +163,8 @@ def _renderer_of(objective: Objective) -> DiffusionRenderer:
 def _coarse_task(name: str, objective: Objective, data: DataOptions, run: RunOptions, report: Report) -> Task:
     train, held_out = _read_clips(data, report)
     _start(objective, run)
-    judged = ClipSamples(held_out, data.size, VALIDATION_SEED, is_jittered=False)
-    validation = HeldOut(judged, run.validation_samples, animate_batch(name), "source", run.precision)
+    held_out_samples = ClipSamples(held_out, data.size, VALIDATION_SEED, is_jittered=False)
+    validation = HeldOut(held_out_samples, run.validation_samples, animate_batch(name), "source", run.precision)
     samples = ClipSamples(train, data.size, run.seed, is_jittered=data.is_jittered)
     start = [run.start] if run.start else []
     return Task(objective, samples, validation, {name: {"kind": name} | describe_clips(train, start)})
@@ -128,7 +173,7 @@ def _coarse_task(name: str, objective: Objective, data: DataOptions, run: RunOpt
 def _read_pairs(
     objective: Objective, recipe: RendererRecipe | DistillationRecipe, report: Report
 ) -> tuple[CoarsePairs, CoarsePairs]:
-    """Pairs of the training clips and of the held-out ones, made where they are not in the cache."""
+    """Read pairs of the training clips and of the held-out ones; make those that are not in the cache."""
     data, coarse = recipe.data, recipe.coarse
     person = ("person",) * _renderer_of(objective).config.use_person
     for_validation = replace(
@@ -155,14 +200,16 @@ def _read_pairs(
 
 
 def _read_clips(data: DataOptions, report: Report) -> tuple[list[TrackedClip], list[TrackedClip]]:
-    """The clips to learn from and the held-out ones, of other people each; made-up ones where none are given."""
+    """Read the clips of the training identities and of the held-out ones; synthetic clips where none are given."""
     if not data.shards:
-        report("made-up faces", 0, 1)
+        report("synthetic faces", 0, 1)
         folder = Path(data.cache) / f"synthetic-{data.size}"
         folder.mkdir(parents=True, exist_ok=True)
         shards, validation = write_synthetic_shards(folder, SyntheticOptions(size=data.size))
     elif not data.validation:
-        raise InputError("data.shards are given but no data.validation: held-out people are needed to judge by")
+        raise InputError(
+            "data.shards are given but no data.validation; give shards of held-out identities for validation"
+        )
     else:
         shards, validation = (find_shards([Path(p) for p in part]) for part in (data.shards, data.validation))
     train, held_out = (
@@ -174,20 +221,20 @@ def _read_clips(data: DataOptions, report: Report) -> tuple[list[TrackedClip], l
             raise InputError(f"no clips of tier {data.tier!r} with at least 2 frames in data.{name}")
     both = {clip.identity for clip in train} & {clip.identity for clip in held_out}
     if both:
-        raise InputError(f"data.validation shows people of data.shards, among them {min(both)}; keep them apart")
+        raise InputError(f"data.validation and data.shards share identities, among them {min(both)}; keep them apart")
     return train, held_out
 
 
 @contextmanager
 def _seeded(run: RunOptions) -> Iterator[None]:
-    """Within it networks are initialised as the seed says; nobody else's random numbers change."""
+    """Seed the initialisation of networks, without changing the random state outside."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
         yield
 
 
 def _start(objective: Objective, run: RunOptions) -> None:
-    """Begin with the weights that the run names."""
+    """Load the weights that the run starts from."""
     if run.start is None:
         return
     path = find_weights(run.start)

@@ -1,4 +1,4 @@
-"""How a network in training is judged on people who are not learned from: numbers and a sheet of pictures."""
+"""Validation of a network in training on held-out identities: metrics and a contact sheet."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,28 +25,41 @@ from fadm.training.loop import Validation
 from fadm.training.objective import Batch, to_unit
 
 BATCH_SIZE = 8
-MOST_SHOWN = 6  # rows of a sheet
+MOST_SHOWN = 6  # rows of the contact sheet
 
 Predict = Callable[[dict[str, nn.Module], Batch], Tensor]
 
 
 class HeldOut:
-    """Judges predictions (B, 3, H, W) for fixed samples against their driving frames, beside a baseline's.
-
-    baseline: the batch's entry that is as good as doing nothing: `coarse` or `source`. precision: of networks that have
-    none of their own, as renderers have in their options.
-    """
+    """Compares predictions for fixed samples, and a baseline, with the driving frames."""
 
     def __init__(
         self, samples: Dataset[Sample], count: int, predict: Predict, baseline: str, precision: str = "auto"
     ) -> None:
+        """Choose samples and baseline.
+
+        Args:
+            samples: Samples of held-out identities.
+            count: Number of samples that are used.
+            predict: Maps networks and a batch to pictures (B, 3, H, W).
+            baseline: Entry of the batch that serves as the baseline: `coarse` or `source`.
+            precision: Precision of networks that have no such option of their own.
+        """
         self.samples, self.count, self.predict, self.baseline = samples, count, predict, baseline
         self.precision = precision
         self.features = _load_features()
 
     @torch.inference_mode()
     def __call__(self, networks: dict[str, nn.Module]) -> Validation:
-        """Means over the samples, the L1 of the predictions first, and some rows source, driving, baseline, result."""
+        """Measure the predictions and the baseline.
+
+        Args:
+            networks: The networks in evaluation mode, by name.
+
+        Returns:
+            Means over the samples, the L1 of the predictions first, and a contact sheet of rows source, driving,
+            baseline, prediction.
+        """
         device = next(next(iter(networks.values())).parameters()).device
         if self.features is not None:
             self.features.to(device)
@@ -83,7 +96,7 @@ def render_batch(options: RenderOptions) -> Predict:
         options: How the renderer renders.
 
     Returns:
-        A function from networks (`fadm`) and a batch to pictures (B, 3, S, S), each the first frame of a video.
+        Maps networks (`fadm`) and a batch to pictures (B, 3, S, S), each the first frame of a video.
     """
 
     def predict(networks: dict[str, nn.Module], batch: Batch) -> Tensor:
@@ -103,7 +116,14 @@ def render_batch(options: RenderOptions) -> Predict:
 
 
 def animate_batch(name: str) -> Predict:
-    """Drives sources by driving frames with the coarse network of this name."""
+    """Animate the sources by the driving frames with a coarse network.
+
+    Args:
+        name: Name of the network.
+
+    Returns:
+        Maps networks and a batch to pictures (B, 3, S, S).
+    """
 
     def predict(networks: dict[str, nn.Module], batch: Batch) -> Tensor:
         network = networks[name]
@@ -113,7 +133,7 @@ def animate_batch(name: str) -> Predict:
 
 
 def _load_features() -> EfficientNetLite0 | None:
-    """None where the package with the pretrained weights is not installed: then that number is left out."""
+    """Load the features of the perceptual metric; None, without the metric, where their package is missing."""
     try:
         return load_efficientnet_lite0()
     except PackageError:

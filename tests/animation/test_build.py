@@ -99,7 +99,7 @@ def test_a_motion_file_is_enough_where_no_picture_is_looked_at(animator, sources
     assert len(render(animator, sources, motion, options)) == NUM_FRAMES
 
 
-NO_PICTURES = "looks at the driver's pictures; a motion file has none"
+NO_PICTURES = "needs the driver's pictures; a motion file has none"
 TRAINED = "was trained with attributes of"
 REFUSED = [
     ({"coarse": "fomm", "gap": "interpolate"}, "choose hold"),

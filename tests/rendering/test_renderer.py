@@ -262,9 +262,9 @@ def test_what_is_switched_on_is_looked_at_and_what_is_not_is_not():
 )
 def test_what_is_missing_is_refused(config):
     options = get_preset("default").render
-    with pytest.raises(OptionError, match="looks at the source picture; none was given"):
+    with pytest.raises(OptionError, match="is conditioned on the source picture; none was given"):
         build_small(config).render(frames(0, 1), options)
-    with pytest.raises(OptionError, match="told where the person is; no such probabilities were given"):
+    with pytest.raises(OptionError, match="conditioned on where the person is; no such probabilities were given"):
         build_small(config).render(replace(sourced(0, 1), person=None), options)
 
 
@@ -279,5 +279,5 @@ def test_contradictions_are_named():
         DiffusionRenderer(replace(PATCHED, use_coarse=False))
     with pytest.raises(ConfigError, match=r"unet\.out_channels 18 must be 12"):
         DiffusionRenderer(replace(PATCHED, repairs=False))
-    with pytest.raises(ConfigError, match="repairs = true is an answer to"):
+    with pytest.raises(ConfigError, match="repairs = true needs"):
         DiffusionRenderer(replace(PATCHED, prediction="v"))

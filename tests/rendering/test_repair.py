@@ -6,7 +6,7 @@ from fadm.rendering.repair import (
     CERTAINLY_MOVED,
     apply_repair,
     count_channels,
-    limit_taking,
+    limit_source_mask,
     move_pixels,
     read_repair,
 )
@@ -17,8 +17,8 @@ PATCH, SCALE = 4, 8.0
 PICTURE, OTHER = uniform("picture", SHAPE), uniform("other", SHAPE)
 
 
-def make_answer(colors=None, mask=None, shift=None):
-    """An answer (2, 66, 4, 6) from pictures: colours (2, 3, 16, 24), mask (2, 1, 16, 24), shift (2, 2, 4, 6)."""
+def make_output(colors=None, mask=None, shift=None):
+    """An output (2, 66, 4, 6) from pictures: colours (2, 3, 16, 24), mask (2, 1, 16, 24), shift (2, 2, 4, 6)."""
     parts = [
         torch.zeros(2, 48, 4, 6) if colors is None else F.pixel_unshuffle(colors, PATCH),
         torch.zeros(2, 16, 4, 6) if mask is None else F.pixel_unshuffle(mask, PATCH),
@@ -33,12 +33,12 @@ def shift_by(x, y):
 
 
 def repair(picture=PICTURE, other=OTHER, **parts):
-    """The pictures repaired as an answer of these parts says."""
-    return apply_repair(read_repair(make_answer(**parts), PATCH, SCALE), picture, other)
+    """The pictures repaired by an output of these parts."""
+    return apply_repair(read_repair(make_output(**parts), PATCH, SCALE), picture, other)
 
 
-def test_no_answer_is_no_change():
-    assert make_answer().shape[1] == count_channels(PATCH) == 66
+def test_a_zero_output_is_no_change():
+    assert make_output().shape[1] == count_channels(PATCH) == 66
     assert torch.allclose(repair(), PICTURE, atol=1e-5)
 
 
@@ -76,9 +76,9 @@ def test_a_person_who_has_moved_is_not_taken():
     mask, other = torch.full((2, 1, 16, 24), 0.8), PICTURE.clone()
     other[:, 1, 4, 5] += CERTAINLY_MOVED
     other[:, 2, 6, 7] -= CERTAINLY_MOVED / 2
-    assert torch.equal(limit_taking(mask, nobody, PICTURE, other), mask)
+    assert torch.equal(limit_source_mask(mask, nobody, PICTURE, other), mask)
     for place in (everywhere, torch.cat([everywhere[:, :1], nobody[:, :1]], 1)):  # in either picture
-        limited = limit_taking(mask, place, PICTURE, other)
+        limited = limit_source_mask(mask, place, PICTURE, other)
         assert torch.allclose(limited[:, 0, 4, 5], torch.tensor(0.0), atol=1e-6)
         assert torch.allclose(limited[:, 0, 6, 7], torch.tensor(0.4), atol=1e-6)
         is_same = (other == PICTURE).all(1, keepdim=True)
@@ -119,6 +119,6 @@ def test_a_repair_means_the_same_at_any_resolution():
 
 
 def test_some_of_the_repairs():
-    whole = read_repair(make_answer(shift=normal("shift", (2, 2, 4, 6))), PATCH, SCALE)
+    whole = read_repair(make_output(shift=normal("shift", (2, 2, 4, 6))), PATCH, SCALE)
     alone = apply_repair(whole[1:], PICTURE[1:], OTHER[1:])
     assert torch.equal(alone, apply_repair(whole, PICTURE, OTHER)[1:])

@@ -75,7 +75,7 @@ def test_a_renderers_task_is_complete(recipe):
         "kind": "fadm",
         "attributes": "landmarks",
         "trained_on": "2 clips of 2 people",
-        "sources": "made-up faces of the package's landmark model: Apache-2.0",
+        "sources": "synthetic faces of the package's landmark model: Apache-2.0",
         "licence": "Apache-2.0",
     }
     assert task.samples[0]["coarse"].shape == (3, SIDE, SIDE)
@@ -174,9 +174,9 @@ def test_clips_that_cannot_be_learned_from_are_refused(recipe, data):
     def prepare(**changes):
         renderer_task(replace(recipe, data=replace(data, **changes)), silent)
 
-    with pytest.raises(InputError, match=r"no data\.validation: held-out people are needed"):
+    with pytest.raises(InputError, match=r"no data\.validation; give shards of held-out identities"):
         prepare(validation=())
-    with pytest.raises(InputError, match=r"shows people of data\.shards, among them synthetic-train"):
+    with pytest.raises(InputError, match=r"and data\.shards share identities, among them synthetic-train"):
         prepare(validation=data.shards)
 
 

@@ -1,4 +1,4 @@
-"""Carry the driver's change of pose and expression over to the source's own landmarks."""
+"""Transfer the driver's change of pose and expression to the source's landmarks."""
 
 import torch
 from torch import Tensor
@@ -14,20 +14,20 @@ SIZE_RANGE = (0.75, 1.3)  # change of the head's size in the picture
 
 
 class MotionTransfer:
-    """Moves one source's landmarks by drivers' attributes; everything that depends on the source alone is kept."""
+    """Moves one source's landmarks by a driver's attributes."""
 
     def __init__(
         self, model: LandmarkModel, source: FittedFace, gains: Gains, driver_identity: Tensor, reach: float | None
     ):
-        """Keep what depends on the source and on who drives.
+        """Compute what depends only on the source and on the driver's identity.
 
         Args:
             model: The face model.
             source: The source's fitted face.
-            gains: How much of each part of the motion is passed on.
+            gains: Factors of the parts of the motion.
             driver_identity: The driver's identity coefficients (1, I).
-            reach: Pixels between the head's outline and where nothing moves, by which the head's motion is limited;
-                None leaves it unlimited.
+            reach: Distance in pixels between the head's outline and the fixed surroundings, which limits the head's
+                motion; None does not limit it.
         """
         self.model, self.source, self.gains, self.reach = model, source, gains, reach
         self.driver_neutral = model.shape(driver_identity)
@@ -36,7 +36,7 @@ class MotionTransfer:
         self.mouth_share, self.brow_share = region_shares(model.mean)
 
     def move(self, driving: FaceAttributes, anchor: FaceAttributes | None) -> tuple[Tensor, Tensor]:
-        """Move the source's landmarks as the driver's face has moved from its anchor.
+        """Move the source's landmarks by the driver's change from its anchor.
 
         Args:
             driving: The driver's attributes (B).
@@ -44,8 +44,8 @@ class MotionTransfer:
                 takes its expression and head rotation as they are.
 
         Returns:
-            New landmarks (B, 478, 3) in the source's pixels, and where the head's motion alone would carry the old
-            ones (B, 478, 3).
+            New landmarks (B, 478, 3), and the source's landmarks moved by the head alone (B, 478, 3), both in the
+            source's pixels.
         """
         source, gains = self.source, self.gains
         reference = source.attributes if anchor is None else anchor
@@ -67,9 +67,9 @@ class MotionTransfer:
     def _move_head(
         self, driving: FaceAttributes, reference: FaceAttributes, is_absolute: bool
     ) -> tuple[Tensor, Tensor]:
-        """-> the source's new head rotation (B, 3) and camera (B, 3).
+        """Compute the source's new head rotation (B, 3) and camera (B, 3).
 
-        The driver's turn from its anchor is made in the head's own frame: R_source (R_anchor^T R_driving).
+        The driver's turn from its anchor is applied in the head's own frame: R_source (R_anchor^T R_driving).
         """
         own = self.source.attributes
         turn = axis_angle_to_matrix(reference.head).transpose(1, 2) @ axis_angle_to_matrix(driving.head)
@@ -86,9 +86,9 @@ class MotionTransfer:
         return head, torch.cat([own.camera[:, :1] * size, own.camera[:, 1:] + shift], 1)
 
     def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor | None) -> Tensor:
-        """Open each eye by the share by which the driver's opens, so that a blink closes it whatever its size.
+        """Open each eye by the driver's relative opening, so that a blink closes eyes of any size.
 
-        driver_rest: the driver's face in its anchor frame, None for absolute motion.
+        `driver_rest` is the driver's face in its anchor frame, None for absolute motion.
         """
         shape = shape.clone()
         for upper, lower, _ in topology.EYES:
@@ -107,13 +107,20 @@ class MotionTransfer:
         return shape
 
     def _turn_irises(self, gaze: Tensor) -> Tensor:
-        """Gaze (B, 4) -> both irises (B, 10, 3) in the source's canonical frame."""
+        """Compute both irises (B, 10, 3) for a gaze (B, 4), in the source's canonical frame."""
         shift = torch.nn.functional.pad(gaze.unflatten(1, (2, 2)), (0, 1))  # (B, 2, 3)
         return self.source.canonical[:, topology.NUM_SURFACE :] + shift.repeat_interleave(5, dim=1)
 
 
 def region_shares(mean: Tensor) -> tuple[Tensor, Tensor]:
-    """Which share of each landmark's motion belongs to the mouth with the jaw, and to the brows: (478,) each."""
+    """Compute to which share each landmark belongs to the mouth with the jaw, and to the brows.
+
+    Args:
+        mean: Mean face of the model (478, 3).
+
+    Returns:
+        Shares of the mouth and of the brows, (478,) each in [0, 1].
+    """
     mouth_centre = mean[list(topology.MOUTH_CORNERS)].mean(0)
     nose_to_mouth = mouth_centre[1] - mean[topology.NOSE_TIP, 1]
     mouth = torch.sigmoid(8 * (mean[:, 1] - mean[topology.NOSE_TIP, 1] - 0.4 * nose_to_mouth) / nose_to_mouth)
@@ -125,7 +132,7 @@ def region_shares(mean: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _limit_length(vectors: Tensor, limit: float) -> Tensor:
-    """Shorten vectors (B, 2) smoothly to a limit; up to half of it they are left alone."""
+    """Shorten vectors (B, 2) smoothly to a limit; vectors up to half of it are unchanged."""
     length = vectors.norm(dim=1, keepdim=True).clamp(min=1e-8)
     half = limit / 2
     shortened = half + half * torch.tanh((length - half) / half)
@@ -142,7 +149,7 @@ def _opening(shape: Tensor, upper: list[int], lower: list[int]) -> Tensor:
 
 
 def _part_lips(shape: Tensor) -> Tensor:
-    """Where the inner lips would cross, let them meet in the middle."""
+    """Let the inner lips meet in the middle where they would cross."""
     upper, lower = list(topology.INNER_UPPER_LIP[1:-1]), list(topology.INNER_LOWER_LIP[1:-1])
     overlap = (shape[:, upper, 1] - shape[:, lower, 1]).clamp(min=0) / 2
     shape = shape.clone()

@@ -1,6 +1,6 @@
-"""Pairs of frames with the coarse frame between them, which a renderer learns from.
+"""Training pairs of a renderer: source frame, driving frame and the coarse frame made of them.
 
-The coarse generator is frozen, so its frames are made once, by all cores, kept in one file and read by number.
+The coarse generator is frozen, so its frames are made once, on all cores, stored in one file and read by row.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from fadm.data.shards import TrackedClip
 from fadm.errors import InputError, OutputError
 from fadm.files import explain_failure, replace_file
 
-STORED = ("coarse", "person", "confidence", "attributes")  # what of a pair is kept, where it is there
+STORED = ("coarse", "person", "confidence", "attributes")  # stored fields of a pair, where it has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class PairOptions:
         drivings_per_source: Driving frames drawn for each source frame.
         mirrored: Whether as many pairs are made of the mirrored clip.
         augmented: Share of the pairs whose coarse frame is jittered.
-        seed: Of all these draws.
+        seed: Seed of all these draws.
     """
 
     size: int = 256
@@ -50,21 +50,28 @@ class PairOptions:
 
 
 class CoarsePairs:
-    """The pairs of some clips, row by row; made by `build_coarse_pairs`."""
+    """The stored pairs of some clips; made by `build_coarse_pairs`."""
 
     def __init__(self, clips: Sequence[TrackedClip], options: PairOptions, path: Path) -> None:
         self.clips, self.options, self.path = clips, options, path
         self.rows = np.load(path, mmap_mode="r")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process maps the file itself: a map is sent as all of its bytes."""
+        """Let another process map the file itself; a pickled map would hold all of its bytes."""
         return CoarsePairs, (self.clips, self.options, self.path)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def faces(self, row: int) -> tuple[Face, Face]:
-        """The source and the driving frame of a pair."""
+        """Read the source and the driving frame of a pair.
+
+        Args:
+            row: Row of the pair.
+
+        Returns:
+            Source and driving frame, with landmarks.
+        """
         record = self.rows[row]
         clip = self.clips[_clip_of(row, self.options)]
         return tuple(  # type: ignore[return-value]
@@ -73,12 +80,19 @@ class CoarsePairs:
         )
 
     def coarse(self, row: int) -> CoarsePair:
-        """What was made of a pair."""
+        """Read the stored coarse frame and attributes of a pair.
+
+        Args:
+            row: Row of the pair.
+
+        Returns:
+            The stored pair.
+        """
         record = self.rows[row]
         return CoarsePair(**{name: np.array(record[name]) for name in _stored_names(record)})
 
     def groups(self) -> list[list[int]]:
-        """The rows of each person."""
+        """Group the rows by identity."""
         people: dict[str, list[int]] = {}
         for row in range(len(self.rows)):
             people.setdefault(self.clips[_clip_of(row, self.options)].identity, []).append(row)
@@ -94,11 +108,25 @@ def build_coarse_pairs(
     workers: int = 1,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> CoarsePairs:
-    """Make what is not made yet of the clips' pairs, in `folder`; report(done, total) tells of clips.
+    """Make the pairs of some clips that are not stored yet.
 
-    Killed at any moment and called again, it goes on: a row counts when its checksum is there and right. The
-    file's name says from what it was made. Raises InputError for clips with fewer than two frames, OutputError
-    where there is no room.
+    Interrupted and called again, it resumes: a row is complete when its checksum is right. The file's name is a hash
+    of everything that the pairs are made of.
+
+    Args:
+        clips: The clips.
+        options: Which pairs are made.
+        make: Makes the coarse frames.
+        folder: Folder of the stored pairs.
+        workers: Number of processes.
+        report: Called with the number of finished clips and their total.
+
+    Returns:
+        The pairs.
+
+    Raises:
+        InputError: A clip has fewer than two frames.
+        OutputError: The disk has too little space.
     """
     short = [clip.key for clip in clips if len(clip.pictures) < 2]
     if short or not clips:
@@ -125,7 +153,7 @@ def build_coarse_pairs(
 
 
 def _allocate(path: Path, row_type: np.dtype, num_rows: int) -> None:
-    """Make an empty file of all rows, its room on the disk taken now rather than missed later."""
+    """Make an empty file of all rows and reserve its space on the disk."""
     size = num_rows * row_type.itemsize
     if shutil.disk_usage(path.parent).free < size:
         raise OutputError(f"the pairs need {size / 1e9:.1f} GB in {path.parent}; make space or set data.cache")
@@ -136,7 +164,7 @@ def _allocate(path: Path, row_type: np.dtype, num_rows: int) -> None:
 
 
 def _fill_clip(clip: TrackedClip, number: int, options: PairOptions, make: PairGenerator, path: Path) -> None:
-    """Make the rows of one clip that are missing, one source at a time."""
+    """Make the missing rows of one clip, one source at a time."""
     rows = np.load(path, mmap_mode="r+")
     first = number * _rows_per_clip(options)
     for mirrored in (False, True)[: 1 + options.mirrored]:
@@ -152,11 +180,11 @@ def _fill_clip(clip: TrackedClip, number: int, options: PairOptions, make: PairG
                 for name in _stored_names(row):
                     row[name] = getattr(pair, name)
                 row["source"], row["driving"], row["mirrored"] = source, frame, mirrored
-                row["checksum"] = _checksum(row)  # last: it says that the row is whole
+                row["checksum"] = _checksum(row)  # last: it marks the row as complete
 
 
 def _draw_frames(rng: np.random.Generator, num_frames: int, num_drivings: int) -> list[int]:
-    """A source and driving frames other than it, each again only when there are too few."""
+    """Draw a source and other driving frames, each more than once only when there are too few."""
     source = int(rng.integers(num_frames))
     others = rng.permutation([frame for frame in range(num_frames) if frame != source])
     return [source, *np.resize(others, num_drivings).tolist()]
@@ -187,18 +215,18 @@ def _clip_of(row: int, options: PairOptions) -> int:
 
 
 def _stored_names(record: np.void) -> list[str]:
-    """What of a pair a row holds."""
+    """List the fields of a pair that a row holds."""
     return [name for name in STORED if name in (record.dtype.names or ())]
 
 
 def _checksum(record: np.void) -> int:
-    """Of what is stored of a pair; never 0, which stands for a row that is not made."""
+    """Compute the checksum of a stored pair; never 0, which marks a missing row."""
     content = b"".join(record[name].tobytes() for name in _stored_names(record))
     return zlib.crc32(content) or 1
 
 
 def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: PairGenerator) -> str:
-    """Names what the pairs are made from: clips with their pictures' sizes and landmarks, options, generator."""
+    """Hash what the pairs are made of: clips with their pictures' sizes and landmarks, options, generator."""
     sizes: list[Any] = [
         (clip.key, [picture.size for picture in clip.pictures], zlib.crc32(clip.landmarks.tobytes())) for clip in clips
     ]

@@ -172,7 +172,7 @@ def _make_sample(key: str, clip: SyntheticClip, options: SyntheticOptions) -> di
         "frames_per_second": FRAMES_PER_SECOND,
         "kind": "synthetic",
         "tier": "open",
-        "source": "made-up faces of the package's landmark model",
+        "source": "synthetic faces of the package's landmark model",
         "terms": "Apache-2.0",
     }
     fractions = (clip.landmarks + np.array([0.5, 0.5, 0], np.float32)) / options.size
