@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from fadm.attributes.anchoring import fill_gaps, find_anchors
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import load_landmark_model
 from fadm.attributes.motion import Motion
-from fadm.attributes.anchoring import fill_gaps
-from fadm.attributes.anchoring import find_anchors
-from fadm.attributes.motion_files import load_motion
-from fadm.attributes.motion_files import save_motion
+from fadm.attributes.motion_files import load_motion, save_motion
 from fadm.errors import FaceError, InputError, OptionError, OutputError
 from tests.attributes.made_up import make_attributes
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import webdataset
 
 from fadm.data.prepare import pipeline as production
@@ -25,7 +26,7 @@ from tests.data.raw_videos import make_raw_folder, moving_portrait, read_folder,
 
 OPTIONS = PrepareOptions(frames=4, size=64, longest=0.7, shortest=0.3)
 FILES = ["clips-00000.tar", "contact_sheet.html", "summary.json"]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 COMMAND = """
 import sys
@@ -45,11 +46,13 @@ def raw(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, raw) -> Path:
-    """Shards made in one go, in this process."""
-    output = tmp_path_factory.mktemp("shards") / "whole"
+    """Shards made in one go, in this process, with one thread as the workers have: sums depend on their number."""
+    output, threads = tmp_path_factory.mktemp("shards") / "whole", torch.get_num_threads()
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(production, "run_jobs", run_here)
         prepare_videos([raw], output, OPTIONS)
+    torch.set_num_threads(threads)
     return output
 
 
