@@ -15,15 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.animation.build import (
-    Networks,
-    build_animation,
-    build_refiner,
-    check_choices,
-    check_refinement,
-    load_networks,
-    sees_driver,
-)
+from fadm.animation.build import Networks, build_animation, build_refiner, load_networks
+from fadm.animation.choices import check_choices, check_refinement, sees_driver
 from fadm.animation.frames import compose, make_frames, set_back, share_work, view_video
 from fadm.attributes.anchoring import AnchoredMotion, fill_gaps, find_anchors, find_stand_ins
 from fadm.attributes.directions import change_attributes

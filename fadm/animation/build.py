@@ -1,10 +1,10 @@
-"""Which parts an animation is built from: the user's choices checked, networks loaded, parts put together."""
+"""Which parts an animation is built from: networks loaded, parts put together."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, fields
 
 import torch
 
+from fadm.animation.choices import choose_attributes, choose_renderer, render_options
 from fadm.animation.refiner import Refiner
 from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.deca import DECA
@@ -17,8 +17,6 @@ from fadm.coarse.fomm.model import FOMM
 from fadm.coarse.generators import CoarseAnimation, GeometricGenerator, NetworkGenerator
 from fadm.coarse.loading import load_coarse
 from fadm.coarse.source import PreparedSource
-from fadm.config import config_from_dict
-from fadm.errors import OptionError
 from fadm.media.crop import Square
 from fadm.media.frames import FrameSource
 from fadm.options import AnimateOptions, Gains, RefineOptions
@@ -31,168 +29,8 @@ from fadm.rendering.frame_conditions import (
     read_deca,
 )
 from fadm.rendering.loading import load_renderer
-from fadm.rendering.options import RendererConfig, RenderOptions
-from fadm.rendering.presets import get_preset
+from fadm.rendering.options import RenderOptions
 from fadm.rendering.renderer import DiffusionRenderer
-from fadm.weights.registry import describe_weights
-
-RENDERER_KIND, NETWORK_KINDS = "fadm", ("fomm", "face_vid2vid")
-DEFAULT_RENDERER = "fadm_small"
-
-
-def choose_renderer(options: RefineOptions) -> str:
-    """Choose the renderer; `auto` is the shipped one for geometric coarse frames and for videos to enhance.
-
-    Args:
-        options: The user's options.
-
-    Returns:
-        Name of the weights, a weights file, or none.
-    """
-    if options.renderer != "auto":
-        return options.renderer
-    is_network = isinstance(options, AnimateOptions) and options.coarse != "geometric"
-    return "none" if is_network else DEFAULT_RENDERER
-
-
-def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
-    """Check the options against each other before any work.
-
-    Args:
-        options: The user's options.
-        has_pictures: The driver has pictures: it is no motion file.
-
-    Raises:
-        OptionError: Two options, or an option and the driver, contradict each other.
-        WeightsError: Weights are missing.
-        ConfigError: A weights file's configuration is invalid.
-    """
-    if not has_pictures:
-        changed = [
-            f for f in ("driving_face", "smoothing", "rate") if getattr(options, f) != getattr(AnimateOptions, f)
-        ]
-        if changed:
-            raise OptionError(f"--{changed[0].replace('_', '-')} is for tracking; a motion file is tracked already")
-    if options.gap == "source" and options.relative is False:
-        raise OptionError("--gap source shows the anchor's pose as the source at rest; --absolute has no anchor")
-    kind = "geometric" if options.coarse == "geometric" else _kind_of(options.coarse, "--coarse", NETWORK_KINDS)
-    if kind != "geometric":
-        if not has_pictures:
-            raise OptionError(f"--coarse {options.coarse} needs the driver's pictures; a motion file has none")
-        changed = [f.name for f in fields(Gains) if getattr(options, f.name) != 1]
-        if changed:
-            raise OptionError(
-                f"--{changed[0].replace('_', '-')}: gains act on landmarks; {kind} has none, use --coarse geometric"
-            )
-        if options.gap == "interpolate":
-            raise OptionError(f"--gap interpolate makes numbers, not the pictures that {kind} needs; choose hold")
-    for angle in ("yaw", "pitch", "roll"):
-        if kind != "face_vid2vid" and getattr(options, angle) is not None:
-            raise OptionError(f"--{angle}: only --coarse face_vid2vid has a free view")
-    check_refinement(options)
-    if choose_renderer(options) != "none":
-        source, attributes_from = _attributes_of(options), render_options(options).attributes_from
-        if source == "landmarks" and attributes_from == "coarse" and kind != "geometric":
-            raise OptionError(
-                f"--preset {choose_preset(options)} takes the attributes of the coarse frame, of which {kind} knows no "
-                "landmarks; choose --coarse geometric or --preset paper"
-            )
-        if source == "deca" and attributes_from == "driving" and not has_pictures:
-            raise OptionError("--attributes deca needs the driver's pictures; a motion file has none")
-
-
-def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None:
-    """Check the renderer's options against the renderer.
-
-    Args:
-        options: The user's options.
-        is_needed: `none` is not allowed.
-
-    Raises:
-        OptionError: An option does not fit the renderer, or there is no renderer.
-        WeightsError: Weights are missing.
-        ConfigError: The weights' configuration is invalid.
-    """
-    renderer = choose_renderer(options)
-    if renderer == "none":
-        if is_needed:
-            raise OptionError("--renderer none leaves nothing to do: leave it out, or name weights (fadm weights list)")
-        others = [f for f in fields(RefineOptions) if f.name not in ("renderer", "seed", "first_frame")]
-        given = [f.name for f in others if getattr(options, f.name) != f.default]
-        if given:
-            raise OptionError(f"--{given[0].replace('_', '-')} is a renderer's option; name one with --renderer")
-        return
-    _kind_of(renderer, "--renderer", (RENDERER_KIND,))
-    trained = _attributes_of(replace(options, attributes="auto"))
-    if _attributes_of(options) != trained:
-        raise OptionError(
-            f"--attributes {options.attributes}: {renderer} was trained with attributes of {trained}, "
-            "whose numbers mean something else"
-        )
-    if trained == "deca":
-        _kind_of("deca", "--attributes", ("deca",))
-    settings, timesteps = render_options(options), _config_of(renderer).timesteps
-    if options.eta is not None and settings.sampler != "ddim":
-        raise OptionError(f"--eta belongs to --sampler ddim, not {settings.sampler}")
-    if settings.num_steps > timesteps:
-        raise OptionError(
-            f"{settings.num_steps} sampling steps are asked for, but {renderer} has {timesteps} timesteps; "
-            f"give --steps from 1 to {timesteps}"
-        )
-
-
-def choose_preset(options: RefineOptions) -> str:
-    """Choose the preset; `auto` is `paper` or `released` for weights that predict noise, else `default`.
-
-    Args:
-        options: The user's options, with a renderer.
-
-    Returns:
-        Name of the preset.
-
-    Raises:
-        WeightsError: The renderer's weights are missing.
-    """
-    if options.preset != "auto":
-        return options.preset
-    renderer = choose_renderer(options)
-    if _config_of(renderer).prediction != "eps":
-        return "default"
-    return "paper" if "trained_on" in describe_weights(renderer).metadata else "released"
-
-
-def render_options(options: RefineOptions) -> RenderOptions:
-    """Merge the preset's sampling options with the user's.
-
-    Args:
-        options: The user's options, with a renderer.
-
-    Returns:
-        The sampling options.
-
-    Raises:
-        OptionError: The preset is unknown.
-        WeightsError: The renderer's weights are missing.
-    """
-    given = {"sampler": options.sampler, "num_steps": options.steps, "eta": options.eta, "strength": options.strength}
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return replace(get_preset(choose_preset(options)).render, seed=options.seed, **changes)
-
-
-def sees_driver(options: AnimateOptions) -> bool:
-    """Decide whether the driver's pictures are read again after its motion was extracted.
-
-    Args:
-        options: The user's options.
-
-    Returns:
-        Whether a coarse generator or DECA needs the pictures.
-    """
-    if options.coarse != "geometric":
-        return True
-    if choose_renderer(options) == "none" or _attributes_of(options) == "landmarks":
-        return False
-    return render_options(options).attributes_from == "driving"
 
 
 @dataclass(frozen=True)
@@ -231,7 +69,7 @@ def load_networks(options: RefineOptions, device: torch.device) -> Networks:
     name = choose_renderer(options)
     if name == "none":
         return Networks(coarse)
-    deca = load_deca().to(device) if _attributes_of(options) == "deca" else None
+    deca = load_deca().to(device) if choose_attributes(options) == "deca" else None
     return Networks(coarse, load_renderer(name).to(device), deca, render_options(options))
 
 
@@ -328,24 +166,3 @@ def read_source_attributes(
     if attributes_from in ("moved", "coarse"):
         return source, MovedAttributes(model, portrait.face.identity, motion)
     return source, TrackedAttributes(motion)
-
-
-def _attributes_of(options: RefineOptions) -> str:
-    """Whose attributes the renderer is conditioned on."""
-    if options.attributes != "auto":
-        return options.attributes
-    return describe_weights(choose_renderer(options)).attributes
-
-
-def _config_of(renderer: str) -> RendererConfig:
-    """What a renderer was made for. Raises ConfigError for a malformed configuration."""
-    weights = describe_weights(renderer)
-    return config_from_dict(RendererConfig, weights.metadata["config"], source=str(weights.path))
-
-
-def _kind_of(name: str, flag: str, wanted: tuple[str, ...]) -> str:
-    """The kind of named weights. Raises OptionError for another kind, WeightsError when there are none."""
-    kind = describe_weights(name).kind
-    if kind not in wanted:
-        raise OptionError(f"{flag} {name}: these weights are of kind {kind}, {' or '.join(wanted)} is needed")
-    return kind

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fadm.animation.animator import Animator, known_identity, open_driver
-from fadm.animation.build import check_choices, check_refinement
+from fadm.animation.choices import check_choices, check_refinement
 from fadm.attributes.extraction import FaceFollower
 from fadm.attributes.motion import Motion
 from fadm.attributes.motion_files import MOTION_ENDINGS, is_motion_file, load_motion, save_motion

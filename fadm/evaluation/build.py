@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from fadm.animation.animator import Animator
-from fadm.animation.build import check_choices, check_refinement, load_networks
+from fadm.animation.build import load_networks
+from fadm.animation.choices import check_choices, check_refinement
 from fadm.data.clips import clip_options
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.errors import InputError, OptionError

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadm.animation.animator import Animator, known_identity
-from fadm.animation.build import Networks, build_refiner, sees_driver
+from fadm.animation.build import Networks, build_refiner
+from fadm.animation.choices import sees_driver
 from fadm.animation.frames import compose, make_frames, set_back, view_video
 from fadm.animation.refiner import Refiner
 from fadm.attributes.motion import Motion

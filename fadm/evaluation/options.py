@@ -23,13 +23,7 @@ def _same_as_refining(name: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions:
-    """Options of the pairs of source and driver.
-
-    Attributes:
-        protocol: Name of the protocol.
-        count: Number of pairs; None for the protocol's default.
-        seed: Seed of all randomness.
-    """
+    """Options of the pairs of source and driver."""
 
     protocol: str = option(
         "random-pairs",
@@ -50,16 +44,7 @@ class DrawOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MakeOptions:
-    """Options of the model; those that are None are the preset's.
-
-    Attributes:
-        coarse: Coarse frames under a renderer.
-        motion: Motion of cross-identity cases.
-        preset: Preset of the renderer.
-        sampler: Sampler of the renderer.
-        eta: Stochasticity of the sampler.
-        strength: Noise level from which sampling starts.
-    """
+    """Options of the model; those that are None are the preset's."""
 
     coarse: str = option(
         "geometric",
@@ -80,14 +65,7 @@ class MakeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureOptions:
-    """Options of the metrics and outputs.
-
-    Attributes:
-        metrics: Groups of metrics, with commas.
-        arcface: File of an ArcFace network in ONNX.
-        save_frames: Whether the frames of the results are saved.
-        report: Whether a report is written.
-    """
+    """Options of the metrics and outputs."""
 
     metrics: str = option("all", f"Groups of metrics: all, or some of {', '.join(GROUPS)}, with commas.")
     arcface: str | None = option(
@@ -110,11 +88,7 @@ class MeasureOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(DrawOptions, MakeOptions, MeasureOptions):
-    """Options of the evaluation of one method.
-
-    Attributes:
-        steps: Sampling steps of the renderer; None for the preset's.
-    """
+    """Options of the evaluation of one method."""
 
     steps: int | None = _same_as_refining("steps")
 
@@ -126,12 +100,7 @@ class RunOptions(DrawOptions, MakeOptions, MeasureOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class AblationOptions(DrawOptions, MakeOptions, MeasureOptions):
-    """Options of an ablation: one renderer with several numbers of steps, and without some of its conditions.
-
-    Attributes:
-        steps: Numbers of sampling steps, with commas.
-        without: Conditions to switch off, with commas.
-    """
+    """Options of an ablation: one renderer with several numbers of steps, and without some of its conditions."""
 
     steps: str = option("1,2,4,8", "Numbers of sampling steps, with commas.")
     without: str = option(

@@ -6,7 +6,9 @@ from typing import Literal
 from fadm.diffusion.loss import ErrorName
 from fadm.diffusion.schedule import PredictionType, ScheduleName
 from fadm.diffusion.unet import UNetConfig
+from fadm.errors import ConfigError
 from fadm.rendering.conditioner import ConditionerConfig
+from fadm.rendering.repair import count_channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,3 +93,33 @@ class RenderOptions:
     attributes_from: Literal["driving", "coarse", "moved"] = "driving"
     seed: int = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+def check_renderer_config(config: RendererConfig) -> None:
+    """Check that the parts of a renderer fit each other.
+
+    Args:
+        config: The configuration.
+
+    Raises:
+        ConfigError: Numbers of channels do not fit, or choices contradict each other.
+    """
+    unet, conditioner = config.unet, config.conditioner
+    if conditioner.time_channels != unet.channels:
+        raise ConfigError(
+            f"conditioner.time_channels {conditioner.time_channels} must equal unet.channels {unet.channels}, "
+            "since both read one time embedding"
+        )
+    picture = 3 * conditioner.patch**2
+    given = picture * (2 + config.use_coarse + config.use_source) + 2 * conditioner.patch**2 * config.use_person
+    expected = count_channels(conditioner.patch) if config.repairs else picture
+    if (unet.in_channels, unet.out_channels) != (given, expected):
+        raise ConfigError(
+            f"unet.in_channels {unet.in_channels} must be {given} and unet.out_channels {unet.out_channels} must be "
+            f"{expected}: x_t, the condition and each picture given to the denoiser have 3 patch^2 = {picture} "
+            "channels, the person's probabilities 2 patch^2"
+        )
+    if not config.correction_scale > 0:
+        raise ConfigError(f"correction_scale {config.correction_scale} must be above 0")
+    if config.repairs and (config.prediction, config.target) != ("x0", "correction"):
+        raise ConfigError("repairs = true needs prediction = 'x0' and target = 'correction'")

@@ -26,15 +26,15 @@ from fadm.diffusion.schedule import (
     x0_from_output,
 )
 from fadm.diffusion.unet import UNet
-from fadm.errors import ConfigError, OptionError
+from fadm.errors import OptionError
 from fadm.rendering.conditioner import (
     AttributeGuidedConditioner,
     ConditionFeatures,
     color_loss,
 )
 from fadm.rendering.conditions import Conditions
-from fadm.rendering.options import LossOptions, RendererConfig, RenderOptions
-from fadm.rendering.repair import Repair, apply_repair, count_channels, limit_source_mask, read_repair
+from fadm.rendering.options import LossOptions, RendererConfig, RenderOptions, check_renderer_config
+from fadm.rendering.repair import Repair, apply_repair, limit_source_mask, read_repair
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class DiffusionRenderer(nn.Module):
 
     def __init__(self, config: RendererConfig) -> None:
         super().__init__()
-        _check(config)
+        check_renderer_config(config)
         self.config = config
         self.schedule = make_schedule(config.schedule, config.timesteps)
         self.time_embedding = TimeEmbedding(config.unet.channels)
@@ -347,25 +347,3 @@ class DiffusionRenderer(nn.Module):
             Pictures (B, 3, H, W).
         """
         return x0 if self.config.target == "picture" else coarse + x0 / self.config.correction_scale
-
-
-def _check(config: RendererConfig) -> None:
-    unet, conditioner = config.unet, config.conditioner
-    if conditioner.time_channels != unet.channels:
-        raise ConfigError(
-            f"conditioner.time_channels {conditioner.time_channels} must equal unet.channels {unet.channels}, "
-            "since both read one time embedding"
-        )
-    picture = 3 * conditioner.patch**2
-    given = picture * (2 + config.use_coarse + config.use_source) + 2 * conditioner.patch**2 * config.use_person
-    expected = count_channels(conditioner.patch) if config.repairs else picture
-    if (unet.in_channels, unet.out_channels) != (given, expected):
-        raise ConfigError(
-            f"unet.in_channels {unet.in_channels} must be {given} and unet.out_channels {unet.out_channels} must be "
-            f"{expected}: x_t, the condition and each picture given to the denoiser have 3 patch^2 = {picture} "
-            "channels, the person's probabilities 2 patch^2"
-        )
-    if not config.correction_scale > 0:
-        raise ConfigError(f"correction_scale {config.correction_scale} must be above 0")
-    if config.repairs and (config.prediction, config.target) != ("x0", "correction"):
-        raise ConfigError("repairs = true needs prediction = 'x0' and target = 'correction'")

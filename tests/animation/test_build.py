@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fadm.animation.animator import Animator
-from fadm.animation.build import (
+from fadm.animation.choices import (
     DEFAULT_RENDERER,
     check_choices,
     check_refinement,

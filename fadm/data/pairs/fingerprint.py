@@ -19,6 +19,7 @@ CODE = (
     "rendering/frame_conditions.py",
     "animation/animator.py",
     "animation/build.py",
+    "animation/choices.py",
     "data/clips.py",
     "data/pairs",
 )
