@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fadm.animation.animator import Animator, known_identity
+from fadm.animation.animator import Animator
 from fadm.animation.build import Networks
 from fadm.data.clips import StoredFaces, clip_options, open_pictures, read_face
 from fadm.data.shards import TrackedClip, read_tracked_clips
@@ -64,8 +64,8 @@ def measure(clip: TrackedClip, source: int, target: int, tracker: MediaPipeTrack
     animator = Animator(device="cpu", make_tracker=faces.make_tracker)
     prepared = animator.prepare(own.pixels, options)
     driver = open_pictures(clip.key, [lambda: driving.pixels], (SIDE, SIDE))
-    motion, _ = animator.read_motion(driver, options, identity=known_identity(prepared, options))
-    animation, _ = animator.follow(Networks(), prepared, animator.anchor(prepared, motion, options), options, None)
+    anchored = animator.read_driver(prepared, driver, options).anchored
+    animation, _ = animator.follow(Networks(), prepared, anchored, options, None)
     drawn = animation.draw(0, None)
 
     requested = drawn.landmarks.numpy()

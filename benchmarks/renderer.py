@@ -103,7 +103,8 @@ def difference(num_steps: int = 10) -> None:
     typer.echo(f"noise: rms {rms:.4f}, largest {relative_error(rounded, exact):.4f} of the standard deviation")
     options = replace(get_preset("released").render, num_steps=num_steps, clip=(0.0, 1.0))
     exact, rounded = (
-        renderer.render(conditions, replace(options, precision=precision)) for precision in ("float32", "bfloat16")
+        renderer.render(conditions, replace(options, precision=precision)).pictures
+        for precision in ("float32", "bfloat16")
     )
     off = (exact - rounded).abs()
     typer.echo(f"picture: mean {float(off.mean()):.5f}, largest {float(off.max()):.4f}")

@@ -6,7 +6,7 @@ driving video  -> face -> motion, in numbers -> anchored motion ----+-> coarse f
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.animation.build import Networks, build_animation, build_refiner, load_networks
-from fadm.animation.choices import check_choices, check_refinement, sees_driver
+from fadm.animation.build import Networks, build_animation, build_refiner, load_networks, sees_driver
+from fadm.animation.choices import check_choices, check_refinement
 from fadm.animation.frames import compose, make_frames, set_back, share_work, view_video
 from fadm.attributes.anchoring import AnchoredMotion, fill_gaps, find_anchors, find_stand_ins
 from fadm.attributes.directions import change_attributes
@@ -37,6 +37,21 @@ from fadm.media.reader import open_frames
 from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SourceOptions
 
 Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class DriverMotion:
+    """What was read from a driver.
+
+    Attributes:
+        motion: Its motion as it was tracked.
+        anchored: The same without gaps, with its anchors.
+        follower: Counts the frames on which the tracker failed.
+    """
+
+    motion: Motion
+    anchored: AnchoredMotion
+    follower: FaceFollower
 
 
 class Animator:
@@ -85,8 +100,8 @@ class Animator:
         check_choices(options, has_pictures=True)
         driver = open_driver(driving, options)
         prepared = self.prepare(source, options)
-        motion, _ = self.read_motion(driver, options, identity=known_identity(prepared, options))
-        yield from self.render(prepared, self.anchor(prepared, motion, options), options, driver)
+        anchored = self.read_driver(prepared, driver, options).anchored
+        yield from self.render(prepared, anchored, options, driver)
 
     def prepare(self, source: str | Path | Pixels, options: SourceOptions) -> PreparedSource:
         """Find and fit the source's face, once for all drivers.
@@ -156,6 +171,32 @@ class Animator:
             follower = FaceFollower(tracker, options.driving_face, smoothing, where, options.stills)
             return extract_motion(driver, follower, self.model, on_frame, identity), follower
 
+    def read_driver(
+        self,
+        prepared: PreparedSource,
+        driver: FrameSource,
+        options: AnimateOptions,
+        on_frame: Callable[[], None] = lambda: None,
+    ) -> DriverMotion:
+        """Track the driver of a source and anchor its motion.
+
+        Args:
+            prepared: The source; a driver of its own clip shows the same person.
+            driver: The driver.
+            options: The user's options.
+            on_frame: Called after each frame.
+
+        Returns:
+            The motion as it was tracked, and anchored.
+
+        Raises:
+            FaceError: The face that is asked for is not there.
+            OptionError: The anchor frame shows no face.
+        """
+        identity = prepared.face.identity if options.placement == "clip" else None
+        motion, follower = self.read_motion(driver, options, on_frame, identity)
+        return DriverMotion(motion, self.anchor(prepared, motion, options), follower)
+
     def anchor(self, prepared: PreparedSource, motion: Motion, options: AnimateOptions) -> AnchoredMotion:
         """Choose the frames from which the driver's motion is measured, and fill its gaps.
 
@@ -200,7 +241,7 @@ class Animator:
             Frames (H, W, 3) uint8 of the source, one for each of the motion.
         """
         networks = load_networks(options, self.device)
-        seen = driver if sees_driver(options) else None
+        seen = driver if sees_driver(networks) else None
         animation, jobs = self.follow(networks, prepared, anchored, options, seen)
         refiner = build_refiner(
             networks,
@@ -215,7 +256,7 @@ class Animator:
         def finish(frames: list[DrawnFrame]) -> list[Pixels]:
             return [compose(prepared, drawn) for drawn in (frames if refiner is None else refiner.refine(frames))]
 
-        workers, batch = share_work(animation, refiner)
+        workers, batch = share_work(animation, [] if refiner is None else [refiner])
         yield from make_frames(jobs, lambda job: animation.draw(*job), finish, workers=workers, batch=batch)
 
     def follow(
@@ -318,16 +359,3 @@ def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:
         FadmError: It cannot be read, or the range is empty.
     """
     return open_frames(driving, start=options.start, end=options.end, rate=options.rate)
-
-
-def known_identity(prepared: PreparedSource, options: AnimateOptions) -> Tensor | None:
-    """Tell whose face drives, before it is tracked.
-
-    Args:
-        prepared: The source.
-        options: The user's choices.
-
-    Returns:
-        The source's identity coefficients (1, I) for a driver of its own clip, else None.
-    """
-    return prepared.face.identity if options.placement == "clip" else None

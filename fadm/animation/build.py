@@ -73,6 +73,19 @@ def load_networks(options: RefineOptions, device: torch.device) -> Networks:
     return Networks(coarse, load_renderer(name).to(device), deca, render_options(options))
 
 
+def sees_driver(networks: Networks) -> bool:
+    """Tell whether an animation needs the driver's pictures again after its motion was read.
+
+    Args:
+        networks: The loaded networks.
+
+    Returns:
+        Whether the coarse generator or the attributes are computed from the driver's pictures.
+    """
+    reads_driver = networks.deca is not None and networks.render.attributes_from == "driving"
+    return networks.coarse is not None or reads_driver
+
+
 def build_animation(
     networks: Networks,
     model: LandmarkModel,

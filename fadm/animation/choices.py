@@ -68,7 +68,7 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
         source, attributes_from = choose_attributes(options), render_options(options).attributes_from
         if source == "landmarks" and attributes_from == "coarse" and kind != "geometric":
             raise OptionError(
-                f"--preset {choose_preset(options)} takes the attributes of the coarse frame, of which {kind} knows no "
+                f"--preset {choose_preset(options)} takes the attributes of the coarse frame, but {kind} gives no "
                 "landmarks; choose --coarse geometric or --preset paper"
             )
         if source == "deca" and attributes_from == "driving" and not has_pictures:
@@ -151,22 +151,6 @@ def render_options(options: RefineOptions) -> RenderOptions:
     given = {"sampler": options.sampler, "num_steps": options.steps, "eta": options.eta, "strength": options.strength}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return replace(get_preset(choose_preset(options)).render, seed=options.seed, **changes)
-
-
-def sees_driver(options: AnimateOptions) -> bool:
-    """Decide whether the driver's pictures are read again after its motion was extracted.
-
-    Args:
-        options: The user's options.
-
-    Returns:
-        Whether a coarse generator or DECA needs the pictures.
-    """
-    if options.coarse != "geometric":
-        return True
-    if choose_renderer(options) == "none" or choose_attributes(options) == "landmarks":
-        return False
-    return render_options(options).attributes_from == "driving"
 
 
 def choose_attributes(options: RefineOptions) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.animation.animator import Animator, known_identity, open_driver
+from fadm.animation.animator import Animator, open_driver
 from fadm.animation.choices import check_choices, check_refinement
 from fadm.attributes.extraction import FaceFollower
 from fadm.attributes.motion import Motion
@@ -117,11 +117,12 @@ def animate_file(
     check_inputs_stay(output, source, driving)
     check_choices(options, has_pictures=driver is not None)
     prepared = animator.prepare(source, options)
-    if driver is not None:
+    if driver is None:
+        anchored, damaged = animator.anchor(prepared, motion, options), 0
+    else:
         progress.stage("tracking", driver.num_frames)
-        motion, follower = animator.read_motion(driver, options, progress.advance, known_identity(prepared, options))
-    damaged = 0 if driver is None else driver.num_damaged
-    anchored = animator.anchor(prepared, motion, options)
+        read = animator.read_driver(prepared, driver, options, progress.advance)
+        motion, anchored, follower, damaged = read.motion, read.anchored, read.follower, driver.num_damaged
     if audio is not None and len(anchored.motion) < len(motion):  # a gap ends the frames, and with them the sound
         audio = replace(audio, end=audio.start + int(motion.pts[len(anchored.motion)]) * motion.time_base)
     frames = animator.render(prepared, anchored, options, driver)

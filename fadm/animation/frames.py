@@ -1,6 +1,6 @@
 """How frames are made: one after another or several at once, drawn, finished and set into their pictures."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -106,19 +106,18 @@ def set_back(drawn: DrawnFrame) -> Pixels:
     return drawn.picture if drawn.crop is None else _paste(drawn.picture, drawn)
 
 
-def share_work(animation: CoarseAnimation, refiner: Refiner | None) -> tuple[int, int]:
-    """Choose how the frames of an animation are made.
+def share_work(animation: CoarseAnimation | None, refiners: Sequence[Refiner]) -> tuple[int, int]:
+    """Choose how frames are made.
 
     Args:
-        animation: Draws them.
-        refiner: Renders them, if anything does.
+        animation: Draws them, if a coarse generator does.
+        refiners: Render each of them.
 
     Returns:
         Threads in which frames are made at once, and the frames that are made together where there is one thread.
     """
-    if refiner is None:
-        return animation.workers, 1
-    return min(animation.workers, refiner.workers), refiner.batch
+    workers = [refiner.workers for refiner in refiners] + ([] if animation is None else [animation.workers])
+    return min(workers), max((refiner.batch for refiner in refiners), default=1)
 
 
 def _paste(picture: Pixels, drawn: DrawnFrame) -> Pixels:

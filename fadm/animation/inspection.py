@@ -14,17 +14,16 @@ from fadm.animation.face_drawing import draw_faces
 from fadm.animation.seen_face import SeenFace, measure_angles, measure_controls
 from fadm.attributes.deca_face import HeadNetworks, load_head_networks, read_deca_face
 from fadm.attributes.landmark_model import LandmarkModel, fit_face, load_landmark_model
-from fadm.coarse.source import CROP_SCALE, NETWORK_SIZE, PERSON_SIZE, REGION_SCALE
+from fadm.coarse.driver_crops import cut_face
+from fadm.coarse.source import PreparedSource
 from fadm.device import choose_device
 from fadm.errors import OutputError
-from fadm.face.segmentation import segment_person
 from fadm.face.selection import choose_face
-from fadm.face.topology import FACE_OVAL
 from fadm.face.tracker import LandmarkTracker, MediaPipeTracker, face_box
 from fadm.files import check_inputs_stay
-from fadm.media.crop import copy_square, square_around, to_tensor
 from fadm.media.image import PICTURE_ENDINGS, read_image, write_image
 from fadm.media.writer import check_output
+from fadm.options import DEFAULT_CROP_SIZE
 from fadm.weights.registry import named_files
 
 Pixels = NDArray[np.uint8]
@@ -132,21 +131,21 @@ def inspect_picture(
 def _inspect_face(
     pixels: Pixels, landmarks: FloatArray, number: int, model: LandmarkModel, networks: HeadNetworks | None
 ) -> SeenFace:
-    face, oval = fit_face(model, torch.from_numpy(landmarks)), landmarks[list(FACE_OVAL)]
-    crop, region = square_around(oval, CROP_SCALE), square_around(oval, REGION_SCALE)
+    face = fit_face(model, torch.from_numpy(landmarks))
+    source = PreparedSource(pixels, face, is_crop=False, size=DEFAULT_CROP_SIZE)  # as animation sees it
     deca = None
     if networks is not None:
-        seen = to_tensor(copy_square(pixels, crop, NETWORK_SIZE)).to(next(networks.deca.parameters()).device)
-        deca = read_deca_face(networks, seen, crop)
+        crop = cut_face(pixels, source.crop).to(next(networks.deca.parameters()).device)
+        deca = read_deca_face(networks, crop, source.crop)
     return SeenFace(
         number=number,
         landmarks=landmarks,
         attributes=face.attributes,
         angles=measure_angles(face.attributes),
         controls=measure_controls(model, face),
-        crop=crop,
-        region=region,
-        person=segment_person(copy_square(pixels, region, PERSON_SIZE)),
+        crop=source.crop,
+        region=source.region,
+        person=source.person[0, 0].numpy(),
         deca=deca,
     )
 

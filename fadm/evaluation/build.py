@@ -9,7 +9,7 @@ import torch
 
 from fadm.animation.animator import Animator
 from fadm.animation.build import load_networks
-from fadm.animation.choices import check_choices, check_refinement
+from fadm.animation.choices import NETWORK_KINDS, check_choices, check_refinement
 from fadm.data.clips import clip_options
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.errors import InputError, OptionError
@@ -28,7 +28,6 @@ from fadm.rendering.options import RenderOptions
 from fadm.weights.registry import describe_weights
 
 GEOMETRIC, UNMOVED = "geometric", "unmoved"
-NETWORK_KINDS = ("fomm", "face_vid2vid")
 RENDERING = ("coarse", "preset", "sampler", "steps", "eta", "strength")  # options of renderers alone
 
 

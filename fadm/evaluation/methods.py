@@ -7,10 +7,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.animation.animator import Animator, known_identity
-from fadm.animation.build import Networks, build_refiner
-from fadm.animation.choices import sees_driver
-from fadm.animation.frames import compose, make_frames, set_back, view_video
+from fadm.animation.animator import Animator
+from fadm.animation.build import Networks, build_refiner, sees_driver
+from fadm.animation.frames import compose, make_frames, set_back, share_work, view_video
 from fadm.animation.refiner import Refiner
 from fadm.attributes.motion import Motion
 from fadm.coarse.generators import DrawnFrame
@@ -22,7 +21,7 @@ from fadm.evaluation.features import Stopwatch
 from fadm.evaluation.pairs import Case
 from fadm.evaluation.prediction import Prediction
 from fadm.evaluation.result_folder import ResultFolder
-from fadm.options import AnimateOptions, EnhanceOptions
+from fadm.options import AnimateOptions, EnhanceOptions, SourceOptions
 from fadm.rendering.renderer import DiffusionRenderer
 
 Pixels = NDArray[np.uint8]
@@ -101,9 +100,8 @@ class AnimatedClips:
         with self._watch.time("preparation"):
             prepared = animator.prepare(source, options)
             driver = frames.driver(case)
-            motion, _ = animator.read_motion(driver, options, identity=known_identity(prepared, options))
-            anchored = animator.anchor(prepared, motion, options)
-            is_seen = sees_driver(options) or any(variant.networks.deca for variant in self._variants)
+            anchored = animator.read_driver(prepared, driver, options).anchored
+            is_seen = any(sees_driver(n) for n in (self._networks, *(v.networks for v in self._variants)))
             animation, jobs = animator.follow(self._networks, prepared, anchored, options, driver if is_seen else None)
         refiners = build_refiners(animator, self._variants, prepared, anchored.motion, case, is_animation=True)
         pictures = make_stages(
@@ -112,7 +110,7 @@ class AnimatedClips:
             lambda drawn: compose(prepared, drawn),
             refiners,
             self._watch,
-            workers=animation.workers,
+            share_work(animation, [*refiners.values()]),
         )
         return Prediction(pictures)
 
@@ -156,7 +154,7 @@ class EnhancedFolder:
         if not pictures:
             return prediction
         source = frames.source(case)
-        portrait = animator.prepare(source, AnimateOptions(crop=True, window=self._options.window, size=len(source)))
+        portrait = animator.prepare(source, SourceOptions(window=self._options.window))
         height, width = pictures[0].shape[:2]
         video = open_pictures(case.name, [lambda p=p: p for p in pictures], (width, height))  # type: ignore[misc]
         try:
@@ -166,7 +164,8 @@ class EnhancedFolder:
             return prediction
         refiners = build_refiners(animator, self._variants, portrait, motion, case, is_animation=False)
         draw = view_video(animator.model, video, motion, is_whole=portrait.is_whole)
-        prediction.pictures = make_stages(enumerate(video), draw, set_back, refiners, self._watch)
+        shares = share_work(None, [*refiners.values()])
+        prediction.pictures = make_stages(enumerate(video), draw, set_back, refiners, self._watch, shares)
         return prediction
 
     def find_notes(self, cases: Sequence[Case]) -> list[tuple[str, str]]:
@@ -231,8 +230,7 @@ def make_stages(
     finish: Callable[[DrawnFrame], Pixels],
     refiners: dict[str, Refiner],
     watch: Stopwatch,
-    *,
-    workers: int | None = None,
+    shares: tuple[int, int],
 ) -> dict[str, list[Pixels]]:
     """Make the frames of a case as animation does, and keep each stage of them.
 
@@ -242,7 +240,7 @@ def make_stages(
         finish: Makes the picture of a frame.
         refiners: Renderers by stage.
         watch: Times each stage.
-        workers: Threads that may draw coarse frames at once; None: as many as render frames.
+        shares: Threads, and frames that are made together, as `share_work` gives them.
 
     Returns:
         Pictures (S, S, 3) uint8 by stage, the coarse ones first.
@@ -259,9 +257,8 @@ def make_stages(
                 made[stage] = [finish(drawn) for drawn in refiner.refine(frames)]
         return [{stage: pictures[i] for stage, pictures in made.items()} for i in range(len(frames))]
 
-    limits = [refiner.workers for refiner in refiners.values()] + ([] if workers is None else [workers])
-    batch = max((refiner.batch for refiner in refiners.values()), default=1)
-    rows = [*make_frames(jobs, draw_timed, finish_all, workers=min(limits), batch=batch)]
+    workers, batch = shares
+    rows = [*make_frames(jobs, draw_timed, finish_all, workers=workers, batch=batch)]
     return {stage: [row[stage] for row in rows] for stage in (COARSE, *refiners)}
 
 

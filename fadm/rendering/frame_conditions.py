@@ -1,6 +1,6 @@
 """From a drawn coarse frame to the conditions of the renderer: the only way to make them.
 
-Animation conditions the renderer so, and training pairs are stored so: what a renderer learns from is what it is given.
+Animation and training pairs use the same conditions.
 """
 
 from collections.abc import Sequence
@@ -133,8 +133,8 @@ class ConditionBuilder:
             reader: Reads the driving attributes.
             device: Where the conditions are made.
             size: Side of the conditions' pictures, pixels.
-            has_person: Whether to say where the person is.
-            hidden: For ablations a condition that is replaced: `source` by mid grey, `person` by nobody.
+            has_person: Whether the conditions include the person masks.
+            hidden: For ablations a condition that is replaced: `source` by mid grey, `person` by zeros.
         """
         self.device, self._reader, self._size, self._hidden = device, reader, size, hidden
         picture = to_tensor(prepared.picture).to(device)

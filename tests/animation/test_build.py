@@ -3,15 +3,16 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 
 from fadm.animation.animator import Animator
+from fadm.animation.build import load_networks, sees_driver
 from fadm.animation.choices import (
     DEFAULT_RENDERER,
     check_choices,
     check_refinement,
     choose_renderer,
     render_options,
-    sees_driver,
 )
 from fadm.animation.files import animate_file
 from fadm.attributes.motion_files import save_motion
@@ -31,6 +32,7 @@ SENSIBLE = [
     *(chosen for chosen in product(COARSE, (BY_LANDMARKS, BY_DECA), PRESETS) if chosen not in SENSELESS),
 ]
 NUM_FRAMES, SIZE = 2, 64
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -181,7 +183,7 @@ def test_enhancing_needs_a_renderer():
 )
 def test_a_fresh_install_renders(options, expected):
     assert choose_renderer(options) == expected
-    assert not sees_driver(AnimateOptions())  # a motion file is enough
+    assert not sees_driver(load_networks(AnimateOptions(), CPU))  # a motion file is enough
 
 
 @pytest.mark.parametrize(
@@ -218,7 +220,7 @@ def test_the_users_choices_change_the_preset():
     ],
 )
 def test_the_driver_is_read_again_only_where_it_is_looked_at(coarse, renderer, preset, expected):
-    assert sees_driver(AnimateOptions(coarse=coarse, renderer=renderer, preset=preset)) == expected
+    assert sees_driver(load_networks(AnimateOptions(coarse=coarse, renderer=renderer, preset=preset), CPU)) == expected
 
 
 def test_the_same_seed_gives_the_same_video(animator, sources, motion):

@@ -32,7 +32,8 @@ class Landmarks:
         self.rest = iter(landmarks)
 
     def track(self, pixels):
-        return [next(self.rest)]
+        face = next(self.rest)
+        return [face] if np.isfinite(face).all() else []
 
     def reset(self):
         pass
@@ -105,19 +106,24 @@ def animate(shard, case, folder, **given):
     [
         *((renderer, *case) for renderer in ("none", "fadm_small") for case in CASES),
         *(("by_landmarks", *case) for case in CASES[:3]),  # its noise depends on the number of the frame
+        ("by_deca", *CASES[0]),  # it reads the driver's pictures
+        ("by_landmarks over fomm", *CASES[2]),
     ],
 )
 def test_evaluation_measures_what_animate_writes(shard, weights, tmp_path, renderer, protocol, motion, same):
-    choices = {"preset": "paper", "steps": 2} if renderer == "by_landmarks" else {}
-    model = "geometric" if renderer == "none" else renderer
+    model, _, coarse = renderer.partition(" over ")
+    choices = {"preset": "paper", "steps": 2, "seed": 3} if model.startswith("by_") else {}
+    generator = {"coarse": coarse} if coarse else {}
+    model = "geometric" if renderer == "none" else model
     count = 2 if protocol == "random-pairs" else 1
-    measured = measured_frames(shard, model, protocol=protocol, motion=motion, count=count, **choices)
+    measured = measured_frames(shard, model, protocol=protocol, motion=motion, count=count, **choices, **generator)
     assert len(measured) == count
     for case, stages in measured.items():
-        coarse = animate(shard, case, tmp_path / f"{case.name}-coarse", renderer="none", **same)
+        coarse = animate(shard, case, tmp_path / f"{case.name}-coarse", renderer="none", **generator, **same)
         np.testing.assert_array_equal(stages["coarse"], coarse)
         if renderer != "none":
-            rendered = animate(shard, case, tmp_path / f"{case.name}-rendered", renderer=model, **choices, **same)
+            chosen = {"renderer": model, **choices, **generator, **same}
+            rendered = animate(shard, case, tmp_path / f"{case.name}-rendered", **chosen)
             np.testing.assert_array_equal(stages["rendered"], rendered)
             assert (np.array(rendered) != coarse).any()
 
@@ -132,26 +138,46 @@ def test_evaluation_of_networks_measures_what_animate_writes(shard, weights, tmp
         np.testing.assert_array_equal(stages["coarse"], animated)
 
 
-def test_evaluation_measures_what_enhance_writes(shard, tmp_path):
+@pytest.mark.parametrize(
+    ("model", "protocol", "choices"),
+    [
+        ("fadm_small", "reconstruction", {}),
+        ("by_landmarks", "random-pairs", {"preset": "paper", "steps": 2, "seed": 3}),  # noise by number
+    ],
+)
+def test_evaluation_measures_what_enhance_writes(shard, weights, tmp_path, model, protocol, choices):
     clips = {clip.key: clip for clip in read_shard(shard)}
-    results = tmp_path / "results"
-    results.mkdir()
-    for clip in clips.values():  # another tool's results: here the clips' own frames, a little darker
-        (results / clip.key).mkdir()
-        for number, picture in enumerate(clip.pictures):
-            write_image(results / clip.key / f"{number}.png", picture.read() // 2 + 60)
-    measured = measured_frames(shard, "fadm_small", protocol="reconstruction", coarse=str(results), count=1)
-    assert len(measured) == 1
-    for case, stages in measured.items():
-        portrait = clips[case.source_clip]
-        pixels, points = portrait.pictures[case.source_frame].read(), stored(portrait, [case.source_frame])
-        prepare = Animator(device="cpu", make_tracker=lambda *, is_video, points=points: Landmarks(points))
-        prepared = prepare.prepare(pixels, SourceOptions(crop=True, window="picture", size=SIDE))
-        animator = Animator(device="cpu")
-        options = EnhanceOptions(window="picture", stills=True, smoothing=0.0)
-        video = open_frames(results / case.name)
-        motion, _ = animator.read_motion(video, options)
-        enhanced = list(animator.enhance(video, motion, options, prepared))
-        np.testing.assert_array_equal(stages["rendered"], enhanced)
-        np.testing.assert_array_equal(stages["coarse"], [frame.pixels for frame in open_frames(results / case.name)])
-        assert (np.array(enhanced) != stages["coarse"]).any()
+    results, pairs = tmp_path / "results", RunOptions(count=2, protocol=protocol, seed=choices.get("seed", 0))
+    for case in choose_pairs([*clips.values()], pairs, None).cases:  # of another tool: the truth, a little darker
+        (results / case.name).mkdir(parents=True)
+        for number in case.driving_frames:
+            picture = clips[case.driving_clip].pictures[number].read()
+            write_image(results / case.name / f"{number}.png", picture // 2 + 60)
+    measured = measured_frames(shard, model, protocol=protocol, coarse=str(results), **choices)
+    case, stages = list(measured.items())[-1]
+    portrait = clips[case.source_clip]
+    pixels, points = portrait.pictures[case.source_frame].read(), stored(portrait, [case.source_frame])
+    preparing = Animator(device="cpu", make_tracker=lambda *, is_video: Landmarks(iter(points)))
+    prepared = preparing.prepare(pixels, SourceOptions(window="picture"))
+    animator, number = Animator(device="cpu"), int(case.name) if case.name.isdecimal() else 0
+    options = EnhanceOptions(
+        window="picture", stills=True, smoothing=0.0, first_frame=number, renderer=model, **choices
+    )
+    video = open_frames(results / case.name)
+    motion, _ = animator.read_motion(video, options)
+    enhanced = list(animator.enhance(video, motion, options, prepared))
+    np.testing.assert_array_equal(stages["rendered"], enhanced)
+    np.testing.assert_array_equal(stages["coarse"], [frame.pixels for frame in open_frames(results / case.name)])
+    assert (np.array(enhanced) != stages["coarse"]).any()
+
+
+def test_frames_without_a_face_are_measured_as_animate_writes_them(shard, tmp_path, monkeypatch):
+    """The gap policy is that of the path."""
+    clips = read_shard(shard)
+    for clip in clips:
+        clip.landmarks[1] = np.nan
+    monkeypatch.setitem(globals(), "read_shard", lambda path: clips)
+    ((case, stages),) = measured_frames(shard, "geometric", protocol="cross-identity", count=1).items()
+    animated = animate(shard, case, tmp_path / "frames", renderer="none", **ACROSS_PEOPLE)
+    np.testing.assert_array_equal(stages["coarse"], animated)
+    np.testing.assert_array_equal(animated[1], animated[0])

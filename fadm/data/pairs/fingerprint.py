@@ -8,10 +8,14 @@ from pathlib import Path
 
 from fadm.weights.registry import describe_weights
 
+PACKAGES = ("mediapipe", "numpy", "pillow", "torch")
 PACKAGE = Path(__file__).parents[2]
 # What the pixels and numbers of a pair pass through.
 CODE = (
+    "options.py",
+    "device.py",
     "media/crop.py",
+    "media/frames.py",
     "face",
     "attributes",
     "coarse",
@@ -21,6 +25,7 @@ CODE = (
     "animation/build.py",
     "animation/choices.py",
     "data/clips.py",
+    "data/shards.py",
     "data/pairs",
 )
 
@@ -35,7 +40,7 @@ def take_fingerprint(*weights: str) -> str:
         SHA-256 in hexadecimal.
     """
     models = [describe_weights(name).sha256 for name in ("landmark_model", *weights)]
-    parts = [hash_code(), f"mediapipe {version('mediapipe')}", *models]
+    parts = [hash_code(), *(f"{name} {version(name)}" for name in PACKAGES), *models]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -45,8 +50,10 @@ def hash_code() -> str:
     digest = hashlib.sha256()
     for place in CODE:
         path = PACKAGE / place
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(f"{file.relative_to(PACKAGE)}\n{describe_code(file.read_text())}\n".encode())
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.suffix in (".py", ".txt"):
+                content = describe_code(file.read_text()) if file.suffix == ".py" else file.read_text()
+                digest.update(f"{file.relative_to(PACKAGE)}\n{content}\n".encode())
     return digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Makes training pairs by the animation path: what a renderer learns from is what animation gives it."""
+"""Training pairs, made by the animation path."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 import torch
 
-from fadm.animation.animator import Animator, known_identity
-from fadm.animation.build import Networks, read_source_attributes
+from fadm.animation.animator import Animator
+from fadm.animation.build import Networks, read_source_attributes, sees_driver
 from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import load_landmark_model
@@ -90,13 +90,12 @@ class PairGenerator:
         animator = Animator(device="cpu", make_tracker=faces.make_tracker, model=_landmark_model())
         prepared = animator.prepare(source.pixels, options)
         driver = open_pictures("clip", [lambda face=face: face.pixels for face in drivings], (size, size))  # type: ignore[misc]
-        motion, _ = animator.read_motion(driver, options, identity=known_identity(prepared, options))
-        anchored = animator.anchor(prepared, motion, options)
+        anchored = animator.read_driver(prepared, driver, options).anchored
         networks = _load_networks(self.coarse, self.attributes, self.fingerprint)
-        is_seen = networks != Networks()
+        is_seen = sees_driver(networks)
         animation, jobs = animator.follow(networks, prepared, anchored, options, driver if is_seen else None)
         attributes_from = "driving" if is_seen else "moved"
-        own, reader = read_source_attributes(networks.deca, animator.model, prepared, motion, attributes_from)
+        own, reader = read_source_attributes(networks.deca, animator.model, prepared, anchored.motion, attributes_from)
         conditions = ConditionBuilder(prepared, own, reader, CPU, size=size, has_person="person" in self.layers)
         for index, crop in jobs:
             if isinstance(animation, GeometricAnimation) and rng.random() < self.augmented:

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
-from fadm.data.clips import read_face
+from fadm.animation.animator import Animator
+from fadm.data.clips import StoredFaces, clip_options, open_pictures, read_face
 from fadm.data.pairs.fingerprint import describe_code, hash_code, take_fingerprint
 from fadm.data.pairs.generators import make_pair_generator
 from fadm.errors import WeightsError
@@ -76,6 +78,35 @@ def test_layers_are_made_where_they_are_asked_for(faces):
     assert np.array_equal(plain.coarse, pair.coarse)
     assert pair.person.shape == (2, SIDE, SIDE) and pair.confidence.shape == (SIDE, SIDE)
     assert pair.person.dtype == pair.confidence.dtype == np.uint8 and pair.confidence.max() == 255
+
+
+def test_pairs_hold_what_animation_gives_the_renderer(faces):
+    """Coarse frames, masks, confidence and attributes are those that a renderer is given by `animate`."""
+    source, driving = faces[:2]
+    (pair,) = make(make_pair_generator("geometric", 0.0, layers=("person", "confidence")), [source, driving])
+    known, given = StoredFaces(), []
+    for face in (source, driving):
+        known.add(face.pixels, face.landmarks)
+
+    def keep(renderer, options, conditions, views, first_frame):
+        given.append((conditions, views[0].confidence))
+        return [view.picture for view in views]
+
+    options = clip_options(SIDE, placement="clip", renderer="fadm_small")
+    animator = Animator(device="cpu", make_tracker=known.make_tracker)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fadm.animation.refiner.render_views", keep)
+        driver = open_pictures("driver", [lambda: driving.pixels], (SIDE, SIDE))
+        prepared = animator.prepare(source.pixels, options)
+        anchored = animator.read_driver(prepared, driver, options).anchored
+        (written,) = animator.render(prepared, anchored, options, driver)
+    ((conditions, confidence),) = given
+    assert np.array_equal(pair.coarse, written)
+    attributes = torch.cat([conditions.attributes_source, conditions.attributes_driving])
+    np.testing.assert_allclose(pair.attributes, attributes, atol=1e-4)  # another number of threads
+    person = F.interpolate(conditions.person, (SIDE, SIDE), mode="area")[0]  # animation conditions on 256 pixels
+    assert np.abs(pair.person / 255 - person.numpy()).mean() < 0.01
+    assert np.array_equal(pair.confidence, (255 * confidence[0, 0]).round().byte())
 
 
 def test_weights_that_animate_nothing_are_refused(home, monkeypatch, tmp_path):
