@@ -127,7 +127,7 @@ REFUSED = [
     ({"renderer": "short", "preset": "paper"}, "100 sampling steps are asked for, but short has 30 timesteps"),
     (
         {"renderer": BY_LANDMARKS, "coarse": "fomm", "preset": "released"},
-        "--preset released takes the attributes of the coarse frame, of which fomm knows no landmarks; "
+        "--preset released takes the attributes of the coarse frame, but fomm gives no landmarks; "
         "choose --coarse geometric or --preset paper",
     ),
     ({"renderer": BY_DECA, "preset": "paper"}, f"--attributes deca {NO_PICTURES}"),
