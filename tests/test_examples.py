@@ -26,11 +26,11 @@ def run_example(name: str, argument: Path | str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "output", "last_line"),
     [
-        ("train.py", "run", "The best weights are in"),
         ("animate.py", "animate.mp4", "written: "),
-        ("edit.py", "edit.png", "written: "),
-        ("enhance.py", "enhance.mp4", "written: "),
-        ("evaluate.py", "evaluation", "L1: "),
+        pytest.param("train.py", "run", "The best weights are in", marks=pytest.mark.slow),
+        pytest.param("edit.py", "edit.png", "written: ", marks=pytest.mark.slow),
+        pytest.param("enhance.py", "enhance.mp4", "written: ", marks=pytest.mark.slow),
+        pytest.param("evaluate.py", "evaluation", "L1: ", marks=pytest.mark.slow),
     ],
 )
 def test_an_example_runs(name, output, last_line, tmp_path):
@@ -39,12 +39,14 @@ def test_an_example_runs(name, output, last_line, tmp_path):
     assert (tmp_path / output).exists()
 
 
+@pytest.mark.slow
 def test_shipped_weights_are_shown(tmp_path):
     lines = run_example("load_weights.py", "fadm_small", tmp_path)
     assert lines[0] == "fadm_small: a network of kind fadm, attributes landmarks"
     assert lines[-1].startswith("parameters: ")
 
 
+@pytest.mark.slow
 def test_released_weights_are_imported_and_shown(tmp_path):
     torch.save({"model": nested_entries(load_case("fadm_tiny"))}, tmp_path / "fadm.pth")
     lines = run_example("load_weights.py", tmp_path / "fadm.pth", tmp_path)

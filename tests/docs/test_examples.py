@@ -66,6 +66,7 @@ def workplace(filled, monkeypatch):
     return filled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", RUN, ids=str)
 def test_command_runs(workplace, command):
     assert workplace.run(command) == 0
@@ -99,6 +100,7 @@ def test_other_tools_are_called_with_what_exists(command):
         assert {*extras} <= {*project["optional-dependencies"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", EXAMPLES)
 def test_python_examples_run(workplace, page):
     workplace.make_inputs(EXAMPLES[page])

@@ -106,8 +106,8 @@ def animate(shard, case, folder, **given):
     [
         *((renderer, *case) for renderer in ("none", "fadm_small") for case in CASES),
         *(("by_landmarks", *case) for case in CASES[:3]),  # its noise depends on the number of the frame
-        ("by_deca", *CASES[0]),  # it reads the driver's pictures
-        ("by_landmarks over fomm", *CASES[2]),
+        pytest.param("by_deca", *CASES[0], marks=pytest.mark.slow),  # it reads the driver's pictures
+        pytest.param("by_landmarks over fomm", *CASES[2], marks=pytest.mark.slow),
     ],
 )
 def test_evaluation_measures_what_animate_writes(shard, weights, tmp_path, renderer, protocol, motion, same):
@@ -128,6 +128,7 @@ def test_evaluation_measures_what_animate_writes(shard, weights, tmp_path, rende
             assert (np.array(rendered) != coarse).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("coarse", "protocol", "same"),
     [("fomm", "reconstruction", WITHIN_CLIP), ("face_vid2vid", "cross-identity", ACROSS_PEOPLE)],
