@@ -50,6 +50,7 @@ def test_two_plain_folders_by_their_pair_list(tmp_path, shard):
     assert "# driving: two-folders" in said and "| L1 ↓ | 0.0000 [0.0000, 0.0000] |" in said
 
 
+@pytest.mark.slow
 def test_an_ablation_tabulates_quality_against_time(tmp_path, shard):
     with tiny_networks(tmp_path / "home"):
         options = ("--steps", "2,4", "--without", "motion", "--metrics", "pixel", "--count", 2)

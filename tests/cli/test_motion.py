@@ -19,7 +19,7 @@ def clip(tmp_path_factory):
     return write_clip(path, carphone_frames()[:6], time_base=Fraction(1, 1000), pts=PTS, audio="aac")
 
 
-@pytest.mark.parametrize("ending", ["json", "npz"])
+@pytest.mark.parametrize("ending", ["json", pytest.param("npz", marks=pytest.mark.slow)])
 def test_a_motion_file_drives_as_its_video_does(tmp_path, clip, ending):
     motion = tmp_path / f"motion.{ending}"
     assert run_fadm("motion", "extract", clip, "-o", motion, "--quiet") == 0

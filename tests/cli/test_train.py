@@ -104,6 +104,7 @@ def test_interrupted_it_says_so_and_resumes(tmp_path, capsys, recipe, monkeypatc
     assert "step 1 of" not in said and "step 2 of 2: denoising" in said
 
 
+@pytest.mark.slow
 def test_distillation_goes_stage_by_stage(tmp_path, capsys, recipe):
     teacher = tmp_path / "teacher"
     assert run_fadm("train", "renderer", recipe, "-o", teacher) == 0

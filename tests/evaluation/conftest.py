@@ -10,7 +10,7 @@ def shard(tmp_path_factory):
     return write_shard(tmp_path_factory.mktemp("shard") / "made-up.tar")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """Tiny networks of every kind, by their usual names."""
     with tiny_networks(tmp_path_factory.mktemp("home")):

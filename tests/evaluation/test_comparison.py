@@ -34,6 +34,7 @@ def test_runs_are_compared_on_the_same_frames(runs, tmp_path):
     assert json.loads((tmp_path / "out" / "comparison.json").read_text())["frames"] == 4
 
 
+@pytest.mark.slow
 def test_sets_of_pictures_and_infinite_values_stand_beside_each_other(tmp_path, shard):
     options = {"protocol": "reconstruction", "metrics": "pixel,distribution"}
     for model in ("unmoved", "geometric"):

@@ -162,6 +162,7 @@ def test_a_renderer_that_corrects_nothing_changes_nothing(weights, shard, tmp_pa
     assert text.count("| 0.0 % [0.0, 0.0] |") == len(means) - 2 and "%" in text  # no face is ever missing
 
 
+@pytest.mark.slow
 def test_coarse_videos_of_any_tool_are_enhanced(weights, shard, tmp_path):
     options = {"protocol": "reconstruction", "metrics": "pixel", "steps": 1}
     own = make(shard, BY_LANDMARKS, protocol="reconstruction", steps=1, count=None)

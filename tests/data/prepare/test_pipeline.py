@@ -86,6 +86,7 @@ def test_the_summary_says_what_was_kept_and_what_was_not(undisturbed):
     assert sheet.count("<img") == 4 and "no face" in sheet and "broken.mp4" in sheet
 
 
+@pytest.mark.slow
 def test_killed_with_kill_9_and_run_again_gives_the_same_bytes(tmp_path, raw, undisturbed):
     """Killed once the first video is done; the next run does the rest."""
     run_and_kill(raw, tmp_path / "out", lambda: any((tmp_path / "out" / "work").glob("*.tar")))

@@ -63,6 +63,7 @@ def test_the_same_numbers_give_the_same_bytes_in_any_process():
     assert other.stdout == draw_changes(BARS) == draw_changes(BARS)
 
 
+@pytest.mark.slow
 def test_plots_load_matplotlib_only_when_drawn_and_leave_pyplot_alone():
     code = (
         "import sys; from fadm.evaluation.outputs.plots import draw_curves; print('matplotlib' in sys.modules); "

@@ -107,6 +107,7 @@ def checkpoint_of(name: str, prefix: str = "") -> dict:
     return {**renamed, "discriminator": {"weight": torch.ones(2)}, "optimizer": optimizer_state(), "epoch": 3}
 
 
+@pytest.mark.slow
 def test_fomm_trainer_checkpoint_with_parallel_prefixes(tmp_path):
     torch.save(checkpoint_of("fomm_256", "module."), tmp_path / "vox-cpk.pth.tar")
     imported = import_weights(tmp_path / "vox-cpk.pth.tar")
@@ -115,6 +116,7 @@ def test_fomm_trainer_checkpoint_with_parallel_prefixes(tmp_path):
     assert load_coarse("fomm").config.keypoint_downsampling == 4
 
 
+@pytest.mark.slow
 def test_face_vid2vid_trainer_checkpoint(tmp_path):
     torch.save(checkpoint_of("facevid2vid_256"), tmp_path / "checkpoint.pth.tar")
     assert import_weights(tmp_path / "checkpoint.pth.tar").kind == "face_vid2vid"
