@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from fadm.data.prepare.options import PrepareOptions
@@ -51,9 +52,12 @@ def make_raw_folder(folder: Path) -> Path:
 def run_here(
     jobs: Mapping[Path, Sequence[object]], options: PrepareOptions, num_workers: int
 ) -> Iterator[tuple[Path, str]]:
-    """In place of `run_jobs`: the same without other processes."""
+    """In place of `run_jobs`: the same without other processes, with one thread as each of them has."""
+    threads = torch.get_num_threads()
     for place, job in jobs.items():
+        torch.set_num_threads(1)  # sums depend on the number of threads
         write_whole(place, prepare_job(job, options))
+        torch.set_num_threads(threads)
         yield place, ""
 
 

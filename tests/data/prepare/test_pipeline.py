@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import webdataset
 
 from fadm.data.prepare import pipeline as production
@@ -46,13 +45,11 @@ def raw(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, raw) -> Path:
-    """Shards made in one go, in this process, with one thread as the workers have: sums depend on their number."""
-    output, threads = tmp_path_factory.mktemp("shards") / "whole", torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Shards made in one go, in this process."""
+    output = tmp_path_factory.mktemp("shards") / "whole"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(production, "run_jobs", run_here)
         prepare_videos([raw], output, OPTIONS)
-    torch.set_num_threads(threads)
     return output
 
 
