@@ -342,7 +342,8 @@ class Animator:
         def finish(frames: list[DrawnFrame]) -> list[Pixels]:
             return [set_back(drawn) for drawn in refiner.refine(frames)]
 
-        yield from make_frames(enumerate(video), draw, finish, workers=refiner.workers, batch=refiner.batch)
+        workers, batch = share_work(None, [refiner])
+        yield from make_frames(enumerate(video), draw, finish, workers=workers, batch=batch)
 
 
 def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:

@@ -59,12 +59,25 @@ def read_face(clip: TrackedClip, frame: int, size: int, mirrored: bool = False) 
         )
     if len(pixels) != size:
         pixels = resize_pixels(pixels, size, size)
-    landmarks = clip.landmarks[frame] * size - np.array([0.5, 0.5, 0], np.float32)
+    landmarks = scale_landmarks(clip.landmarks[frame], size)
     if mirrored:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         landmarks = landmarks[mirror_partners()]
         landmarks[:, 0] = size - 1 - landmarks[:, 0]
     return Face(pixels, landmarks)
+
+
+def scale_landmarks(landmarks: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Scale landmarks from fractions of a crop's side to pixels, whose centres are whole numbers.
+
+    Args:
+        landmarks: Landmarks (..., 3) in fractions of the side.
+        side: The side in pixels.
+
+    Returns:
+        Landmarks (..., 3) in pixels.
+    """
+    return landmarks * side - np.array([0.5, 0.5, 0], np.float32)
 
 
 def clip_options(size: int, **changes: Any) -> AnimateOptions:

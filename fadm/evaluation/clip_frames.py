@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.data.clips import StoredFaces, open_pictures
+from fadm.data.clips import StoredFaces, open_pictures, scale_landmarks
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError
 from fadm.evaluation.features import FeatureExtractors, FrameFeatures
@@ -130,16 +130,3 @@ class ClipFrames:
         landmarks = torch.from_numpy(self.landmarks(key, frames))
         seen = landmarks[landmarks.isfinite().all(dim=2).all(dim=1)]
         return model.fit(seen if len(seen) else model.mean[None])[1]
-
-
-def scale_landmarks(landmarks: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Scale landmarks from fractions of a crop's side to pixels, whose centres are whole numbers.
-
-    Args:
-        landmarks: Landmarks (..., 3) in fractions of the side.
-        side: The side in pixels.
-
-    Returns:
-        Landmarks (..., 3) in pixels.
-    """
-    return landmarks * side - np.array([0.5, 0.5, 0], np.float32)

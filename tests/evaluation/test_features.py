@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from fadm.data.clips import scale_landmarks
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError, PackageError
 from fadm.evaluation import features as module
-from fadm.evaluation.clip_frames import MOST_KEPT, ClipFrames, scale_landmarks
+from fadm.evaluation.clip_frames import MOST_KEPT, ClipFrames
 from fadm.evaluation.features import FeatureExtractors, FrameFeatures, Stopwatch
 from fadm.evaluation.measures import Reference, measure, measured_names
 from tests.evaluation.synthetic_clips import read_shard, swaying_head
