@@ -136,13 +136,13 @@ def measured_names(groups: Sequence[str], *, has_truth: bool, is_video: bool, mi
 
 
 def measure(
-    results: list[FrameFeatures], scene: Reference, names: Sequence[str], extractors: FeatureExtractors
+    results: list[FrameFeatures], reference: Reference, names: Sequence[str], extractors: FeatureExtractors
 ) -> Values:
     """Measure metrics of one case's results.
 
     Args:
         results: Frames of the result; they may be fewer than the targets.
-        scene: What they are measured against.
+        reference: What they are measured against.
         names: Names of the metrics.
         extractors: The networks.
 
@@ -155,15 +155,15 @@ def measure(
         if group not in groups:
             continue
         with extractors.watch.time(group):
-            for name, numbers in measure_group(results, scene, extractors).items():
-                length = BY_NAME[name].count(len(scene.targets))
+            for name, numbers in measure_group(results, reference, extractors).items():
+                length = BY_NAME[name].count(len(reference.targets))
                 found[name] = numbers + [float("nan")] * (length - len(numbers))
     return {name: found[name] for name in names}
 
 
-def _measure_pixels(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
+def _measure_pixels(results: list[FrameFeatures], reference: Reference, extractors: FeatureExtractors) -> Values:
     rows = []
-    for result, target, points in zip(results, scene.targets, scene.stored, strict=False):
+    for result, target, points in zip(results, reference.targets, reference.stored, strict=False):
         a, b = result.picture, target.picture
         size = (a.shape[2], a.shape[3])
         face = outline_mask(points[None], size)
@@ -184,9 +184,9 @@ def _mouth_and_eyes(points: Tensor, size: tuple[int, int]) -> Tensor:
     return (drawn[..., : size[0], : size[1]] == FEATURE).float()
 
 
-def _measure_perceptual(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
+def _measure_perceptual(results: list[FrameFeatures], reference: Reference, extractors: FeatureExtractors) -> Values:
     found: Values = {}
-    pairs = list(zip(results, scene.targets, strict=False))
+    pairs = list(zip(results, reference.targets, strict=False))
     if extractors.efficientnet is not None:
         found["efficientnet_lite0_distance"] = [perceptual_distance(a.features, b.features).item() for a, b in pairs]
     for lpips in extractors.lpips:
@@ -195,13 +195,13 @@ def _measure_perceptual(results: list[FrameFeatures], scene: Reference, extracto
     return found
 
 
-def _measure_landmarks(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
+def _measure_landmarks(results: list[FrameFeatures], reference: Reference, extractors: FeatureExtractors) -> Values:
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "landmarks"}
     found = {"missing_face": [float(not result.has_face) for result in results]}
-    found["missing_face_driver"] = [float(not target.has_face) for target in scene.targets[: len(results)]]
-    if scene.has_truth:
-        a, b = _landmarks(results), _landmarks(scene.targets[: len(results)])
+    found["missing_face_driver"] = [float(not target.has_face) for target in reference.targets[: len(results)]]
+    if reference.has_truth:
+        a, b = _landmarks(results), _landmarks(reference.targets[: len(results)])
         side = results[0].picture.shape[3]
         axes = landmarks.axis_distance(a, b, side)
         found["akd"] = landmarks.average_keypoint_distance(a, b, side).tolist()
@@ -209,16 +209,16 @@ def _measure_landmarks(results: list[FrameFeatures], scene: Reference, extractor
         found["nme_interocular"] = landmarks.nme_interocular(a, b).tolist()
         found["nme_box"] = landmarks.nme_box(a, b).tolist()
         if extractors.fan is not None:
-            c, d = (torch.stack([x.fan for x in frames]) for frames in (results, scene.targets[: len(results)]))
+            c, d = (torch.stack([x.fan for x in frames]) for frames in (results, reference.targets[: len(results)]))
             found["akd_fan68"] = landmarks.average_keypoint_distance(c, d, side).tolist()
     return found
 
 
-def _measure_identity(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
+def _measure_identity(results: list[FrameFeatures], reference: Reference, extractors: FeatureExtractors) -> Values:
     """Compare with the driving frame where it shows the same person, else with the source."""
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "identity"}
-    wanted = scene.targets[: len(results)] if scene.has_truth else [scene.source] * len(results)
+    wanted = reference.targets[: len(results)] if reference.has_truth else [reference.source] * len(results)
     found: Values = {}
     for network in extractors.embedders:
         a, b = (torch.stack([frame.embed(network) for frame in frames]) for frames in (results, wanted))
@@ -226,21 +226,21 @@ def _measure_identity(results: list[FrameFeatures], scene: Reference, extractors
     return found
 
 
-def _measure_attributes(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
+def _measure_attributes(results: list[FrameFeatures], reference: Reference, extractors: FeatureExtractors) -> Values:
     """Compare with the driving frame, with each person's identity fitted to the whole clip."""
-    shown, driver = scene.identities
+    shown, driver = reference.identities
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "attributes"}
     a = _fit(_landmarks(results), shown, extractors)
-    b = _fit(_landmarks(scene.targets[: len(results)]), driver, extractors)
+    b = _fit(_landmarks(reference.targets[: len(results)]), driver, extractors)
     names = [name for name, metric in BY_NAME.items() if metric.group == "attributes"]
     return {name: getattr(attributes, name)(a, b).tolist() for name in names}
 
 
-def _measure_temporal(results: list[FrameFeatures], scene: Reference, extractors: FeatureExtractors) -> Values:
+def _measure_temporal(results: list[FrameFeatures], reference: Reference, extractors: FeatureExtractors) -> Values:
     if len(results) < 2:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "temporal"}
-    return measure_steadiness(results, scene.targets[: len(results)], has_truth=scene.has_truth)
+    return measure_steadiness(results, reference.targets[: len(results)], has_truth=reference.has_truth)
 
 
 def _fit(points: Tensor, person: Tensor, extractors: FeatureExtractors) -> FaceAttributes:
