@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from fadm.errors import InputError, OutputError
@@ -18,6 +19,7 @@ READABLE_ENDINGS = (*PICTURE_ENDINGS, ".bmp", ".tif", ".tiff")  # of pictures th
 
 _EXIF_DESCRIPTION = 0x010E
 _JPEG_QUALITY = 95
+_OPAQUE = 255
 
 
 @contextmanager
@@ -95,6 +97,26 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     with open_picture(Path(path)) as picture:
         return flatten_picture(_convert_to_srgb(ImageOps.exif_transpose(picture)))
+
+
+def read_alpha(path: str | Path) -> NDArray[np.uint8] | None:
+    """Read the transparency of a picture, which `read_image` shows over white.
+
+    Args:
+        path: A picture file; of an animation the first frame is read.
+
+    Returns:
+        uint8 (H, W), 0 where nothing covers the background and 255 where the picture does, of the size and turn
+        of `read_image`; None if the picture is opaque everywhere.
+
+    Raises:
+        InputError: As from `read_image`.
+    """
+    with open_picture(Path(path)) as picture:
+        if not picture.has_transparency_data:
+            return None
+        alpha = np.array(ImageOps.exif_transpose(picture).convert("RGBA").getchannel("A"))
+        return None if alpha.min() == _OPAQUE else alpha
 
 
 def _convert_to_srgb(picture: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from fadm.errors import InputError, OutputError
-from fadm.media.image import read_image, write_image
+from fadm.media.image import read_alpha, read_image, write_image
 from tests.media.samples import ASTRONAUT, pattern
 
 
@@ -58,6 +58,29 @@ def test_read_palette_with_a_transparent_colour(tmp_path):
     pixels = read_image(tmp_path / "clear.png")
     assert pixels[0, 0].tolist() == [10, 20, 30]
     assert pixels[0, 1].tolist() == [255, 255, 255]
+
+
+def test_alpha_has_the_size_and_turn_of_the_picture(tmp_path):
+    rgba = np.dstack([pattern(0, 64, 48), np.full((48, 64), 255, np.uint8)])
+    rgba[:10, :20, 3] = np.arange(20) * 5
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(rgba).save(tmp_path / "turned.png", exif=exif)
+    alpha = read_alpha(tmp_path / "turned.png")
+    assert alpha.dtype == np.uint8 and alpha.shape == read_image(tmp_path / "turned.png").shape[:2]
+    assert np.array_equal(alpha, np.rot90(rgba[..., 3], -1))
+
+
+def test_alpha_of_a_transparent_colour_and_of_opaque_pictures(tmp_path):
+    picture = Image.fromarray(np.eye(4, dtype=np.uint8), "P")
+    picture.putpalette([0, 0, 255, 10, 20, 30])
+    picture.save(tmp_path / "clear.png", transparency=0)
+    assert np.array_equal(read_alpha(tmp_path / "clear.png"), np.eye(4, dtype=np.uint8) * 255)
+    for mode in ("RGB", "RGBA"):
+        Image.new(mode, (4, 4), "red").save(tmp_path / "opaque.png")
+        assert read_alpha(tmp_path / "opaque.png") is None
+    with pytest.raises(InputError, match="No such file"):
+        read_alpha(tmp_path / "none.png")
 
 
 def test_read_scales_sixteen_bits(tmp_path):
