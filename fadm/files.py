@@ -4,15 +4,20 @@ import errno
 import os
 import secrets
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
 from fadm.errors import OutputError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LOCKS = ".fadm-*.lock"  # names beside which an output is begun
+_REST = 10  # seconds for which a folder is not looked through again: some get thousands of files
 
 
 def place_of(path: str | Path) -> Path:
@@ -91,7 +96,9 @@ def explain_failure(path: str | Path, *others: type[Any]) -> Iterator[None]:
 def replace_file(place: Path) -> Iterator[Path]:
     """Provide a temporary name beside an output; what the block creates there becomes the output when it ends.
 
-    On any exception, KeyboardInterrupt included, the temporary is removed and the older output stays.
+    On any exception, KeyboardInterrupt included, the temporary is removed and the older output stays. What killed
+    runs left in the folder is removed. A new output has the rights that the process gives to new files, one that
+    replaces an older output has the older one's.
 
     Args:
         place: The file or folder to replace, without links (`place_of`); a folder must be empty.
@@ -103,18 +110,78 @@ def replace_file(place: Path) -> Iterator[Path]:
         OutputError: The folder is missing or cannot be written.
     """
     check_folder(place)
-    temporary = place.parent / f".fadm-{secrets.token_hex(6)}.part"
+    _remove_leftovers(place.parent, int(time.monotonic() / _REST))
+    with _claim_name(place) as temporary:
+        try:
+            if place.is_file():  # what replaces a private file is private while it is written
+                with explain_failure(place):
+                    temporary.touch(0o600)
+            yield temporary
+            with explain_failure(place):
+                if place.exists():
+                    shutil.copymode(place, temporary)
+                if temporary.is_dir() and place.is_dir():
+                    place.rmdir()  # only an empty folder can be replaced by a folder
+                temporary.replace(place)
+        finally:
+            _remove(temporary)
+
+
+@contextmanager
+def _claim_name(place: Path) -> Iterator[Path]:
+    """Provide an unused name beside an output, claimed by a locked file of the same name until the block ends.
+
+    The system releases a lock when its process ends in any way. A process number in the name would not tell a live
+    run from a killed one: numbers are used again, and containers that share a folder count their own.
+    """
+    while True:
+        temporary = place.parent / f".fadm-{secrets.token_hex(6)}.part"
+        lock = temporary.with_suffix(".lock")
+        with explain_failure(place):
+            file = lock.open("xb")
+        _lock(file, waits=True)  # where the file system has no locks, nobody gets this one and removes the output
+        if lock.exists():
+            break
+        file.close()  # taken for a leftover before it was locked
     try:
         yield temporary
-        with explain_failure(place):
-            if temporary.is_dir() and place.is_dir():
-                place.rmdir()  # only an empty folder can be replaced by a folder
-            temporary.replace(place)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
+        file.close()
+        lock.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=64)
+def _remove_leftovers(folder: Path, period: int) -> None:
+    """Remove what killed runs had begun in a folder: its locks can be had. Done once in a period of time."""
+    for lock in folder.glob(_LOCKS):
+        with suppress(OSError):  # of another user, or already removed by another run
+            with lock.open("r+b") as file:
+                if not _lock(file, waits=False):
+                    continue
+                _remove(lock.with_suffix(".part"))
+            lock.unlink()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _lock(file: IO[bytes], *, waits: bool) -> bool:
+    """Lock an open file against other runs; return whether it is locked."""
+    with suppress(OSError):
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK, 1)
         else:
-            temporary.unlink(missing_ok=True)
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        return True
+    return False
 
 
 def write_whole(path: Path, content: bytes) -> None:
