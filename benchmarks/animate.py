@@ -23,7 +23,7 @@ from skimage import data
 
 from fadm import AnimateOptions, Animator
 from fadm.animation.files import animate_file
-from fadm.face.tracker import MediaPipeTracker
+from fadm.face.tracker import FaceTracker
 from fadm.media.crop import resize_pixels
 from fadm.media.reader import open_frames
 from fadm.media.writer import open_writer
@@ -65,7 +65,7 @@ def measure_speed(folder: Path, size: int) -> None:
     still = resize_pixels(data.astronaut(), size, size)
 
     def track() -> None:
-        with closing(MediaPipeTracker()) as tracker:
+        with closing(FaceTracker()) as tracker:
             for frame in driver:
                 tracker.track(frame.pixels)
 

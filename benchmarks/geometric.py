@@ -18,7 +18,7 @@ from fadm.animation.animator import Animator
 from fadm.animation.build import Networks
 from fadm.data.clips import StoredFaces, clip_options, open_pictures, read_face
 from fadm.data.shards import TrackedClip, read_tracked_clips
-from fadm.face.tracker import MediaPipeTracker
+from fadm.face.tracker import FaceTracker
 from fadm.media.crop import to_pixels, to_tensor
 
 SIDE = 256
@@ -33,7 +33,7 @@ def main(shards: list[Path], pairs: int) -> None:
     """
     draw = random.Random(0)
     rows = []
-    with closing(MediaPipeTracker(is_video=False)) as tracker:
+    with closing(FaceTracker(is_video=False)) as tracker:
         for clip in read_tracked_clips(shards):
             frames = range(len(clip.pictures))
             chosen = draw.sample([(i, j) for i in frames for j in frames if i != j], pairs)
@@ -45,7 +45,7 @@ def main(shards: list[Path], pairs: int) -> None:
     print(f"{len(found)} pairs; in {len(rows) - len(found)} more no face was found in the result")
 
 
-def measure(clip: TrackedClip, source: int, target: int, tracker: MediaPipeTracker) -> tuple[float, ...] | None:
+def measure(clip: TrackedClip, source: int, target: int, tracker: FaceTracker) -> tuple[float, ...] | None:
     """Drive one frame of a clip by another, by the animation path.
 
     Args:

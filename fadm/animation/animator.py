@@ -29,7 +29,7 @@ from fadm.coarse.source import PreparedSource, fit_source
 from fadm.device import choose_device
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
-from fadm.face.tracker import LandmarkTracker, MediaPipeTracker
+from fadm.face.tracker import FaceTracker, LandmarkTracker
 from fadm.media.crop import Square
 from fadm.media.frames import FrameSource
 from fadm.media.image import read_image
@@ -61,7 +61,7 @@ class Animator:
         self,
         *,
         device: str = "auto",
-        make_tracker: Callable[..., LandmarkTracker] = MediaPipeTracker,
+        make_tracker: Callable[..., LandmarkTracker] = FaceTracker,
         model: LandmarkModel | None = None,
     ) -> None:
         """Choose the device and load the face model.
@@ -121,7 +121,7 @@ class Animator:
         where = "source" if isinstance(source, np.ndarray) else f"source '{source}'"
         picture = source if isinstance(source, np.ndarray) else read_image(source)
         with closing(self.make_tracker(is_video=False)) as tracker:
-            faces = tracker.track(picture)
+            faces = [face.landmarks for face in tracker.track(picture)]
         return fit_source(self.model, picture, faces[choose_face(faces, options.face, where)], options)
 
     def find_portrait(self, video: FrameSource, motion: Motion, window: str = "face") -> PreparedSource:
@@ -140,7 +140,7 @@ class Animator:
         shape = self.model.shape(motion.identity[int(motion.shot[first])][None])
         followed = pose_landmarks(shape, motion.attributes[[first]])[0].numpy()
         with closing(self.make_tracker(is_video=False)) as tracker:
-            faces = tracker.track(picture) or [followed]
+            faces = [face.landmarks for face in tracker.track(picture)] or [followed]
         nearest = min(faces, key=lambda face: float(np.linalg.norm((face - followed)[:, :2].mean(0))))
         return fit_source(self.model, picture, nearest, SourceOptions(window=window))
 

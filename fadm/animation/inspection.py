@@ -19,7 +19,7 @@ from fadm.coarse.source import PreparedSource
 from fadm.device import choose_device
 from fadm.errors import OutputError
 from fadm.face.selection import choose_face
-from fadm.face.tracker import LandmarkTracker, MediaPipeTracker, face_box
+from fadm.face.tracker import FaceTracker, LandmarkTracker, face_box
 from fadm.files import check_inputs_stay
 from fadm.media.image import PICTURE_ENDINGS, read_image, write_image
 from fadm.media.writer import check_output
@@ -101,7 +101,7 @@ def inspect_picture(
     *,
     networks: HeadNetworks | None = None,
     model: LandmarkModel | None = None,
-    make_tracker: Callable[..., LandmarkTracker] = MediaPipeTracker,
+    make_tracker: Callable[..., LandmarkTracker] = FaceTracker,
     where: str = "picture",
 ) -> list[SeenFace]:
     """Find and measure every face of a picture.
@@ -121,7 +121,7 @@ def inspect_picture(
     """
     model = model or load_landmark_model()
     with closing(make_tracker(is_video=False)) as tracker:
-        faces = [face for face in tracker.track(pixels) if np.isfinite(face).all()]
+        faces = [face.landmarks for face in tracker.track(pixels) if np.isfinite(face.landmarks).all()]
     if not faces:
         choose_face([], "largest", where)  # raises, and says what is asked of a face
     faces.sort(key=lambda face: face_box(face)[0] + face_box(face)[2])  # by the box's middle, as `choose_face` does

@@ -13,9 +13,9 @@ from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion import Motion
 from fadm.errors import FaceError
 from fadm.face.cuts import CutDetector
-from fadm.face.selection import FaceIdentities, choose_face
+from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
-from fadm.face.tracker import LandmarkTracker
+from fadm.face.tracker import LandmarkTracker, TrackedFace
 from fadm.media.frames import Frame, FrameSource
 
 FloatArray = NDArray[np.float32]
@@ -45,7 +45,6 @@ class FaceFollower:
     is_stills: bool = False
     num_crashes: int = 0
     num_shots: int = 0
-    _identities: FaceIdentities = field(default_factory=FaceIdentities)
     _cuts: CutDetector = field(default_factory=CutDetector)
     _followed: int | None = None
     _absent: int = 0
@@ -68,10 +67,9 @@ class FaceFollower:
             self.num_shots += 1
             self._followed = None
             self.tracker.reset()
-            self._identities.reset()
             self.smoothing.reset()
         faces = self._track(frame.pixels)
-        ids = self._identities.assign(faces)
+        ids = [face.number for face in faces]
         if self._followed not in ids:
             self._absent += 1
             self.smoothing.reset()
@@ -82,7 +80,7 @@ class FaceFollower:
                 return None
             self._followed = ids[chosen]
         self._absent = 0
-        return self.smoothing(faces[ids.index(self._followed)], float(frame.time))
+        return self.smoothing(faces[ids.index(self._followed)].landmarks, float(frame.time))
 
     def _find(self, frame: Frame) -> FloatArray | None:
         """Find the landmarks of the chosen face of a still."""
@@ -92,9 +90,9 @@ class FaceFollower:
         if chosen is None:
             return None
         self._followed = chosen
-        return faces[chosen]
+        return faces[chosen].landmarks
 
-    def _track(self, pixels: NDArray[np.uint8]) -> list[FloatArray]:
+    def _track(self, pixels: NDArray[np.uint8]) -> list[TrackedFace]:
         """Find all faces; a frame on which the tracker fails counts as one without a face."""
         try:
             faces = self.tracker.track(pixels)
@@ -102,11 +100,11 @@ class FaceFollower:
             self.num_crashes += 1
             self.tracker.reset()
             return []
-        return [face for face in faces if np.isfinite(face).all()]
+        return [face for face in faces if np.isfinite(face.landmarks).all()]
 
-    def _choose(self, faces: list[FloatArray]) -> int | None:
+    def _choose(self, faces: list[TrackedFace]) -> int | None:
         try:
-            return choose_face(faces, self.choice, self.where)
+            return choose_face([face.landmarks for face in faces], self.choice, self.where)
         except FaceError:
             if self.num_shots == 1 and self._followed is None:
                 raise

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError
 from fadm.face.topology import mirror_partners
-from fadm.face.tracker import LandmarkTracker, MediaPipeTracker
+from fadm.face.tracker import FaceTracker, LandmarkTracker, TrackedFace
 from fadm.media.crop import resize_pixels
 from fadm.media.frames import FrameSource
 from fadm.options import AnimateOptions
@@ -150,7 +150,7 @@ class StoredFaces:
         Returns:
             A tracker that gives the known landmarks, and tracks any other frame.
         """
-        return StoredTracker(self, MediaPipeTracker(is_video=is_video))
+        return StoredTracker(self, FaceTracker(is_video=is_video))
 
 
 class StoredTracker:
@@ -159,12 +159,12 @@ class StoredTracker:
     def __init__(self, faces: StoredFaces, other: LandmarkTracker) -> None:
         self._faces, self._other = faces, other
 
-    def track(self, pixels: Pixels) -> list[FloatArray]:
+    def track(self, pixels: Pixels) -> Sequence[TrackedFace]:
         """See `LandmarkTracker`."""
         known = self._faces.find(pixels)
         if known is None:
             return self._other.track(pixels)
-        return [known] if np.isfinite(known).all() else []
+        return [TrackedFace(known)] if np.isfinite(known).all() else []
 
     def reset(self) -> None:
         """See `LandmarkTracker`."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model
 from fadm.errors import PackageError
 from fadm.face.selection import track_pictures
-from fadm.face.tracker import MediaPipeTracker
+from fadm.face.tracker import FaceTracker
 from fadm.media.crop import to_tensor
 from fadm.metrics import identity, perceptual
 from fadm.metrics.distribution import FID_NAME, FRECHET_NAME, KERNEL_NAME, KID_NAME
@@ -99,7 +99,7 @@ class FeatureExtractors:
         """
         self.watch = Stopwatch()
         self.missing: dict[str, str] = {}
-        self.tracker = MediaPipeTracker(is_video=False)
+        self.tracker = FaceTracker(is_video=False)
         self.model: LandmarkModel = load_landmark_model()
         needs_pictures = "perceptual" in groups or "distribution" in groups
         self.efficientnet: EfficientNetLite0 | None = self._load(

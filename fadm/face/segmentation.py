@@ -1,36 +1,29 @@
-"""Person masks by MediaPipe's selfie segmentation, whose model is inside the wheel."""
-
-import threading
+"""Person masks by MediaPipe's selfie segmentation."""
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadm.face.solutions import load_solution
-from fadm.face.tracker import silent_native_log
-from fadm.media.crop import to_pixels
+from fadm.face.litert import ModelPerThread
+from fadm.media.crop import to_tensor
 
-_models = threading.local()  # one for each thread: building one takes as long as three pictures
+SIDE = 256  # pixels of the network's window, into which a picture is squeezed whatever its shape
+
+_network = ModelPerThread("selfie_segmenter")
 
 
 def segment_person(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Segment the person in a picture; each thread has a model of its own.
+    """Segment the person in a picture.
 
     Args:
         pixels: uint8 (H, W, 3) RGB with one person.
 
     Returns:
         Probability of the person at each pixel, float32 (H, W) in [0, 1].
-
-    Raises:
-        PackageError: MediaPipe cannot be loaded.
     """
-    if not hasattr(_models, "selfie"):
-        with silent_native_log():
-            _models.selfie = load_solution("selfie_segmentation").SelfieSegmentation(model_selection=0)
-            _models.selfie.process(np.zeros((1, 1, 3), np.uint8))  # the first picture starts the model
-    return np.array(_models.selfie.process(pixels).segmentation_mask, np.float32)
+    return segment_people(to_tensor(pixels))[0, 0].numpy()
 
 
 def segment_people(pictures: Tensor) -> Tensor:
@@ -41,9 +34,10 @@ def segment_people(pictures: Tensor) -> Tensor:
 
     Returns:
         Probability of the person at each pixel (B, 1, H, W) in [0, 1].
-
-    Raises:
-        PackageError: MediaPipe cannot be loaded.
     """
-    masks = [segment_person(to_pixels(picture)) for picture in pictures.split(1)]
-    return torch.from_numpy(np.stack(masks))[:, None].to(pictures.device)
+    windows = F.interpolate(pictures, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
+    windows = windows.permute(0, 2, 3, 1).contiguous().cpu()
+    masks = torch.cat([torch.from_numpy(_network(window.numpy())[0]) for window in windows.split(1)])  # (B, S, S, 1)
+    masks = masks.permute(0, 3, 1, 2)
+    size = pictures.shape[2:]
+    return F.interpolate(masks, size, mode="bilinear", align_corners=False, antialias=True).to(pictures.device)

@@ -1,4 +1,4 @@
-"""Choice of one face among several by the user's option, and identities of faces from frame to frame."""
+"""Choice of one face among several by the user's option."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,8 +16,6 @@ from fadm.options import check_face
 FloatArray = NDArray[np.float32]
 
 MIN_FACE_SIZE = 24  # pixels of the oval's longer side; landmarks of smaller faces are unreliable
-MAX_STEP = 0.8  # a face moves less than this between frames, in widths of the face
-MEMORY = 30  # frames after which a face that is not seen is forgotten
 
 
 def choose_face(faces: Sequence[FloatArray], choice: str, where: str) -> int:
@@ -65,7 +63,7 @@ def track_pictures(pictures: Iterable[Tensor], tracker: LandmarkTracker) -> Tens
 
     Args:
         pictures: Pictures (3, H, W) in [0, 1].
-        tracker: Finds the landmarks; with `MediaPipeTracker(is_video=False)` a picture's landmarks do not depend
+        tracker: Finds the landmarks; with `FaceTracker(is_video=False)` a picture's landmarks do not depend
             on the pictures before it.
 
     Returns:
@@ -80,50 +78,8 @@ def _track_largest(picture: Tensor, tracker: LandmarkTracker) -> Tensor:
         left, top, right, bottom = face_box(face.numpy())
         return (right - left) * (bottom - top)
 
-    faces = [torch.from_numpy(face) for face in tracker.track(to_pixels(picture[None]))]
+    faces = [torch.from_numpy(face.landmarks) for face in tracker.track(to_pixels(picture[None]))]
     return max(faces, key=area) if faces else torch.full((NUM_LANDMARKS, 3), torch.nan)
-
-
-class FaceIdentities:
-    """Gives each face a number that it keeps while it can be followed from frame to frame."""
-
-    def __init__(self) -> None:
-        self._last: dict[int, tuple[FloatArray, float, int]] = {}  # id -> centre, width, frame last seen
-        self._frame = 0
-        self._next_id = 0
-
-    def reset(self) -> None:
-        """Forget all faces at the start of a new shot."""
-        self._last.clear()
-
-    def assign(self, faces: Sequence[FloatArray]) -> list[int]:
-        """Match the faces of the next frame with the known ones, nearest pairs first.
-
-        Args:
-            faces: Landmarks (478, 3) in pixels of each face in the frame.
-
-        Returns:
-            The number of each face; faces without a match get new numbers.
-        """
-        self._frame += 1
-        self._last = {i: seen for i, seen in self._last.items() if self._frame - seen[2] <= MEMORY}
-        centers = [face[:, :2].mean(0) for face in faces]
-        pairs = sorted(
-            (float(np.linalg.norm(center - last)) / width, old, new)
-            for new, center in enumerate(centers)
-            for old, (last, width, _) in self._last.items()
-        )
-        ids: dict[int, int] = {}
-        for distance, old, new in pairs:
-            if distance < MAX_STEP and old not in ids.values() and new not in ids:
-                ids[new] = old
-        for new, face in enumerate(faces):
-            if new not in ids:
-                ids[new] = self._next_id
-                self._next_id += 1
-            left, _, right, _ = face_box(face)
-            self._last[ids[new]] = (centers[new], right - left, self._frame)
-        return [ids[new] for new in range(len(faces))]
 
 
 def _describe(box: tuple[float, float, float, float]) -> str:

@@ -1,54 +1,71 @@
-"""Landmarks of all faces in a frame, by MediaPipe's face mesh, whose models are inside the wheel."""
+"""All faces of a picture, or of a video from frame to frame: detectors, landmark network, and who is who.
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+A face that is followed is looked for where its own landmarks were in the frame before; the detectors search only
+where no face is followed, and now and then for faces that have entered.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.face.solutions import load_solution
-from fadm.face.topology import FACE_OVAL, NUM_LANDMARKS
-from fadm.media.crop import Square, copy_square
+from fadm.face.detector import search_faces
+from fadm.face.landmarker import SeenFace, face_region, see_face
+from fadm.face.region import Region, shared_area
+from fadm.face.topology import FACE_OVAL
 
 Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
 MAX_FACES = 4
-DETECTION_SIDE = 1280  # a larger picture is searched at this length of its longer side
-TILE, TILE_STRIDE = 320, 200  # in a tile of that side, in pixels, the detector finds faces of 24 pixels
-CLOSE_UP = 2.0  # window around a detected face, in lengths of the detection's longer side
-SETTLING_PASSES = 5  # runs of the tracking model on a frame with a new face until the landmarks are stable
-SAME_FACE_DISTANCE = 0.5  # detections with nearer centres are one face, in widths of the face
+MIN_PRESENCE = 0.5  # a region that shows a face less probably shows none
+SETTLING_LOOKS = 4  # looks at a new face until its landmarks, which place the next look, are stable
+SEARCH_INTERVAL = 30  # frames after which a video is searched for further faces
+SAME_FACE = 0.4  # regions that share more than this part of their union show one face
+MAX_STEP = 0.8  # a face that comes back is less than this from where it was lost, in widths of the face
+MEMORY = 30  # frames after which a face that is not seen is forgotten
 
-_error_stream = threading.RLock()
+
+@dataclass(frozen=True, eq=False)
+class TrackedFace:
+    """A face in a frame.
+
+    Attributes:
+        landmarks: Landmarks (478, 3) float32 in pixels: x right, y down, depth away from the camera. Pixel centres
+            lie at whole numbers.
+        presence: Probability that there is a face, in [0, 1].
+        number: Tells the faces of a video apart: the same number is the same face.
+    """
+
+    landmarks: FloatArray
+    presence: float = 1.0
+    number: int = 0
 
 
 class LandmarkTracker(Protocol):
-    """Finds the 478 landmarks of each face; pass another tracker to `Animator` to replace MediaPipe."""
+    """Finds the 478 landmarks of each face; pass another tracker to `Animator` to replace the package's own."""
 
-    def track(self, pixels: Pixels) -> list[FloatArray]:
+    def track(self, pixels: Pixels) -> Sequence[TrackedFace]:
         """Find the faces in the next frame.
 
         Args:
             pixels: uint8 (H, W, 3) RGB.
 
         Returns:
-            Landmarks (478, 3) of each face in pixels: x right, y down, depth away from the camera. Pixel centres
-            lie at whole numbers.
+            The faces, in no particular order.
         """
 
     def reset(self) -> None:
         """Forget the previous frames at the start of a new shot."""
 
     def close(self) -> None:
-        """Free the models."""
+        """Free what the tracker holds."""
 
 
-class MediaPipeTracker:
+class FaceTracker:
     """Tracks faces from frame to frame, or searches each picture by itself and more thoroughly.
 
     Args:
@@ -56,39 +73,36 @@ class MediaPipeTracker:
         max_faces: Largest number of faces per frame.
     """
 
-    def __init__(self, *, is_video: bool = True, max_faces: int = MAX_FACES):
+    def __init__(self, *, is_video: bool = True, max_faces: int = MAX_FACES) -> None:
         self._is_video = is_video
         self._max_faces = max_faces
-        self._models: dict[str, Any] = {}
-        self._is_following = False
+        self._next_number = 0
+        self.reset()
 
-    def track(self, pixels: Pixels) -> list[FloatArray]:
-        """See `LandmarkTracker`; faces too small for the tracking model are found in close-ups."""
-        faces = [] if not self._is_video else self._follow(pixels)
-        if not faces:
-            windows = self._detect(pixels)
-            if not windows and not self._is_video:
-                windows = self._detect_in_tiles(pixels)
-            for window in windows:
-                scale = 256 / window.side
-                close_up = copy_square(pixels, window, 256)
-                offset = np.array([window.left, window.top, 0], np.float32)
-                centred = np.array([0.5, 0.5, 0], np.float32)
-                faces += [(f + centred) / scale - centred + offset for f in self._mesh("close-up", close_up)]
+    def track(self, pixels: Pixels) -> list[TrackedFace]:
+        """See `LandmarkTracker`."""
+        if pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ValueError(f"expected three-channel RGB pixels, got the shape {pixels.shape}")
         if not self._is_video:
-            step = _shrinking_step(pixels)
-            faces += [face * np.float32(step) for face in self._mesh("close-up", _shrink(pixels))]
-        return _without_repeats(faces)
+            self.reset()
+        faces = self._follow(pixels)
+        if self._is_search_due(len(faces)):
+            faces += self._find_new(pixels, faces)
+        self._frame += 1
+        self._seen |= {face.number: (face.landmarks, self._frame) for face in faces}
+        self._seen = {n: seen for n, seen in self._seen.items() if self._frame - seen[1] <= MEMORY}
+        self._faces = faces
+        return list(faces)
 
     def reset(self) -> None:
         """See `LandmarkTracker`."""
-        self._close_model("tracking")
-        self._is_following = False
+        self._frame = 0
+        self._faces: list[TrackedFace] = []
+        self._seen: dict[int, tuple[FloatArray, int]] = {}  # by number: last landmarks, frame in which they were seen
 
     def close(self) -> None:
-        """See `LandmarkTracker`."""
-        for name in list(self._models):
-            self._close_model(name)
+        """See `LandmarkTracker`; the models stay for the next tracker of the thread."""
+        self.reset()
 
     def __enter__(self) -> Self:
         return self
@@ -98,72 +112,53 @@ class MediaPipeTracker:
     ) -> None:
         self.close()
 
-    def _close_model(self, name: str) -> None:
-        model = self._models.pop(name, None)
-        if model is not None:
-            model.close()
+    def _follow(self, pixels: Pixels) -> list[TrackedFace]:
+        """Look for each face where it was in the frame before."""
+        looks = [(face.number, see_face(pixels, face_region(face.landmarks))) for face in self._faces]
+        faces = [TrackedFace(seen.landmarks, seen.presence, number) for number, seen in looks]
+        return _without_repeats([face for face in faces if face.presence >= MIN_PRESENCE])
 
-    def _follow(self, pixels: Pixels) -> list[FloatArray]:
-        """Find landmarks with the tracking model, which starts from the previous frame's landmarks."""
-        faces = self._mesh("tracking", pixels)
-        if faces and not self._is_following:
-            for _ in range(SETTLING_PASSES - 1):
-                faces = self._mesh("tracking", pixels) or faces
-        self._is_following = bool(faces)
-        return faces
+    def _is_search_due(self, num_faces: int) -> bool:
+        if num_faces >= self._max_faces:
+            return False
+        return num_faces == 0 or self._frame % SEARCH_INTERVAL == 0
 
-    def _mesh(self, name: str, pixels: Pixels) -> list[FloatArray]:
-        """Find landmarks with the mesh model of that name, in pixels of the given frame."""
-        found = self._process(name, pixels).multi_face_landmarks or []
-        height, width = pixels.shape[:2]
-        size, half = np.array([width, height, width], np.float32), np.array([0.5, 0.5, 0], np.float32)
-        return [
-            np.array([(p.x, p.y, p.z) for p in face.landmark], np.float32).reshape(NUM_LANDMARKS, 3) * size - half
-            for face in found
-        ]
+    def _find_new(self, pixels: Pixels, known: list[TrackedFace]) -> list[TrackedFace]:
+        """Search the picture for faces that are not followed yet."""
+        is_thorough = not known and self._frame % SEARCH_INTERVAL == 0
+        regions = [face_region(face.landmarks) for face in known]
+        found: list[TrackedFace] = []
+        for detections in search_faces(pixels, is_thorough=is_thorough):
+            for detection in detections:
+                if all(shared_area(detection.region, region) < SAME_FACE for region in regions):
+                    face = _settle(pixels, detection.region)
+                    if face is not None:
+                        found.append(TrackedFace(face.landmarks, face.presence))
+            if found:
+                break
+        found = _without_repeats(found)[: self._max_faces - len(known)]
+        taken = {face.number for face in known}
+        numbered = []
+        for face in found:
+            number = self._recognise(face, taken)
+            taken.add(number)
+            numbered.append(replace(face, number=number))
+        return numbered
 
-    def _detect(self, pixels: Pixels) -> list[Square]:
-        """Find close-up windows around faces with the detector for distant faces."""
-        height, width = pixels.shape[:2]
-        windows = []
-        for detection in self._process("detector", _shrink(pixels)).detections or []:
-            box = detection.location_data.relative_bounding_box
-            side = max(2, round(max(box.width * width, box.height * height) * CLOSE_UP))
-            x, y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
-            windows.append(Square(round(x - side / 2), round(y - side / 2), side))
-        return windows
-
-    def _detect_in_tiles(self, pixels: Pixels) -> list[Square]:
-        """Do the same tile by tile: the detector misses a face that is small against its picture."""
-        step = _shrinking_step(pixels)
-        height, width = pixels.shape[:2]
-        windows = []
-        for top in range(0, height, TILE_STRIDE * step):
-            for left in range(0, width, TILE_STRIDE * step):
-                tile = pixels[top : top + TILE * step : step, left : left + TILE * step : step]
-                windows += [
-                    Square(left + w.left * step, top + w.top * step, w.side * step)
-                    for w in self._detect(np.ascontiguousarray(tile))
-                ]
-        return windows
-
-    def _process(self, name: str, pixels: Pixels) -> Any:
-        if name in self._models:
-            return self._models[name].process(pixels)
-        with silent_native_log():
-            self._models[name] = self._build(name)
-            return self._models[name].process(pixels)
-
-    def _build(self, name: str) -> Any:
-        if name == "detector":
-            detection = load_solution("face_detection")
-            return detection.FaceDetection(model_selection=1, min_detection_confidence=0.4)
-        return load_solution("face_mesh").FaceMesh(
-            static_image_mode=name == "close-up",
-            max_num_faces=self._max_faces,
-            refine_landmarks=True,
-            min_detection_confidence=0.5,
-        )
+    def _recognise(self, face: TrackedFace, taken: set[int]) -> int:
+        """Give a new face the number of a lost one that was near, or the next number."""
+        left, _, right, _ = face_box(face.landmarks)
+        centre, width = face.landmarks[:, :2].mean(0), right - left
+        distances = {
+            number: float(np.linalg.norm(landmarks[:, :2].mean(0) - centre)) / width
+            for number, (landmarks, _) in self._seen.items()
+            if number not in taken
+        }
+        nearest = min(distances, key=lambda number: distances[number], default=None)
+        if nearest is not None and distances[nearest] < MAX_STEP:
+            return nearest
+        self._next_number += 1
+        return self._next_number - 1
 
 
 def face_box(landmarks: FloatArray) -> tuple[float, float, float, float]:
@@ -180,41 +175,21 @@ def face_box(landmarks: FloatArray) -> tuple[float, float, float, float]:
     return float(left), float(top), float(right), float(bottom)
 
 
-def _without_repeats(faces: list[FloatArray]) -> list[FloatArray]:
-    kept: list[FloatArray] = []
-    for face in faces:
-        left, _, right, _ = face_box(face)
-        center = face[:, :2].mean(0)
-        if all(np.linalg.norm(center - other[:, :2].mean(0)) > SAME_FACE_DISTANCE * (right - left) for other in kept):
+def _settle(pixels: Pixels, region: Region) -> SeenFace | None:
+    """Look at a detected face until its landmarks are stable; None if it is none."""
+    for _ in range(SETTLING_LOOKS):
+        face = see_face(pixels, region)
+        if face.presence < MIN_PRESENCE:
+            return None
+        region = face_region(face.landmarks)
+    return face
+
+
+def _without_repeats(faces: list[TrackedFace]) -> list[TrackedFace]:
+    """Keep the surest of the faces that lie on each other."""
+    kept: list[TrackedFace] = []
+    for face in sorted(faces, key=lambda face: -face.presence):
+        region = face_region(face.landmarks)
+        if all(shared_area(region, face_region(other.landmarks)) < SAME_FACE for other in kept):
             kept.append(face)
     return kept
-
-
-def _shrink(pixels: Pixels) -> Pixels:
-    """Take every n-th pixel of a large picture, which is enough to find faces."""
-    step = _shrinking_step(pixels)
-    return np.ascontiguousarray(pixels[::step, ::step])
-
-
-def _shrinking_step(pixels: Pixels) -> int:
-    return max(1, round(max(pixels.shape[:2]) / DETECTION_SIDE))
-
-
-@contextmanager
-def silent_native_log() -> Iterator[None]:
-    """Suppress the notices that MediaPipe's C++ code writes to the error stream while a model starts.
-
-    The stream belongs to the process, so one thread at a time enters the block; nested blocks have no effect.
-
-    Yields:
-        Nothing.
-    """
-    with _error_stream:
-        saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(sink, 2)
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            os.close(sink)

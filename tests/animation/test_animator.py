@@ -10,7 +10,7 @@ from PIL import Image
 
 from fadm import AnimateOptions, Animator
 from fadm.errors import FaceError, InputError, OptionError
-from fadm.face.tracker import MediaPipeTracker
+from fadm.face.tracker import FaceTracker, TrackedFace
 from fadm.media.image import read_image
 from fadm.media.reader import open_frames
 from fadm.options import FaceControls, Gains, MotionOptions, SourceOptions
@@ -124,7 +124,7 @@ def test_the_first_frame_of_a_shot_is_steady(animator, tmp_path):
 def test_another_tracker_can_be_handed_in(clip):
     made = []
 
-    class Tracker(MediaPipeTracker):
+    class Tracker(FaceTracker):
         def __init__(self, *, is_video):
             super().__init__(is_video=is_video)
             made.append(is_video)
@@ -139,12 +139,13 @@ def test_another_tracker_can_be_handed_in(clip):
 
 def test_the_portrait_of_an_animation_is_the_face_that_moves(animator, clip, motion):
     """A small face beside it, which only a thorough search finds, is not."""
-    (face,) = MediaPipeTracker(is_video=False).track(carphone_frames()[0])
-    bystander = 0.3 * face + np.array([2, 2, 0], np.float32)
+    (tracked,) = FaceTracker(is_video=False).track(carphone_frames()[0])
+    face = tracked.landmarks
+    bystander = TrackedFace(0.3 * face + np.array([2, 2, 0], np.float32), number=1)
 
-    class Tracker(MediaPipeTracker):
+    class Tracker(FaceTracker):
         def track(self, pixels):
-            return [bystander, face]
+            return [bystander, tracked]
 
     video = open_frames(clip)
     portrait = Animator(device="cpu", make_tracker=Tracker).find_portrait(video, motion)

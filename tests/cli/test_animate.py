@@ -8,7 +8,7 @@ from PIL import Image
 
 from fadm.animation.animator import Animator
 from fadm.animation.files import LABEL
-from fadm.face.tracker import MediaPipeTracker
+from fadm.face.tracker import FaceTracker
 from fadm.media.image import read_image
 from tests.cli.command import run_fadm
 from tests.clips import BLANK, GRACE_HOPPER, carphone_frames, inspect_video, portrait, write_clip
@@ -201,7 +201,7 @@ def test_one_of_two_people_is_followed(tmp_path):
 
 def test_a_frame_on_which_the_tracker_crashes_is_a_gap(tmp_path, capsys, monkeypatch):
     clip = write_clip(tmp_path / "a.mp4", carphone_frames()[:5])
-    calls, track = [], MediaPipeTracker.track
+    calls, track = [], FaceTracker.track
 
     def crash_once(tracker, pixels):
         calls.append(pixels.shape)
@@ -209,7 +209,7 @@ def test_a_frame_on_which_the_tracker_crashes_is_a_gap(tmp_path, capsys, monkeyp
             raise RuntimeError("graph error")
         return track(tracker, pixels)
 
-    monkeypatch.setattr(MediaPipeTracker, "track", crash_once)
+    monkeypatch.setattr(FaceTracker, "track", crash_once)
     assert run_fadm("animate", ASTRONAUT, clip, "-o", tmp_path / "b.mp4", *SMALL) == 0
     said = capsys.readouterr().err
     assert "5 frames" in said and "1 without a face, 1 on which the tracker failed" in said

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fadm.face.segmentation import segment_person
 from fadm.face.topology import EYES, FACE_OVAL
-from fadm.face.tracker import MediaPipeTracker
+from fadm.face.tracker import FaceTracker
 from fadm.media.crop import copy_square, square_around
 from fadm.media.image import read_image
 from tests.media.samples import ASTRONAUT
@@ -36,12 +36,12 @@ def read_portrait() -> Portrait:
 
 
 @cache
-def picture_tracker() -> MediaPipeTracker:
-    return MediaPipeTracker(is_video=False)
+def picture_tracker() -> FaceTracker:
+    return FaceTracker(is_video=False)
 
 
 def track_picture(pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-    return picture_tracker().track(pixels)
+    return [face.landmarks for face in picture_tracker().track(pixels)]
 
 
 def eye_openings(landmarks: NDArray[np.float32]) -> list[float]:

@@ -3,9 +3,10 @@ import torch
 import torch.nn.functional as F
 from skimage import data
 
-from fadm.errors import PackageError, WeightsError
-from fadm.face.topology import FACE_OVAL, NUM_SURFACE
-from fadm.face.tracker import MediaPipeTracker
+from fadm.errors import WeightsError
+from fadm.face.litert import Model
+from fadm.face.topology import FACE_OVAL, NUM_LANDMARKS
+from fadm.face.tracker import FaceTracker
 from fadm.networks import face_mesh
 from fadm.networks.face_mesh import SIDE, cut_face_windows, landmark_distance, load_face_mesh
 
@@ -21,8 +22,8 @@ def mesh():
 def portrait():
     """The astronaut (1, 3, 512, 512) and the tracker's landmarks (1, 478, 3)."""
     pixels = data.astronaut()
-    with MediaPipeTracker(is_video=False) as tracker:
-        landmarks = torch.from_numpy(tracker.track(pixels)[0])[None]
+    with FaceTracker(is_video=False) as tracker:
+        landmarks = torch.from_numpy(tracker.track(pixels)[0].landmarks)[None]
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255, landmarks
 
 
@@ -30,7 +31,7 @@ def within(landmarks, jitter):
     """Landmarks in the pixels of the window, by looking up a picture whose colours are its coordinates."""
     y, x = torch.meshgrid(torch.arange(512.0), torch.arange(512.0), indexing="ij")
     places = cut_face_windows(torch.stack([x, y, torch.ones_like(x)])[None], landmarks, jitter)[0, :2].flatten(1).T
-    nearest = torch.cdist(landmarks[0, :NUM_SURFACE, :2], places).argmin(1)
+    nearest = torch.cdist(landmarks[0, :, :2], places).argmin(1)
     return torch.stack([nearest % SIDE, nearest // SIDE], 1).float()
 
 
@@ -40,9 +41,9 @@ def test_it_sees_what_the_tracker_sees(mesh, portrait, jitter):
     jitter = torch.tensor([jitter])
     with torch.no_grad():
         seen = mesh(cut_face_windows(picture, landmarks, jitter))
-    assert seen.shape == (1, NUM_SURFACE, 3)
+    assert seen.shape == (1, NUM_LANDMARKS, 3)
     apart = (seen[0, :, :2] - within(landmarks, jitter)).abs()
-    assert float(apart.mean()) < 2.5  # of 192; the tracker refines eyes and lips further
+    assert float(apart.mean()) < 1  # of 256
     assert float(apart[list(FACE_OVAL)].mean()) < 4
 
 
@@ -60,7 +61,7 @@ def test_a_moved_face_is_apart_by_its_motion(mesh, portrait):
     picture, landmarks = portrait
     assert landmark_distance(mesh, picture, picture, landmarks, STILL).item() == 0
     moved = F.pad(picture, (4, -4, 0, 0), mode="replicate")  # to the right
-    surface = landmarks[0, :NUM_SURFACE, :2]
+    surface = landmarks[0, :, :2]
     side = 1.5 * float((surface.amax(0) - surface.amin(0)).max())  # of the window, nearly upright here
     distance = landmark_distance(mesh, moved, picture, landmarks, STILL).item()
     assert distance == pytest.approx(4 / side / 2, rel=0.25)  # the mean of x, which moved, and y, which did not
@@ -82,11 +83,14 @@ def test_half_precision_around_it_costs_no_digits(mesh, portrait):
         assert torch.equal(landmark_distance(mesh, noisy, picture, landmarks, STILL), exact)
 
 
-def test_a_missing_package_and_another_file_are_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(face_mesh, "find_spec", lambda name: None)
-    with pytest.raises(PackageError, match=r"needs the package mediapipe: `pip install mediapipe==0\.10\.21`"):
-        load_face_mesh()
-    monkeypatch.undo()
-    monkeypatch.setattr(face_mesh, "read_tflite", lambda path: {"conv2d/Kernel": torch.zeros(16, 3, 3, 3)})
+def test_it_computes_what_the_tracker_runs(mesh, portrait):
+    window = cut_face_windows(*portrait, STILL)
+    landmarks, *_ = Model("face_landmarks_detector")(window.permute(0, 2, 3, 1).contiguous().numpy())
+    with torch.no_grad():
+        torch.testing.assert_close(mesh(window).flatten(), torch.from_numpy(landmarks).flatten(), atol=2e-3, rtol=0)
+
+
+def test_another_file_is_named(monkeypatch):
+    monkeypatch.setattr(face_mesh, "read_tflite", lambda path: {"conv2d_81/Conv2D": torch.zeros(16, 3, 3, 3)})
     with pytest.raises(WeightsError, match="does not fit FaceMesh"):
         load_face_mesh()

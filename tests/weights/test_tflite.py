@@ -1,21 +1,23 @@
 from pathlib import Path
 
-import mediapipe
 import pytest
 import torch
 
+import fadm.face.models
 from fadm.errors import WeightsError
 from fadm.weights.tflite import read_tflite
 
-FILE = Path(mediapipe.__file__).parent / "modules" / "face_landmark" / "face_landmark.tflite"
+FILE = Path(fadm.face.models.__file__).parent / "face_landmarks_detector.tflite"
 
 
 def test_constants_have_their_names_shapes_and_values():
     constants = read_tflite(FILE)
-    assert constants["conv2d_1/Kernel"].shape == (16, 3, 3, 3) and constants["conv2d_21/Bias"].shape == (1404,)
+    head = "model_5/model_4/model_3/conv2d_150"
+    assert constants[f"{head}/Conv2D"].shape == (1434, 2, 2, 128)
+    assert constants[f"{head}/BiasAdd/ReadVariableOp/resource"].shape == (1434,)
     assert all(tensor.dtype == torch.float32 and torch.isfinite(tensor).all() for tensor in constants.values())
     assert not any(name.endswith("Paddings") for name in constants)  # whole numbers
-    assert 0.05 < float(constants["conv2d_1/Kernel"].std()) < 2
+    assert 0.01 < float(constants[f"{head}/Conv2D"].std()) < 2
     count = sum(tensor.numel() for tensor in constants.values())
     assert 2 * count < FILE.stat().st_size < 2.2 * count  # float16: all of them were read
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fadm.weights.registry import describe_weights
 
-PACKAGES = ("mediapipe", "numpy", "pillow", "torch")
+PACKAGES = ("ai-edge-litert", "numpy", "pillow", "torch")
 PACKAGE = Path(__file__).parents[2]
 # What the pixels and numbers of a pair pass through.
 CODE = (

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadm.face.cuts import CutDetector
-from fadm.face.selection import FaceIdentities
-from fadm.face.tracker import LandmarkTracker
+from fadm.face.tracker import LandmarkTracker, TrackedFace
 from fadm.media.frames import Frame, FrameSource
 
 Pixels = NDArray[np.uint8]
@@ -96,7 +95,6 @@ class FaceTrackCollector:
     _open: dict[int, FaceTrack] = field(default_factory=dict)  # by the face's id
     _people: dict[int, int] = field(default_factory=dict)  # the face's id -> its number in the shot
     _cuts: CutDetector = field(default_factory=CutDetector)
-    _identities: FaceIdentities = field(default_factory=FaceIdentities)
 
     def collect(self, frames: Iterable[Frame]) -> Iterator[FaceTrack]:
         """Track the faces of a video; only landmarks are kept in memory.
@@ -119,18 +117,16 @@ class FaceTrackCollector:
         self.num_shots += 1
         self._people.clear()
         self.tracker.reset()
-        self._identities.reset()
 
     def _track(self, frame: Frame, number: int) -> Iterator[FaceTrack]:
         """Add a frame's faces to the open tracks, and yield those that are full before."""
         time, faces = float(frame.time), self._find_faces(frame.pixels)
-        ids = self._identities.assign(faces)
         yield from self._close([i for i, track in self._open.items() if self._is_full(track, time)])
-        for face_id, face in zip(ids, faces, strict=True):
-            if face_id not in self._open:
-                person = self._people.setdefault(face_id, len(self._people))
-                self._open[face_id] = FaceTrack(self.num_shots - 1, person, time, self._num_sampled)
-            self._open[face_id].add(self._num_sampled, number, time, face)
+        for face in faces:
+            if face.number not in self._open:
+                person = self._people.setdefault(face.number, len(self._people))
+                self._open[face.number] = FaceTrack(self.num_shots - 1, person, time, self._num_sampled)
+            self._open[face.number].add(self._num_sampled, number, time, face.landmarks)
         self._num_sampled += 1
 
     def _is_full(self, track: FaceTrack, time: float) -> bool:
@@ -140,11 +136,11 @@ class FaceTrackCollector:
         for face_id in face_ids:
             yield self._open.pop(face_id)
 
-    def _find_faces(self, pixels: Pixels) -> list[FloatArray]:
-        """Find the landmarks in a frame; one on which the tracker fails counts as one without a face."""
+    def _find_faces(self, pixels: Pixels) -> list[TrackedFace]:
+        """Find the faces in a frame; one on which the tracker fails counts as one without a face."""
         try:
             faces = self.tracker.track(pixels)
         except (RuntimeError, ValueError):
             self.tracker.reset()
             return []
-        return [face for face in faces if np.isfinite(face).all()]
+        return [face for face in faces if np.isfinite(face.landmarks).all()]

@@ -14,7 +14,7 @@ from fadm.data.prepare.options import NOT_LARGEST, TOO_SHORT, PrepareOptions
 from fadm.data.prepare.samples import RecordingResult, cut_crops, make_result, pack_results
 from fadm.data.prepare.selection import Candidate, judge_still, judge_track
 from fadm.errors import FadmError
-from fadm.face.tracker import MediaPipeTracker
+from fadm.face.tracker import FaceTracker
 from fadm.media.reader import open_frames
 
 
@@ -55,7 +55,7 @@ def _prepare(recording: Recording, options: PrepareOptions) -> RecordingResult:
     size = (frames.width, frames.height)
     is_whole = options.crop == "whole" or (options.crop == "auto" and recording.is_cut)
     if recording.kind == "still":
-        faces = _load_tracker(is_video=False).track(next(iter(frames)).pixels)
+        faces = [face.landmarks for face in _load_tracker(is_video=False).track(next(iter(frames)).pixels)]
         candidates, seconds = [judge_still(faces, size, options, is_whole=is_whole)], 0.0
     else:
         stride = options.every or max(1, round(frames.rate / options.rate))
@@ -108,6 +108,6 @@ def _load_model() -> LandmarkModel:
 
 
 @cache
-def _load_tracker(*, is_video: bool) -> MediaPipeTracker:
+def _load_tracker(*, is_video: bool) -> FaceTracker:
     """Load a tracker, once for the process: a new shot resets it, so nothing of a recording reaches the next one."""
-    return MediaPipeTracker(is_video=is_video)
+    return FaceTracker(is_video=is_video)

@@ -120,15 +120,13 @@ def serve(connection: Connection, options: PrepareOptions) -> None:
     import torch
 
     from fadm.data.prepare.recordings import prepare_job
-    from fadm.face.tracker import silent_native_log
     from fadm.files import write_whole
 
     torch.set_num_threads(1)
     with suppress(EOFError):
         while True:
             place, job = connection.recv()
-            with silent_native_log():  # the parent has a bar on that stream
-                content = prepare_job(job, options)
+            content = prepare_job(job, options)
             try:
                 write_whole(place, content)
             except OutputError as error:

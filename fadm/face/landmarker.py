@@ -1,0 +1,62 @@
+"""The 478 landmarks of one face by MediaPipe's Face Mesh V2.
+
+Kartynnik et al., arXiv 1907.06724; irises: Ablavatski et al., arXiv 2006.11341.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadm.face.litert import ModelPerThread
+from fadm.face.region import Region, cut_region, region_around
+from fadm.face.topology import NUM_LANDMARKS, UPPER_LID_LEFT, UPPER_LID_RIGHT
+
+Pixels = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
+
+SIDE = 256  # pixels of a window's side
+WINDOW = 1.5  # the side over the longer side of the landmarks' box, as in MediaPipe's tracking
+
+_network = ModelPerThread("face_landmarks_detector")
+
+
+@dataclass(frozen=True, eq=False)
+class SeenFace:
+    """A face as the network sees it in a region.
+
+    Attributes:
+        landmarks: Landmarks (478, 3) float32 in pixels of the picture: x right, y down, depth away from the camera.
+        presence: Probability that the region shows a face there, in [0, 1].
+    """
+
+    landmarks: FloatArray
+    presence: float
+
+
+def see_face(pixels: Pixels, region: Region) -> SeenFace:
+    """Find the landmarks of the face in a region.
+
+    Args:
+        pixels: uint8 (H, W, 3) RGB.
+        region: The region around the face, upright with it.
+
+    Returns:
+        The face; its landmarks mean nothing where its presence is low.
+    """
+    landmarks, presence, _ = _network(cut_region(pixels, region, SIDE))
+    points = landmarks.reshape(NUM_LANDMARKS, 3) * np.float32(1 / SIDE)
+    return SeenFace(region.to_picture(points), 1 / (1 + float(np.exp(-presence.item()))))
+
+
+def face_region(landmarks: FloatArray) -> Region:
+    """Build the region in which the network sees a face best.
+
+    Args:
+        landmarks: Its landmarks (478, 3) in pixels, from an earlier frame or an earlier look.
+
+    Returns:
+        The region, with level eyes and a margin of a quarter.
+    """
+    across = landmarks[UPPER_LID_LEFT[0], :2] - landmarks[UPPER_LID_RIGHT[0], :2]
+    return region_around(landmarks, across, WINDOW)

@@ -1,0 +1,130 @@
+"""Turned squares of a picture, from which the face models see a face upright, and the way back."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square of a picture, turned; it may reach beyond the picture's edges.
+
+    Attributes:
+        x: Column of its centre in pixels of the picture, whose pixel centres lie at whole numbers.
+        y: Row of its centre.
+        side: Its width and height in pixels.
+        angle: How far it is turned clockwise, in radians.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle: float = 0.0
+
+    def to_picture(self, points: FloatArray) -> FloatArray:
+        """Map points from the region to the picture.
+
+        Args:
+            points: Points (N, 2 or 3) in shares of the region's side, 0 at its left and its top; a third coordinate
+                is a depth in the same unit.
+
+        Returns:
+            The points in pixels of the picture.
+        """
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        turn = np.array([[cos, -sin], [sin, cos]], np.float32) * np.float32(self.side)
+        result = points * np.float32(self.side)
+        result[:, :2] = (points[:, :2] - np.float32(0.5)) @ turn.T + np.array([self.x, self.y], np.float32)
+        return result
+
+
+def whole_region(pixels: Pixels, angle: float = 0.0) -> Region:
+    """Build the square around a whole picture.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        angle: How far the square is turned clockwise, in radians; a multiple of a right angle keeps all inside.
+
+    Returns:
+        The region.
+    """
+    height, width = pixels.shape[:2]
+    return Region((width - 1) / 2, (height - 1) / 2, max(height, width), angle)
+
+
+def region_around(points: FloatArray, right: FloatArray, scale: float) -> Region:
+    """Build the turned square around a face.
+
+    Args:
+        points: Points (N, 2 or more) of the face in pixels; x and y come first.
+        right: Direction (2,) in the picture that the region's rows take, such as from eye to eye.
+        scale: Side of the region in lengths of the longer side of the points' turned bounding box.
+
+    Returns:
+        The region, centred on that box.
+    """
+    angle = math.atan2(float(right[1]), float(right[0]))
+    cos, sin = math.cos(angle), math.sin(angle)
+    axes = np.array([[cos, sin], [-sin, cos]], np.float32)  # rows: right, down
+    level = points[:, :2] @ axes.T
+    low, high = level.min(0), level.max(0)
+    x, y = (low + high) / 2 @ axes
+    return Region(float(x), float(y), float((high - low).max()) * scale, angle)
+
+
+def shared_area(a: Region, b: Region) -> float:
+    """Measure how far two regions lie on each other, their turns left aside.
+
+    Args:
+        a: One region.
+        b: The other region.
+
+    Returns:
+        Area of their intersection over that of their union, in [0, 1].
+    """
+    width, height = (
+        max(0.0, min(p + a.side / 2, q + b.side / 2) - max(p - a.side / 2, q - b.side / 2))
+        for p, q in ((a.x, b.x), (a.y, b.y))
+    )
+    shared = width * height
+    return shared / (a.side**2 + b.side**2 - shared)
+
+
+def cut_region(pixels: Pixels, region: Region, size: int, *, padding: str = "border") -> FloatArray:
+    """Cut a region out of a picture and turn it upright, antialiased where it is made smaller.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        region: The region.
+        size: Side of the result in pixels.
+        padding: What lies beyond the picture: its edge (`border`) or black (`zeros`).
+
+    Returns:
+        The region (1, size, size, 3), float32 in [0, 1].
+    """
+    height, width = pixels.shape[:2]
+    cos, sin = math.cos(region.angle), math.sin(region.angle)
+    reach = region.side / 2 * (abs(cos) + abs(sin)) + 2
+    left, right = (int(np.clip(region.x + reach * s, 0, width - 1)) for s in (-1, 1))
+    top, bottom = (int(np.clip(region.y + reach * s, 0, height - 1)) for s in (-1, 1))
+    part = pixels[top : bottom + 1, left : right + 1]
+    step = max(1, min(int(region.side / size), *part.shape[:2]))
+    if step > 1:
+        part = np.array(Image.fromarray(part).reduce(step))
+    # The places of the result's pixels, in -1..1 across that part of the picture.
+    along = ((np.arange(size) + 0.5) * (2 / size) - 1)[:, None] * region.side / step
+    centre = 2 * (np.array([region.x - left, region.y - top]) + 0.5) / step
+    across, down = (along * axis / part.shape[1::-1] for axis in ((cos, sin), (-sin, cos)))
+    across += centre / part.shape[1::-1] - 1
+    grid = torch.from_numpy(across.astype(np.float32) + down.astype(np.float32)[:, None])[None]
+    picture = torch.from_numpy(part).permute(2, 0, 1)[None].float()
+    cut = F.grid_sample(picture, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    return cut.mul_(1 / 255).permute(0, 2, 3, 1).contiguous().numpy()
