@@ -1,4 +1,4 @@
-"""Decoded video frames to upright RGB pixels: colour matrix and range, size, display matrix."""
+"""Decoded video frames to upright BT.709 pixels: colour matrix and range, primaries and transfer, size, turn."""
 
 import struct
 
@@ -7,39 +7,82 @@ from av.buffer import Buffer
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from fadm.media.tone_mapping import explain_unknown, map_to_bt709, needs_mapping
+
 # swscale's default is off by one grey level on average; with these flags the error has no bias.
 CONVERSION = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
 
 _MATRICES = (0, 1, 4, 5, 6, 7, 9)  # those of ITU-T H.273 that swscale converts
-_BT709, _BT601 = 1, 6
+_UNKNOWN_MATRICES = {
+    8: "YCgCo",
+    10: "BT.2020 constant luminance",
+    11: "SMPTE ST 2085",
+    13: "chromaticity-derived constant luminance",
+    14: "ICtCp",
+    15: "IPT-C2",
+    16: "YCgCo-Re",
+    17: "YCgCo-Ro",
+}
+_BT709, _UNSPECIFIED, _BT601, _BT2020 = 1, 2, 6, 9
 _MAX_STANDARD_DEFINITION_HEIGHT = 576
+
+
+def explain_colours(frame: VideoFrame) -> str | None:
+    """Name a frame's colours if they cannot be converted to BT.709.
+
+    Args:
+        frame: A decoded frame.
+
+    Returns:
+        What they are; None if `convert_frame` converts them.
+    """
+    if frame.colorspace in _UNKNOWN_MATRICES:
+        return f"the {_UNKNOWN_MATRICES[frame.colorspace]} matrix"
+    if _is_dolby_vision_alone(frame):
+        return "Dolby Vision without a base layer for other displays"
+    return explain_unknown(frame.color_primaries, frame.color_trc)
+
+
+def _is_dolby_vision_alone(frame: VideoFrame) -> bool:
+    """Recognize profile 5, whose pixels have no meaning without its metadata: their colours are unspecified."""
+    if frame.color_trc != _UNSPECIFIED or frame.format.components[0].bits <= 8:
+        return False
+    return "DOVI_METADATA" in frame.side_data or "DOVI_RPU_BUFFER" in frame.side_data
 
 
 def convert_frame(frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> np.ndarray:
     """Convert a decoded frame to RGB by its own matrix and range, scale it, and turn it upright.
 
+    HDR and wide gamut are mapped to BT.709 (see `map_to_bt709`).
+
     Args:
-        frame: The frame; without a known matrix it counts as BT.601 up to 576 lines and as BT.709 above, as
-            in players.
+        frame: A frame that `explain_colours` does not name; without a known matrix it counts as BT.601 up to 576
+            lines and as BT.709 above, as in players, and with BT.2020's primaries as BT.2020.
         size: Width and height in pixels before the turn.
         reformatter: Converter to reuse from frame to frame.
 
     Returns:
         uint8 (H, W, 3).
     """
+    primaries, transfer = frame.color_primaries, frame.color_trc
+    is_mapped = needs_mapping(primaries, transfer)
     if frame.colorspace not in _MATRICES:
-        frame.colorspace = _BT709 if frame.height > _MAX_STANDARD_DEFINITION_HEIGHT else _BT601
+        is_high = frame.height > _MAX_STANDARD_DEFINITION_HEIGHT
+        frame.colorspace = _BT2020 if primaries == _BT2020 else _BT709 if is_high else _BT601
     rgb = reformatter.reformat(
         frame,
         width=size[0],
         height=size[1],
-        format="rgb24",
+        format="rgb48le" if is_mapped else "rgb24",
         interpolation=CONVERSION,
         threads=1,
     )
-    return np.ascontiguousarray(_turn_upright(rgb.to_ndarray(), frame))
+    pixels = rgb.to_ndarray()
+    if is_mapped:
+        pixels = map_to_bt709(pixels.astype(np.uint16, copy=False), primaries, transfer)
+    return np.ascontiguousarray(_turn_upright(pixels, frame))
 
 
 def _turn_upright(pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
