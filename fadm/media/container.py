@@ -6,13 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from fadm.errors import InputError
+from fadm.media.clock import Join, shift_packets
 
 _TEXT_FORMAT = "tty"  # FFmpeg's reader that draws any text file as a video
 
@@ -68,30 +68,19 @@ def find_video_stream(container: InputContainer, path: Path) -> VideoStream:
     raise InputError(f"'{path}' holds video in a codec that is not supported; convert it to H.264 first")
 
 
-def find_audio_stream(container: InputContainer) -> AudioStream | None:
-    """Find the first audio stream that can be decoded.
+def read_packets(container: InputContainer, *streams: Stream, joins: tuple[Join, ...] = ()) -> Iterator[Packet]:
+    """Read the packets of streams up to the end of the file, or to where the file is damaged.
 
     Args:
         container: The open file.
-
-    Returns:
-        The stream, None if there is none.
-    """
-    return next((s for s in container.streams.audio if s.codec_context is not None), None)
-
-
-def read_packets(container: InputContainer, stream: Stream) -> Iterator[Packet]:
-    """Read the packets of a stream up to the end of the file, or to where the file is damaged.
-
-    Args:
-        container: The open file.
-        stream: One of its streams.
+        *streams: Some of its streams.
+        joins: Where its clock jumps; the times are made continuous.
 
     Yields:
         The packets in the order of the file.
     """
     with suppress(av.error.FFmpegError):
-        yield from container.demux(stream)
+        yield from shift_packets(container.demux(*streams), joins)
 
 
 def packet_time(packet: Packet) -> Fraction:

@@ -1,6 +1,7 @@
 """A video file decoded by PyAV to upright RGB frames with their exact times."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,10 @@ from av.video.stream import VideoStream
 
 from fadm.errors import InputError
 from fadm.media.audio import find_audio
+from fadm.media.clock import Join, order_frames, shift_packets
 from fadm.media.container import find_video_stream, open_container
-from fadm.media.conversion import convert_frame
+from fadm.media.conversion import convert_frame, explain_colours
+from fadm.media.deinterlace import deinterlace
 from fadm.media.frames import Decoded, FrameSource, TimeRange, Wanted, want_all
 from fadm.media.video_info import VideoInfo, count_frames, read_info
 
@@ -36,7 +39,7 @@ def open_video(path: Path, kept: TimeRange) -> FrameSource:
         info = read_info(container, path)
         if info.num_frames is None or kept != TimeRange(Fraction(0), None):
             info = count_frames(path, info, kept)
-        first = next((decoded for decoded in decode_video(path, kept) if decoded is not None), None)
+        first = next((decoded for decoded in decode_video(path, info, kept) if decoded is not None), None)
         if first is None:
             raise InputError(
                 f"no frame of '{path}' from {float(kept.start):g} s on could be decoded; "
@@ -45,6 +48,7 @@ def open_video(path: Path, kept: TimeRange) -> FrameSource:
         start = first[0] * info.time_base
         end = None if kept.end is None else info.start_pts * info.time_base + kept.end
         audio = find_audio(container, path, start, end)
+        audio = None if audio is None else replace(audio, joins=info.joins)
     assert first[1] is not None
     height, width = first[1].shape[:2]
     return FrameSource(
@@ -55,54 +59,43 @@ def open_video(path: Path, kept: TimeRange) -> FrameSource:
         time_base=info.time_base,
         num_frames=info.num_frames,
         audio=audio,
-        decode=partial(decode_video, path, kept),
+        decode=partial(decode_video, path, info, kept),
     )
 
 
-def decode_video(path: Path, kept: TimeRange, is_wanted: Wanted = want_all) -> Iterator[Decoded]:
+def decode_video(path: Path, info: VideoInfo, kept: TimeRange, is_wanted: Wanted = want_all) -> Iterator[Decoded]:
     """Decode a part of a video; all frames are scaled to the size of the first one.
 
     Args:
         path: The file.
+        info: Its properties.
         kept: The part to read.
         is_wanted: Which of the part's frames to convert to pixels, by number from 0.
 
     Yields:
-        The file's own pts and uint8 (H, W, 3), None in place of unwanted pixels; None for a damaged frame.
+        The file's own pts, made continuous, and uint8 (H, W, 3), None in place of unwanted pixels; None for a
+        damaged frame.
 
     Raises:
-        InputError: The file cannot be opened.
+        InputError: The file cannot be opened, or has colours that cannot be converted.
     """
     reformatter = VideoReformatter()
-    with open_container(path) as container:
-        info = read_info(container, path)
     size: tuple[int, int] | None = None
-    last_pts, number = None, -1
-    for frame in _read_frames(path, info, kept):
-        if frame is None:
+    number, frame_time = -1, round(1 / (info.rate * info.time_base))
+    for timed in order_frames(deinterlace(_read_frames(path, info, kept)), info.start_pts, frame_time):
+        if timed is None:
             yield None
             continue
-        pts = _frame_pts(frame, info, last_pts)
-        if last_pts is not None and pts <= last_pts:
-            yield None
-            continue
-        last_pts = pts
+        pts, frame = timed
         time = (pts - info.start_pts) * info.time_base
         if kept.end is not None and time >= kept.end:
             return
         size = size or (round(frame.width * info.pixel_aspect), frame.height)
         if time in kept:
             number += 1
+            if (colours := explain_colours(frame)) is not None:
+                raise InputError(f"'{path}' has {colours}, which cannot be shown as BT.709; convert it to BT.709 first")
             yield pts, convert_frame(frame, size, reformatter) if is_wanted(number) else None
-
-
-def _frame_pts(frame: VideoFrame, info: VideoInfo, last_pts: int | None) -> int:
-    """Read a frame's time; where the file has none (raw streams), it is one average frame after the last."""
-    if frame.pts is not None:
-        return frame.pts
-    if last_pts is None:
-        return info.start_pts
-    return last_pts + round(1 / (info.rate * info.time_base))
 
 
 def _read_frames(path: Path, info: VideoInfo, kept: TimeRange) -> Iterator[VideoFrame | None]:
@@ -111,9 +104,9 @@ def _read_frames(path: Path, info: VideoInfo, kept: TimeRange) -> Iterator[Video
     for seeks in (True, False) if kept.start else (False,):
         with open_container(path) as container:
             stream = find_video_stream(container, path)
-            if seeks and not (info.has_display_times and _seek(container, stream, target)):
+            if seeks and (info.joins or not info.has_display_times or not _seek(container, stream, target)):
                 continue
-            frames = _decode_packets(container, stream)
+            frames = _decode_packets(container, stream, info.joins)
             if not info.has_display_times:
                 frames = _time_by_decoding(frames, info.start_pts)
             if seeks:
@@ -144,10 +137,12 @@ def _seek(container: InputContainer, stream: VideoStream, target: int) -> bool:
     return True
 
 
-def _decode_packets(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
+def _decode_packets(
+    container: InputContainer, stream: VideoStream, joins: tuple[Join, ...]
+) -> Iterator[VideoFrame | None]:
     """Decode to the end of the file; yield None for each damaged packet or frame."""
     stream.thread_type = "AUTO"
-    packets = container.demux(stream)
+    packets = shift_packets(container.demux(stream), joins)
     while True:
         try:
             packet = next(packets, None)

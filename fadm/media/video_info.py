@@ -8,6 +8,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from fadm.errors import InputError
+from fadm.media.clock import Join, is_broadcast, join_segments, read_segments
 from fadm.media.container import find_video_stream, open_container, read_packets
 from fadm.media.frames import TimeRange
 from fadm.media.image import MAX_PIXELS
@@ -28,6 +29,7 @@ class VideoInfo:
         num_frames: Number of frames, None if unknown.
         has_display_times: Whether packets carry the times at which frames are shown; AVI counts the packets as
             they are stored.
+        joins: Where the clock jumps; known once the packets are counted.
     """
 
     time_base: Fraction
@@ -36,6 +38,7 @@ class VideoInfo:
     pixel_aspect: Fraction
     num_frames: int | None
     has_display_times: bool
+    joins: tuple[Join, ...] = ()
 
 
 def read_info(container: InputContainer, path: Path) -> VideoInfo:
@@ -86,26 +89,37 @@ def count_frames(path: Path, info: VideoInfo, kept: TimeRange) -> VideoInfo:
         kept: The part.
 
     Returns:
-        The same properties with the number of frames and the average rate of the part. The header's
-        rate stays where it fits the times, and everything stays where fewer than two times are known.
+        The same properties with the jumps of the clock, and with the number of frames and the average rate of the
+        part. The header's rate stays where it fits the times, and everything stays where fewer than two times are
+        known.
 
     Raises:
         InputError: The file cannot be opened.
     """
-    times: tuple[Fraction, Fraction] | None = None
-    num_frames = 0
     with open_container(path) as container:
-        for packet in read_packets(container, find_video_stream(container, path)):
-            pts = packet.pts if info.has_display_times else packet.dts
-            if pts is None or packet.is_discard:
-                continue
-            time = (pts - info.start_pts) * info.time_base
-            if time in kept:
-                times = (min(times[0], time), max(times[1], time)) if times else (time, time)
-                num_frames += 1
-    if times is None or times[0] == times[1]:
+        video = find_video_stream(container, path)
+        segments = read_segments(
+            read_packets(container, video, *container.streams.audio),
+            video,
+            info.rate,
+            is_broadcast=is_broadcast(container.format.name),
+            has_display_times=info.has_display_times,
+        )
+    if not segments:
         return info
-    num_intervals, length = num_frames - 1, times[1] - times[0]
+    joins = join_segments(segments, info.time_base, info.rate)
+    if joins:  # the header's start may be that of another segment
+        info = replace(info, joins=joins, start_pts=min(segments[0].times))
+    shifts = [0, *(int(join.shift / info.time_base) for join in joins)]
+    times = [
+        time
+        for segment, shift in zip(segments, shifts, strict=True)
+        for pts in segment.times
+        if (time := (pts + shift - info.start_pts) * info.time_base) in kept
+    ]
+    if not times or min(times) == max(times):
+        return info
+    num_intervals, length = len(times) - 1, max(times) - min(times)
     is_constant = abs(num_intervals - length * info.rate) < _RATE_TOLERANCE
     rate = info.rate if is_constant else (num_intervals / length).limit_denominator(1_000_000)
-    return replace(info, rate=rate, num_frames=num_frames)
+    return replace(info, rate=rate, num_frames=len(times))
