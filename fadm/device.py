@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import cache
 from itertools import islice
 from threading import Lock
 from typing import TypeVar
@@ -12,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from fadm.errors import OptionError
+from fadm.errors import FadmError, OptionError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -127,8 +128,20 @@ class _OneThreadEach:
             if not self._users:
                 torch.set_num_threads(self._before)  # a thread's setting is also the one that new threads start with
 
+    def limit_fork(self) -> None:
+        """Limit a forked process to one CPU thread for good: OpenMP would wait for threads that only the parent has."""
+        self._lock, self._before = Lock(), 1  # another thread may have held the lock
+        torch.set_num_threads(1)
+
 
 _one_thread_each = _OneThreadEach()
+
+
+@cache
+def prepare_for_forks() -> None:
+    """Let processes that are forked from this one compute, as a web server's workers do, each in one CPU thread."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_one_thread_each.limit_fork)
 
 
 def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
@@ -143,12 +156,17 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: in
 
     Yields:
         The results in the order of the items.
+
+    Raises:
+        FadmError: The process is a fork of the one that began, whose threads it has not.
     """
-    rest = iter(items)
+    rest, process = iter(items), os.getpid()
     with _one_thread_each, ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         pending = deque(pool.submit(work, item) for item in islice(rest, 2 * workers))
         try:
             while pending:
+                if os.getpid() != process:
+                    raise FadmError("these frames were begun before the process was forked; begin them after the fork")
                 result = pending.popleft().result()
                 pending.extend(pool.submit(work, item) for item in islice(rest, 1))
                 yield result

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from fadm.device import prepare_for_forks
 from fadm.errors import OutputError, WeightsError
 from fadm.files import place_of, replace_file
 from fadm.weights.renaming import describe_differences, shapes_of
@@ -160,7 +161,7 @@ def halve_weights(path: Path, output: Path) -> None:
 
 
 def load_into(module: nn.Module, state_dict: Mapping[str, Tensor], *, source: str) -> None:
-    """Load tensors into a module that has exactly these.
+    """Load tensors into a module that has exactly these. From now on forked processes can compute.
 
     Args:
         module: The module.
@@ -174,3 +175,4 @@ def load_into(module: nn.Module, state_dict: Mapping[str, Tensor], *, source: st
     if differences:
         raise WeightsError(f"{source} does not fit {type(module).__name__}: {differences}")
     module.load_state_dict(state_dict)
+    prepare_for_forks()
