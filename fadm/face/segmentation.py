@@ -35,6 +35,8 @@ def segment_people(pictures: Tensor) -> Tensor:
     Returns:
         Probability of the person at each pixel (B, 1, H, W) in [0, 1].
     """
+    if pictures.shape[1] != 3:
+        raise ValueError(f"expected three-channel RGB pictures, got the shape {tuple(pictures.shape)}")
     windows = F.interpolate(pictures, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
     windows = windows.permute(0, 2, 3, 1).contiguous().cpu()
     masks = torch.cat([torch.from_numpy(_network(window.numpy())[0]) for window in windows.split(1)])  # (B, S, S, 1)

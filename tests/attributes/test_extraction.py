@@ -9,6 +9,7 @@ from fadm.attributes.extraction import PATIENCE, FaceFollower, extract_motion
 from fadm.attributes.landmark_model import load_landmark_model
 from fadm.errors import FaceError
 from fadm.face.smoothing import OneEuroFilter
+from fadm.face.tracker import TrackedFace
 from fadm.media.frames import FrameSource
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
 
@@ -26,16 +27,22 @@ class ScriptedTracker:
         self.script = iter(script)
         self.num_resets = 0
 
-    def track(self, pixels: np.ndarray) -> list[np.ndarray]:
+    def track(self, pixels: np.ndarray) -> list[TrackedFace]:
         found = next(self.script)
         if isinstance(found, Exception):
             raise found
-        return found
+        return [TrackedFace(face, number=_nearest(face)) for face in found]
 
     def reset(self) -> None:
         self.num_resets += 1
 
     def close(self) -> None: ...
+
+
+def _nearest(face: np.ndarray) -> int:
+    """Which of the people a face is, by its place."""
+    places = np.array([person[:, :2].mean(0) for person in (FACE, SMALLER_RIGHT, LARGER_LEFT)])
+    return int(np.nanargmin(np.linalg.norm(places - np.nanmean(face[:, :2], 0), axis=1)))
 
 
 def make_source(brightness: list[int]) -> FrameSource:

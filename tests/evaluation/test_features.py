@@ -9,6 +9,7 @@ from fadm.evaluation import features as module
 from fadm.evaluation.clip_frames import MOST_KEPT, ClipFrames
 from fadm.evaluation.features import FeatureExtractors, FrameFeatures, Stopwatch
 from fadm.evaluation.measures import Reference, measure, measured_names
+from fadm.face.tracker import TrackedFace
 from tests.evaluation.synthetic_clips import read_shard, swaying_head
 
 
@@ -20,7 +21,7 @@ class CountingTracker:
 
     def track(self, pixels):
         self.count += 1
-        return [swaying_head()[0][1]]
+        return [TrackedFace(swaying_head()[0][1])]
 
     def close(self):
         pass

@@ -9,6 +9,7 @@ from fadm.evaluation import evaluator
 from fadm.evaluation.build import build_evaluation, choose_pairs
 from fadm.evaluation.features import FrameFeatures
 from fadm.evaluation.options import RunOptions
+from fadm.face.tracker import TrackedFace
 from fadm.media.image import write_image
 from fadm.media.reader import open_frames
 from tests.evaluation.synthetic_clips import read_shard
@@ -33,7 +34,7 @@ class Landmarks:
 
     def track(self, pixels):
         face = next(self.rest)
-        return [face] if np.isfinite(face).all() else []
+        return [TrackedFace(face)] if np.isfinite(face).all() else []
 
     def reset(self):
         pass

@@ -37,5 +37,5 @@ def test_threads_leave_the_error_stream_as_it_was():
 
 
 def test_pixels_are_rgb():
-    with pytest.raises(ValueError, match="three channel rgb"):
+    with pytest.raises(ValueError, match="three-channel RGB"):
         segment_person(np.zeros((32, 32, 4), np.uint8))

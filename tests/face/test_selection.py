@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fadm.errors import FaceError, OptionError
-from fadm.face.selection import MEMORY, FaceIdentities, choose_face
+from fadm.face.selection import choose_face
 from fadm.face.topology import FACE_OVAL, NUM_LANDMARKS
 from fadm.options import check_face
 
@@ -46,33 +46,3 @@ def test_no_face_and_a_face_too_small():
 def test_unknown_choices(choice):
     with pytest.raises(OptionError, match="largest, left, only, or a number"):
         check_face(choice)
-
-
-def test_identities_follow_faces_in_any_order():
-    identities = FaceIdentities()
-    assert identities.assign([SMALL, LARGE]) == [0, 1]
-    assert identities.assign([LARGE + 5, SMALL - 5]) == [1, 0]
-    assert identities.assign([MIDDLE, SMALL]) == [2, 0]
-    assert identities.assign([SMALL, MIDDLE, LARGE]) == [0, 2, 1]
-
-
-def test_a_face_far_away_is_another():
-    identities = FaceIdentities()
-    assert identities.assign([SMALL]) == [0]
-    assert identities.assign([LARGE]) == [1]
-
-
-@pytest.mark.parametrize(("absent", "expected"), [(MEMORY - 1, 0), (MEMORY, 1)])
-def test_a_face_out_of_sight_is_remembered_for_a_while(absent, expected):
-    identities = FaceIdentities()
-    identities.assign([SMALL])
-    for _ in range(absent):
-        assert identities.assign([]) == []
-    assert identities.assign([SMALL]) == [expected]
-
-
-def test_a_new_shot_has_new_identities():
-    identities = FaceIdentities()
-    identities.assign([SMALL])
-    identities.reset()
-    assert identities.assign([SMALL]) == [1]

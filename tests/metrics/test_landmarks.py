@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from fadm.face.selection import track_pictures
+from fadm.face.tracker import TrackedFace
 from fadm.metrics.landmarks import average_keypoint_distance, axis_distance, missing_face_rate, nme_box, nme_interocular
 from tests.face.portraits import picture_tracker, read_portrait
 
@@ -71,7 +72,7 @@ def test_of_several_faces_the_largest_counts(portrait):
     class TwoFaces:
         def track(self, pixels):
             face = np.random.default_rng(0).random((478, 3), np.float32)
-            return [face, 9 * face]
+            return [TrackedFace(face), TrackedFace(9 * face)]
 
     landmarks = track_pictures([portrait], TwoFaces())
     assert landmarks.shape == (1, 478, 3) and landmarks.max() > 8

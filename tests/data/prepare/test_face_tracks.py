@@ -3,14 +3,14 @@ from fractions import Fraction
 import numpy as np
 
 from fadm.data.prepare.face_tracks import FaceTrack, FaceTrackCollector
-from fadm.face.selection import MEMORY
+from fadm.face.tracker import TrackedFace
 from fadm.media.frames import Frame
 
 DARK, LIGHT = np.zeros((48, 64, 3), np.uint8), np.full((48, 64, 3), 200, np.uint8)
 
 
 class ScriptedTracker:
-    """Faces as scripted, one list of x positions a frame; `boom` raises."""
+    """Faces as scripted, one list of x positions a frame, each 100 pixels a person; `boom` raises."""
 
     def __init__(self, *script: list[float] | str):
         self.script, self.resets = list(script), 0
@@ -20,7 +20,8 @@ class ScriptedTracker:
         if faces == "boom":
             raise RuntimeError("the graph failed")
         corners = np.array([[0, 0, 0], [40, 40, 0]], np.float32)
-        return [np.resize(corners, (478, 3)) + np.array([x, 0, 0], np.float32) for x in faces]
+        face = np.resize(corners, (478, 3))
+        return [TrackedFace(face + np.array([x, 0, 0], np.float32), number=round(x / 100)) for x in faces]
 
     def reset(self):
         self.resets += 1
@@ -68,7 +69,7 @@ def test_frames_without_the_face_count_but_not_those_after_it():
     assert track.numbers == [0, 3] and track.num_sampled == 4
 
 
-def test_a_face_that_comes_back_late_is_another_track():
-    tracks, _ = collect([[0], [0], *[[]] * (MEMORY + 1), [0]])
-    assert [t.numbers for t in tracks] == [[0, 1], [MEMORY + 3]]
-    assert [t.person for t in tracks] == [0, 1]
+def test_a_face_that_comes_back_is_the_same_person():
+    """Frames without it count as sampled."""
+    (track,), _ = collect([[0], [0], *[[]] * 40, [0]])
+    assert track.numbers == [0, 1, 42] and (track.person, track.num_sampled) == (0, 43)
