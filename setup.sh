@@ -1,33 +1,49 @@
 #!/bin/sh
 # Set up .venv with everything that the demo, the tests and the tools need, at the versions of requirements.txt.
+# PYTHON names the interpreter, VENV another folder.
 set -eu
 cd "$(dirname "$0")"
+venv=${VENV:-.venv}
+needed="Python 3.11 to 3.14 with the modules venv and ensurepip"
 
+say() { echo "set-up: $1"; }
+fail() { echo "set-up: $1" >&2; exit 1; }
+install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+ask() { "$1" -c "import platform, sys; $2" 2>/dev/null; }
+fits() { ask "$1" 'import ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'; }
+identify() { ask "$1" 'print(sys.version, sys.base_prefix)'; }
+describe() { ask "$1" 'print("is Python", platform.python_version())' || echo "does not run"; }
+
+# A named interpreter is taken or refused. Otherwise the one that `python3` starts comes first, then the newest.
 find_python() {
-    for candidate in "${PYTHON:-}" python3.12 python3.11 python3 python; do
-        if [ -n "$candidate" ] && "$candidate" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then
+    if [ -n "${PYTHON:-}" ]; then
+        fits "$PYTHON" || fail "PYTHON=$PYTHON $(describe "$PYTHON"); fadm needs $needed"
+        echo "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
+        if fits "$candidate"; then
             echo "$candidate"
             return
         fi
     done
-    echo "fadm needs Python 3.11 or 3.12 with the venv module; install one, or name it: make PYTHON=/path/to/python" >&2
-    exit 1
+    fail "fadm needs $needed; install one, or name it: make PYTHON=/path/to/python"
 }
 
-say() { echo "set-up: $1"; }
-install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
-
 python=$(find_python)
-if ! .venv/bin/python -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then
-    say "making .venv with $($python --version)"
-    rm -rf .venv
-    "$python" -m venv .venv
+if ! fits "$venv/bin/python" || ! ask "$venv/bin/python" 'import pip' ||
+    { [ -n "${PYTHON:-}" ] && [ "$(identify "$python")" != "$(identify "$venv/bin/python")" ]; }; then
+    say "making $venv: $python $(describe "$python")"
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+elif [ -n "$(find "$venv/ready" -newer pyproject.toml -newer requirements.txt -newer setup.sh 2>/dev/null)" ]; then
+    exit
 fi
 
 # The CPU build of torch is 200 MB, the one for CUDA several GB: take the latter only where there is a GPU.
 torch=$(sed -n 's/^torch==//p' requirements.txt)
 cpu_wheels=https://download.pytorch.org/whl/cpu
-if .venv/bin/python -c "import torch, sys; sys.exit(torch.__version__.split('+')[0] != '$torch')" 2>/dev/null; then
+if "$venv/bin/python" -c "import torch, sys; sys.exit(torch.__version__.split('+')[0] != '$torch')" 2>/dev/null; then
     :
 elif nvidia-smi >/dev/null 2>&1; then
     say "installing torch $torch for CUDA"
@@ -41,13 +57,5 @@ fi
 
 say "installing fadm with its demo and development tools"
 install --constraint requirements.txt --editable '.[dev]'
-
-# MediaPipe asks for an OpenCV that wants libraries of a desktop; where these are missing its headless build will do.
-if ! .venv/bin/python -c 'import cv2' 2>/dev/null; then
-    say "installing OpenCV's headless build"
-    opencv=$(sed -n 's/^opencv-contrib-python==//p' requirements.txt)
-    .venv/bin/python -m pip uninstall --quiet --yes opencv-contrib-python
-    install "opencv-contrib-python-headless==$opencv"
-fi
-touch .venv/ready
+touch "$venv/ready"
 say "done"
