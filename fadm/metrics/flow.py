@@ -30,7 +30,7 @@ def estimate_flow(video: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         PackageError: OpenCV is missing.
     """
-    cv2 = require("cv2", package="opencv-contrib-python", purpose=NAME, extra=None)
+    cv2 = require("cv2", package="opencv-python-headless", purpose=NAME)
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     greys = [cv2.cvtColor(to_pixels(frame[None]), cv2.COLOR_RGB2GRAY) for frame in video]
     flows, masks = [], []

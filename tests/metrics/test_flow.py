@@ -43,5 +43,7 @@ def test_a_single_frame_has_no_flow():
 
 def test_without_opencv_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(PackageError, match="warp_error needs the package opencv-contrib-python"):
+    with pytest.raises(
+        PackageError, match=r"warp_error needs the package opencv-python-headless.*pip install '.\[eval\]'"
+    ):
         estimate_flow(torch.zeros(2, 3, 16, 16))
