@@ -83,6 +83,21 @@ class MotionOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SoundOptions:
+    """Which sound the result has."""
+
+    audio: bool = option(True, "Keep the driver's sound; it is encoded again only where the format cannot hold it.")
+    audio_track: int | None = option(
+        None, "Audio track of the driver, counted from 1; by default the one marked as default, else the first."
+    )
+
+    def __post_init__(self) -> None:
+        check_range("--audio-track", self.audio_track, 1, None)
+        if self.audio_track is not None and not self.audio:
+            raise OptionError("--audio-track chooses a sound, but --no-audio leaves it out; give one of the two")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefineOptions:
     """Whether and how a diffusion model renders the coarse frames again; the preset gives the defaults."""
 
@@ -140,7 +155,7 @@ class Gains:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
+class AnimateOptions(SourceOptions, MotionOptions, SoundOptions, RefineOptions, Gains):
     """How a source follows a driver."""
 
     coarse: str = option(
@@ -167,10 +182,9 @@ class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
         "hold", "Frames without a face: hold (repeat the last one), interpolate, source (show it at rest) or stop."
     )
     side_by_side: bool = option(False, "Show source and driver beside the result.")
-    audio: bool = option(True, "Copy the driver's sound.")
 
     def __post_init__(self) -> None:
-        for part in (SourceOptions, MotionOptions, RefineOptions, Gains):
+        for part in (SourceOptions, MotionOptions, SoundOptions, RefineOptions, Gains):
             part.__post_init__(self)
         check_choice("--placement", self.placement, ("limited", "clip"))
         if self.placement == "clip" and self.relative:
@@ -181,14 +195,13 @@ class AnimateOptions(SourceOptions, MotionOptions, RefineOptions, Gains):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnhanceOptions(WindowOptions, MotionOptions, RefineOptions):
+class EnhanceOptions(WindowOptions, MotionOptions, SoundOptions, RefineOptions):
     """How an animation made by other tools is rendered again."""
 
-    audio: bool = option(True, "Copy the video's sound.")
     label: bool = option(True, "Mark the file as synthetic in its metadata.")
 
     def __post_init__(self) -> None:
-        for part in (WindowOptions, MotionOptions, RefineOptions):
+        for part in (WindowOptions, MotionOptions, SoundOptions, RefineOptions):
             part.__post_init__(self)
 
 

@@ -3,7 +3,7 @@ from fractions import Fraction
 import pytest
 
 from fadm.errors import OptionError
-from fadm.options import AnimateOptions, MotionOptions
+from fadm.options import AnimateOptions, EnhanceOptions, MotionOptions
 
 
 @pytest.mark.parametrize("rate", ["0.01", "25", "29.97", "30000/1001", "1000"])
@@ -26,3 +26,12 @@ def test_rates_of_videos_are_taken(rate):
 def test_rates_that_no_video_has(options, rate, message):
     with pytest.raises(OptionError, match=message):
         options(rate=Fraction(rate))
+
+
+@pytest.mark.parametrize("options", [AnimateOptions, EnhanceOptions])
+def test_an_audio_track_is_counted_from_one_and_is_heard(options):
+    assert options(audio_track=2).audio_track == 2
+    with pytest.raises(OptionError, match="--audio-track 0: give 1 or more"):
+        options(audio_track=0)
+    with pytest.raises(OptionError, match="--no-audio leaves it out"):
+        options(audio_track=1, audio=False)

@@ -2,82 +2,33 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fadm.animation.animator import Animator, open_driver
 from fadm.animation.choices import check_choices, check_refinement
-from fadm.attributes.extraction import FaceFollower
+from fadm.animation.summary import Summary, summarize
 from fadm.attributes.motion import Motion
 from fadm.attributes.motion_files import MOTION_ENDINGS, is_motion_file, load_motion, save_motion
 from fadm.coarse.source import PreparedSource
-from fadm.errors import OutputError
+from fadm.errors import OptionError, OutputError
 from fadm.files import check_folder, check_inputs_stay
-from fadm.media.audio import AudioTrack
+from fadm.media.audio import AudioTrack, choose_track
 from fadm.media.compose import place_beside
 from fadm.media.crop import copy_square
 from fadm.media.frames import FrameSource
 from fadm.media.image import PICTURE_ENDINGS, write_image
-from fadm.media.writer import check_output, has_sound, open_writer
-from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SourceOptions
+from fadm.media.writer import FrameWriter, check_output, has_sound, open_writer
+from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SoundOptions, SourceOptions
 from fadm.progress import NO_PROGRESS, Progress
 
 Pixels = NDArray[np.uint8]
 
 LABEL = "Synthetic media: a face animated with fadm"
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Summary of a written video and of its driver.
-
-    Attributes:
-        output: Name of the file.
-        frames: Number of frames.
-        width: Width in pixels.
-        height: Height in pixels.
-        frames_per_second: Average rate, an exact fraction.
-        sound: Codec of the sound, or none.
-        shots: Shots of the driver.
-        frames_without_face: Frames of the driver without the followed face.
-        tracker_failures: Frames of the driver on which the tracker failed.
-        damaged_frames: Frames of the driver that could not be decoded and are left out.
-        missing_frames: Frames that the driver's header announces but the file does not hold.
-        seconds: Duration of the work.
-    """
-
-    output: str
-    frames: int
-    width: int
-    height: int
-    frames_per_second: str
-    sound: str
-    shots: int
-    frames_without_face: int
-    tracker_failures: int
-    damaged_frames: int
-    missing_frames: int
-    seconds: float
-
-    def sentence(self) -> str:
-        """Write the summary in one or two lines."""
-        rate = float(Fraction(self.frames_per_second))
-        said = f"{self.output}: {self.frames} frames of {self.width}x{self.height} at {rate:.3f} frames/s, "
-        said += f"sound {self.sound}, made in {self.seconds:.1f} s"
-        problems = {
-            "without a face": self.frames_without_face,
-            "on which the tracker failed": self.tracker_failures,
-            "damaged and left out": self.damaged_frames,
-            "announced but missing, as in a file cut short": self.missing_frames,
-        }
-        noted = [f"{count} {what}" for what, count in problems.items() if count]
-        return said + (f"\ndriver's frames: {', '.join(noted)}" if noted else "")
 
 
 def animate_file(
@@ -112,8 +63,8 @@ def animate_file(
         motion = load_motion(driving).between(options.start, options.end)
     else:
         driver = open_driver(driving, options)
-    audio = driver.audio if driver is not None and options.audio and has_sound(output) else None
-    check_output(output, audio, len(motion) if driver is None else driver.num_frames)
+    audio = _choose_audio(driver, output, options)
+    check_output(output, len(motion) if driver is None else driver.num_frames)
     check_inputs_stay(output, source, driving)
     check_choices(options, has_pictures=driver is not None)
     prepared = animator.prepare(source, options)
@@ -128,8 +79,8 @@ def animate_file(
     frames = animator.render(prepared, anchored, options, driver)
     if options.side_by_side:
         frames = _show_side_by_side(frames, prepared, driver)
-    size = _write(output, frames, anchored.motion, audio, options.label, progress)
-    return _summarize(output, anchored.motion, size, audio, driver, damaged, follower, motion.is_tracked, began)
+    written = _write(output, frames, anchored.motion, audio, options.label, progress)
+    return summarize(output, anchored.motion, written, driver, damaged, follower, motion.is_tracked, began)
 
 
 def enhance_file(
@@ -158,8 +109,8 @@ def enhance_file(
     """
     began = time.perf_counter()
     frames = open_driver(video, options)
-    audio = frames.audio if options.audio and has_sound(output) else None
-    check_output(output, audio, frames.num_frames)
+    audio = _choose_audio(frames, output, options)
+    check_output(output, frames.num_frames)
     check_inputs_stay(output, video, *([] if source is None else [source]))
     check_refinement(options, is_needed=True)
     portrait = None if source is None else animator.prepare(source, SourceOptions(window=options.window))
@@ -167,8 +118,8 @@ def enhance_file(
     motion, follower = animator.read_motion(frames, options, progress.advance)
     damaged = frames.num_damaged
     enhanced = animator.enhance(frames, motion, options, portrait)
-    size = _write(output, enhanced, motion, audio, options.label, progress)
-    return _summarize(output, motion, size, audio, frames, damaged, follower, motion.is_tracked, began)
+    written = _write(output, enhanced, motion, audio, options.label, progress)
+    return summarize(output, motion, written, frames, damaged, follower, motion.is_tracked, began)
 
 
 def edit_file(
@@ -225,6 +176,16 @@ def extract_file(
     return motion
 
 
+def _choose_audio(driver: FrameSource | None, output: str | Path, options: SoundOptions) -> AudioTrack | None:
+    """The sound of the result. Raises OptionError for a track that the driver does not have."""
+    audio = None if driver is None else driver.audio
+    if options.audio_track is not None:
+        if audio is None:
+            raise OptionError(f"--audio-track {options.audio_track}: the driver has no sound; leave the option out")
+        audio = choose_track(audio, options.audio_track)
+    return audio if options.audio and has_sound(output) else None
+
+
 def _write(
     output: str | Path,
     frames: Iterator[Pixels],
@@ -232,8 +193,8 @@ def _write(
     audio: AudioTrack | None,
     has_label: bool,
     progress: Progress,
-) -> tuple[int, int]:
-    """Write the frames of a motion at its times; return their width and height."""
+) -> FrameWriter:
+    """Write the frames of a motion at its times; return the finished writer."""
     progress.stage("rendering", len(motion))
     first = next(frames)
     height, width = first.shape[:2]
@@ -250,35 +211,7 @@ def _write(
         for pixels, pts in zip(chain([first], frames), motion.pts.tolist(), strict=True):
             writer.write(pixels, pts)
             progress.advance()
-    return width, height
-
-
-def _summarize(
-    output: str | Path,
-    motion: Motion,
-    size: tuple[int, int],
-    audio: AudioTrack | None,
-    frames: FrameSource | None,
-    damaged: int,
-    follower: FaceFollower | None,
-    is_tracked: Tensor,
-    began: float,
-) -> Summary:
-    announced = 0 if frames is None else (frames.num_frames or 0)
-    return Summary(
-        output=str(output),
-        frames=len(motion),
-        width=size[0],
-        height=size[1],
-        frames_per_second=str(motion.rate),
-        sound="none" if audio is None else f"{audio.codec}, copied",
-        shots=len(motion.identity),
-        frames_without_face=int((~is_tracked).sum()),
-        tracker_failures=0 if follower is None else follower.num_crashes,
-        damaged_frames=damaged,
-        missing_frames=max(0, announced - damaged - len(is_tracked)),
-        seconds=round(time.perf_counter() - began, 2),
-    )
+    return writer
 
 
 def _show_side_by_side(

@@ -1,17 +1,22 @@
-"""The driver's sound, copied packet by packet without encoding it again, in step with the pictures."""
+"""The driver's sound in step with the pictures: copied packet by packet, or encoded again where it must be."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
+from av.stream import Disposition
 
-from fadm.media.container import find_audio_stream, open_container, packet_time, read_packets
+from fadm.errors import OptionError
+from fadm.media.clock import Join
+from fadm.media.container import open_container, packet_time, read_packets
+from fadm.media.transcoder import add_encoder, encode_sound
 
 _PREROLL = 1  # seconds before the start to seek to, since sound is rarely indexed exactly
 
@@ -25,12 +30,16 @@ class AudioTrack:
         codec: FFmpeg's name of its codec, such as `aac`.
         start: Start of the part in seconds on the file's own clock.
         end: End of the part in seconds, exclusive; None for the end of the file.
+        number: Number of the track among the file's audio tracks, from 1.
+        joins: Where the file's clock jumps; start and end are times of the continuous clock.
     """
 
     path: Path
     codec: str
     start: Fraction
     end: Fraction | None
+    number: int = 1
+    joins: tuple[Join, ...] = ()
 
 
 def find_audio(container: InputContainer, path: Path, start: Fraction, end: Fraction | None) -> AudioTrack | None:
@@ -43,36 +52,93 @@ def find_audio(container: InputContainer, path: Path, start: Fraction, end: Frac
         end: End of the part in seconds, exclusive; None for the end of the file.
 
     Returns:
-        The track, None if the file has no sound.
+        The track that is marked as the default one, else the first; None if the file has no sound that can be decoded.
     """
-    stream = find_audio_stream(container)
-    return None if stream is None else AudioTrack(path, stream.codec_context.codec.canonical_name, start, end)
+    streams = container.streams.audio
+    known = [number for number, stream in enumerate(streams, 1) if stream.codec_context is not None]
+    marked = [number for number in known if streams[number - 1].disposition & Disposition.default]
+    if not known:
+        return None
+    number = (marked or known)[0]
+    return AudioTrack(path, _codec_of(streams[number - 1]), start, end, number)
 
 
-class AudioCopier:
-    """Copies a track into an open output file; built before the output's first packet is written.
+def choose_track(track: AudioTrack, number: int) -> AudioTrack:
+    """Choose another track of the same file.
 
     Args:
-        track: The sound to copy.
+        track: The sound that was found.
+        number: Number of the track among the file's audio tracks, from 1.
+
+    Returns:
+        The same part of that track.
+
+    Raises:
+        InputError: The file cannot be opened any more.
+        OptionError: It has no such track, or one in an unknown codec.
+    """
+    with open_container(track.path) as container:
+        streams = container.streams.audio
+        if number > len(streams):
+            some = "1 audio track" if len(streams) == 1 else f"{len(streams)} audio tracks"
+            known = "1" if len(streams) == 1 else f"a number from 1 to {len(streams)}"
+            raise OptionError(f"--audio-track {number}: '{track.path}' has {some}; give {known}")
+        if streams[number - 1].codec_context is None:
+            raise OptionError(
+                f"--audio-track {number}: this track of '{track.path}' is in a codec that is not supported; "
+                "choose another one or --no-audio"
+            )
+        return replace(track, number=number, codec=_codec_of(streams[number - 1]))
+
+
+def describe_sound(track: AudioTrack | None, encoder: str | None) -> str:
+    """Say what becomes of a track in an output.
+
+    Args:
+        track: The sound, None if there is none.
+        encoder: FFmpeg's name of the encoder; None copies the track's packets.
+
+    Returns:
+        A few words.
+    """
+    if track is None:
+        return "none"
+    return f"{track.codec}, " + ("copied" if encoder is None else f"encoded again as {encoder.removeprefix('lib')}")
+
+
+def _codec_of(stream: AudioStream) -> str:
+    return stream.codec_context.codec.canonical_name
+
+
+class AudioWriter:
+    """Writes a track into an open output file; built before the output's first packet is written.
+
+    Args:
+        track: The sound.
         output: The open output; it gets one more stream.
+        encoder: FFmpeg's name of the encoder; None copies the track's packets.
 
     Raises:
         InputError: The track's file cannot be opened any more.
         ValueError: The output's container cannot hold the codec.
     """
 
-    def __init__(self, track: AudioTrack, output: OutputContainer) -> None:
+    def __init__(self, track: AudioTrack, output: OutputContainer, encoder: str | None = None) -> None:
         self._output = output
         with ExitStack() as stack:
             container = stack.enter_context(open_container(track.path))
-            stream = find_audio_stream(container)
-            assert stream is not None
-            self._stream = output.add_stream_from_template(stream)
-            self._packets = _cut_packets(container, stream, track)
+            stream = container.streams.audio[track.number - 1]
+            if encoder is None:
+                self._stream = output.add_stream_from_template(stream)
+                self._packets = _cut_packets(container, stream, track)
+            else:
+                self._stream = add_encoder(output, stream, encoder)
+                frames = _decode(container, stream, track)
+                self._packets = encode_sound(frames, self._stream, track.start, track.end)
             self._next = next(self._packets, None)
             self._stack = stack.pop_all()
 
-    def copy_until(self, time: Fraction | None) -> None:
+    def write_until(self, time: Fraction | None) -> None:
         """Write the packets that begin at or before a time.
 
         Args:
@@ -90,17 +156,31 @@ class AudioCopier:
         self._stack.close()
 
 
+def _seek(container: InputContainer, stream: AudioStream, track: AudioTrack) -> None:
+    """Go to a place before the track's start."""
+    assert stream.time_base is not None
+    target = round((track.start - _PREROLL) / stream.time_base)
+    if target > (stream.start_time or 0) and not track.joins:
+        with suppress(av.error.FFmpegError):  # a format without an index is read from its beginning
+            container.seek(target, stream=stream)
+
+
+def _decode(container: InputContainer, stream: AudioStream, track: AudioTrack) -> Iterator[AudioFrame]:
+    """Decode from before the track's start on; what is damaged is left out."""
+    _seek(container, stream, track)
+    for packet in read_packets(container, stream, joins=track.joins):
+        with suppress(av.error.FFmpegError):
+            yield from stream.codec_context.decode(packet)
+
+
 def _cut_packets(container: InputContainer, stream: AudioStream, track: AudioTrack) -> Iterator[Packet]:
     """Yield the track's packets, timed from its start; damaged sound ends where it cannot be read."""
     assert stream.time_base is not None
     origin = round(track.start / stream.time_base)
     end = None if track.end is None else track.end / stream.time_base
-    preroll = round(_PREROLL / stream.time_base)
     last_dts = None
-    if origin - preroll > (stream.start_time or 0):
-        with suppress(av.error.FFmpegError):  # a format without an index is read from its beginning
-            container.seek(origin - preroll, stream=stream)
-    for packet in read_packets(container, stream):
+    _seek(container, stream, track)
+    for packet in read_packets(container, stream, joins=track.joins):
         if packet.pts is None or packet.dts is None or (last_dts is not None and packet.dts <= last_dts):
             continue
         # A packet that ends at the start is kept too: the decoder overlaps it with the first one heard.

@@ -13,12 +13,13 @@ from av.error import FFmpegError
 from fadm.errors import OutputError
 from fadm.files import check_folder, explain_failure, place_of, replace_file
 from fadm.media.audio import AudioTrack
-from fadm.media.encoder import CONTAINERS, VideoEncoder, holds_audio
+from fadm.media.encoder import CONTAINERS, VideoEncoder
 from fadm.media.gif import GifEncoder
 from fadm.media.image import PICTURE_ENDINGS, save_picture
 
 _FOLDER = ""
 _ENDINGS = (*CONTAINERS, ".gif", *PICTURE_ENDINGS)
+_ALPHA_ENDINGS = (_FOLDER, ".png", ".webp", *(ending for ending, format in CONTAINERS.items() if format.alpha))
 
 
 class Encoder(Protocol):
@@ -28,7 +29,7 @@ class Encoder(Protocol):
         """Add one frame.
 
         Args:
-            pixels: uint8 (H, W, 3).
+            pixels: uint8 (H, W, 3), or (H, W, 4) with alpha.
             pts: Time in units of the time base, later than the previous frame's.
         """
 
@@ -56,7 +57,7 @@ class PictureEncoder:
         """Save the frame.
 
         Args:
-            pixels: uint8 (H, W, 3).
+            pixels: uint8 (H, W, 3), or (H, W, 4) with alpha.
             pts: Not used.
 
         Raises:
@@ -100,23 +101,28 @@ class FolderEncoder:
 class FrameWriter:
     """An open output for frames of one size, in the order of their times.
 
+    Attributes:
+        size: Width and height in pixels of what is written.
+        sound: What becomes of the sound, in a few words.
+
     Args:
         path: The output's name, for error messages.
-        size: Width and height of the frames in pixels.
+        shape: Shape of the frames, (H, W, 3) or (H, W, 4).
         encoder: Writes them.
     """
 
-    def __init__(self, path: str | Path, size: tuple[int, int], encoder: Encoder) -> None:
-        self._path = path
-        self._shape = (size[1], size[0], 3)
-        self._encoder = encoder
+    def __init__(self, path: str | Path, shape: tuple[int, int, int], encoder: Encoder) -> None:
+        self.size, self.sound = (shape[1], shape[0]), "none"
+        if isinstance(encoder, VideoEncoder):
+            self.size, self.sound = encoder.size, encoder.sound
+        self._path, self._shape, self._encoder = path, shape, encoder
         self._last_pts: int | None = None
 
     def write(self, pixels: np.ndarray, pts: int) -> None:
         """Add a frame.
 
         Args:
-            pixels: uint8 (H, W, 3).
+            pixels: uint8 (H, W, 3), or (H, W, 4) where the output was opened with alpha.
             pts: Time in units of the time base, later than the previous frame's.
 
         Raises:
@@ -159,26 +165,36 @@ def has_sound(path: str | Path) -> bool:
     return _ending_of(path) in CONTAINERS
 
 
-def check_output(path: str | Path, audio: AudioTrack | None = None, num_frames: int | None = None) -> None:
-    """Check before any work that an output can be written, and that it can hold the sound and the frames.
+def keeps_alpha(path: str | Path) -> bool:
+    """Tell whether an output can contain frames with alpha.
 
     Args:
         path: The output's name.
-        audio: Sound to copy. A GIF, a picture or a folder ignores it.
+
+    Returns:
+        Whether `open_writer` can be asked for alpha.
+
+    Raises:
+        OutputError: The ending is unknown.
+    """
+    return _ending_of(path) in _ALPHA_ENDINGS
+
+
+def check_output(path: str | Path, num_frames: int | None = None) -> None:
+    """Check before any work that an output can be written, and that it can hold the frames.
+
+    Args:
+        path: The output's name.
         num_frames: Number of frames to write, None if unknown.
 
     Raises:
-        OutputError: The output cannot be written, or its format cannot hold the sound or the frames.
+        OutputError: The output cannot be written, or its format cannot hold the frames.
     """
     ending = _ending_of(path)
     with explain_failure(path, FFmpegError):
         _check_place(path, ending)
     if ending in PICTURE_ENDINGS and num_frames is not None and num_frames > 1:
         raise OutputError(_too_many_frames(ending))
-    if audio is not None and ending in CONTAINERS and not holds_audio(CONTAINERS[ending], audio):
-        able = [other for other, container in CONTAINERS.items() if holds_audio(container, audio)]
-        others = f"a name that ends in {' or '.join(able)}, or " if able else ""
-        raise OutputError(f"a {ending} file cannot hold {audio.codec} sound; choose {others}--no-audio")
 
 
 def _too_many_frames(ending: str) -> str:
@@ -223,6 +239,7 @@ def open_writer(
     time_base: Fraction,
     audio: AudioTrack | None = None,
     label: str | None = None,
+    has_alpha: bool = False,
 ) -> Iterator[FrameWriter]:
     """Open an output for frames; it appears whole or not at all.
 
@@ -236,8 +253,10 @@ def open_writer(
         rate: Average frames per second.
         time_base: Unit of the frames' pts in seconds. Times are exact in MP4 and MOV, rounded to milliseconds
             in Matroska and WebM and to hundredths of a second in GIF.
-        audio: Sound to copy into a video.
+        audio: Sound of a video, copied where its format can hold the codec, else encoded again. Other outputs
+            ignore it.
         label: Text for the metadata's comment.
+        has_alpha: The frames have alpha; for outputs of `keeps_alpha`.
 
     Yields:
         The open output.
@@ -245,15 +264,19 @@ def open_writer(
     Raises:
         OutputError: As from `check_output`; also for a video below 2x2 pixels, no frames and a full disk.
     """
-    check_output(path, audio)
+    check_output(path)
     ending = _ending_of(path)
+    assert not has_alpha or ending in _ALPHA_ENDINGS, path
     if ending in CONTAINERS and min(width, height) < 2:
         raise OutputError(f"a video needs at least 2x2 pixels, not {width}x{height}; choose a format such as .png")
     with replace_file(place_of(path)) as temporary:
         encoder: Encoder
         with explain_failure(path, FFmpegError):
             if ending in CONTAINERS:
-                encoder = VideoEncoder(temporary, CONTAINERS[ending], (width, height), rate, time_base, audio, label)
+                size = (width, height)
+                encoder = VideoEncoder(
+                    temporary, CONTAINERS[ending], size, rate, time_base, audio, label, has_alpha=has_alpha
+                )
             elif ending == ".gif":
                 encoder = GifEncoder(temporary, (width, height), rate, time_base, label)
             elif ending == _FOLDER:
@@ -261,7 +284,7 @@ def open_writer(
             else:
                 encoder = PictureEncoder(temporary, ending, label)
         try:
-            writer = FrameWriter(path, (width, height), encoder)
+            writer = FrameWriter(path, (height, width, 4 if has_alpha else 3), encoder)
             yield writer
             writer.finish()
         except BaseException:

@@ -11,10 +11,11 @@ from fadm.animation.files import Summary, animate_file, edit_file, extract_file
 from fadm.attributes.motion_files import is_motion_file, load_motion
 from fadm.errors import FadmError, OptionError, OutputError
 from fadm.media.crop import resize_pixels
-from fadm.media.image import read_image
+from fadm.media.image import read_image, write_image
+from fadm.media.reader import open_frames
 from fadm.options import AnimateOptions, FaceControls, MotionOptions, SourceOptions
 from tests.clips import BLANK, carphone_frames, inspect_video, write_clip
-from tests.media.samples import ASTRONAUT
+from tests.media.samples import ASTRONAUT, add_track
 
 OPTIONS = AnimateOptions(crop=True, size=64)
 
@@ -66,6 +67,39 @@ def test_summary_tells_what_was_made(animator, clip, tmp_path):
     assert progress.stages == [["tracking", 4, 4], ["rendering", 4, 4]]
     assert summary.sentence().startswith(f"{tmp_path}/a.mp4: 4 frames of 64x64 at 25.000 frames/s, sound aac, copied")
     assert json.loads(json.dumps(vars(summary)))["seconds"] > 0
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.webm", "a.gif", "pictures/"])
+def test_summary_tells_the_size_of_the_file(animator, clip, tmp_path, name):
+    """A video has even sides; a GIF and pictures have those of the source."""
+    source = tmp_path / "odd.png"
+    write_image(source, read_image(ASTRONAUT)[:161, 130:301])
+    options = AnimateOptions(renderer="none")
+    summary = animate_file(animator, source, clip, f"{tmp_path}/{name}", options)
+    path = f"{tmp_path}/{name}" + ("000000.png" if name.endswith("/") else "")
+    made = open_frames(path)
+    assert (summary.width, summary.height) == (made.width, made.height)
+    assert (summary.width, summary.height) == ((171, 161) if name in ("a.gif", "pictures/") else (170, 160))
+
+
+def test_summary_tells_what_became_of_the_sound(animator, clip, tmp_path):
+    summary = animate_file(animator, ASTRONAUT, clip, tmp_path / "a.webm", replace(OPTIONS, renderer="none"))
+    assert summary.sound == "aac, encoded again as opus" and summary.sound in summary.sentence()
+    assert inspect_video(tmp_path / "a.webm").sound
+
+
+def test_another_audio_track_is_chosen_by_its_number(animator, tmp_path):
+    clip = add_track(write_clip(tmp_path / "a.mkv", carphone_frames()[:2], audio="aac"), tmp_path / "b.mkv")
+    for number, codec in ((None, "aac"), (2, "flac")):
+        options = replace(OPTIONS, audio_track=number, renderer="none")
+        summary = animate_file(animator, ASTRONAUT, clip, tmp_path / "c.mp4", options)
+        assert summary.sound == f"{codec}, copied"
+    for number, output in ((3, "c.mp4"), (3, "c.gif")):
+        with pytest.raises(OptionError, match=r"--audio-track 3: .* has 2 audio tracks; give a number from 1 to 2"):
+            animate_file(make_idle_animator(), ASTRONAUT, clip, tmp_path / output, replace(OPTIONS, audio_track=number))
+    silent = write_clip(tmp_path / "silent.mp4", carphone_frames()[:2])
+    with pytest.raises(OptionError, match="the driver has no sound"):
+        animate_file(make_idle_animator(), ASTRONAUT, silent, tmp_path / "c.mp4", replace(OPTIONS, audio_track=1))
 
 
 def test_summary_names_only_the_problems_that_there_were():

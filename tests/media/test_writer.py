@@ -242,18 +242,6 @@ def test_check_output(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.mp4"]
 
 
-def test_check_output_asks_the_container_about_the_sound(tmp_path):
-    aac = open_frames(make_video(tmp_path / "a.mp4", audio="aac")).audio
-    opus = open_frames(make_video(tmp_path / "a.mkv", audio="libopus")).audio
-    for name in ("b.mp4", "b.mkv", "b.mov", "b.gif", "b.png", "b"):
-        check_output(tmp_path / name, aac)
-    with pytest.raises(OutputError, match=r"\.webm file cannot hold aac sound; .*\.mp4 .*or --no-audio"):
-        check_output(tmp_path / "b.webm", aac)
-    check_output(tmp_path / "b.webm", opus)
-    with pytest.raises(OutputError, match="mov file cannot hold opus"):
-        check_output(tmp_path / "b.mov", opus)
-
-
 def test_what_an_output_can_hold_is_known_before(tmp_path):
     assert has_sound("a.mp4") and has_sound("a.webm")
     assert not any(has_sound(name) for name in ("a.gif", "a.png", "folder/"))
