@@ -69,7 +69,7 @@ class Evaluation:
         """Describe everything that determines the numbers, for the run's manifest; an equal one resumes the run."""
         clips = sorted({case.driving_clip for case in self.pairs.cases} | {c.source_clip for c in self.pairs.cases})
         sizes = [(key, [picture.size for picture in self.frames.clip(key).pictures]) for key in clips]
-        versions = {"fadm": __version__} | {name: version(name) for name in ("torch", "mediapipe")}
+        versions = {"fadm": __version__} | {name: version(name) for name in ("torch", "ai-edge-litert")}
         return {
             **self.method.description,
             **self.extractors.digests,

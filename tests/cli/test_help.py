@@ -15,7 +15,7 @@ def test_help_of_the_installed_command_stays_light():
     shown = subprocess.run([FADM, "--help"], capture_output=True, text=True, check=True)
     assert "animate" in shown.stdout and shown.stderr == ""
     code = "import sys, fadm.cli\ntry: fadm.cli.main(['animate', '--help'])\nexcept SystemExit: pass\n"
-    code += "sys.exit(', '.join({'torch', 'mediapipe', 'av', 'numpy', 'PIL'} & sys.modules.keys()) or 0)"
+    code += "sys.exit(', '.join({'torch', 'ai_edge_litert', 'av', 'numpy', 'PIL'} & sys.modules.keys()) or 0)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (loaded.returncode, loaded.stderr) == (0, "")
 
