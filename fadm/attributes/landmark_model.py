@@ -7,13 +7,14 @@ z away from the camera.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from fadm.attributes.blendshape_map import BlendshapeMap, map_shapes
 from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
 from fadm.attributes.rotation import (
     axis_angle_to_matrix,
@@ -35,12 +36,14 @@ class LandmarkModelConfig:
         num_expression: Vectors of the expression basis.
         noise: Standard deviation of a tracked landmark, in model units.
         jaw_deviation: Standard deviation of the jaw's rotation, in radians.
+        has_blendshapes: The model holds a map between its numbers and the blendshape coefficients.
     """
 
     num_identity: int = 40
     num_expression: int = NUM_EXPRESSION
     noise: float = 0.01  # standard deviation of a tracked landmark, in model units
     jaw_deviation: float = 0.1  # standard deviation of the jaw's rotation, in radians
+    has_blendshapes: bool = False
 
 
 class LandmarkModel(nn.Module):
@@ -61,15 +64,22 @@ class LandmarkModel(nn.Module):
         super().__init__()
         self.config = config
         n = topology.NUM_LANDMARKS
-        shapes = {
+        shapes: dict[str, tuple[int, ...]] = {
             "mean": (n, 3),
             "identity_basis": (config.num_identity, n, 3),
             "expression_basis": (config.num_expression, n, 3),
             "jaw_weights": (n,),
             "jaw_pivot": (3,),
         }
+        if config.has_blendshapes:
+            shapes |= map_shapes(config.num_expression)
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape) if tensors is None else tensors[name])
+
+    @property
+    def blendshape_map(self) -> BlendshapeMap | None:
+        """The map between the model's numbers and the blendshape coefficients, where it was learned."""
+        return BlendshapeMap.from_tensors(dict(self.named_buffers())) if self.config.has_blendshapes else None
 
     def shape(self, identity: Tensor) -> Tensor:
         """Compute neutral faces.
@@ -162,6 +172,20 @@ class LandmarkModel(nn.Module):
             for upper, _, iris in topology.EYES
         ]
         return torch.cat([shift[:, :2] for shift in shifts], 1)
+
+
+def add_blendshapes(model: LandmarkModel, blendshape_map: BlendshapeMap) -> LandmarkModel:
+    """Give a model its map to the blendshape coefficients.
+
+    Args:
+        model: The face model.
+        blendshape_map: The map, learned with this model.
+
+    Returns:
+        The same model with the map.
+    """
+    tensors = model.state_dict() | blendshape_map.tensors()
+    return LandmarkModel(replace(model.config, has_blendshapes=True), tensors)
 
 
 def pose_landmarks(shape: Tensor, attributes: FaceAttributes) -> Tensor:

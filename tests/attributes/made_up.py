@@ -3,9 +3,13 @@
 import torch
 from torch import Tensor
 
+from fadm.attributes.blendshape_map import Performance, learn_blendshape_map
+from fadm.attributes.directions import find_expression
 from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
-from fadm.attributes.landmark_model import LandmarkModel, pose_landmarks
+from fadm.attributes.landmark_model import LandmarkModel, add_blendshapes, pose_landmarks
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
+from fadm.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
+from fadm.face import topology
 from fadm.face.topology import EYES
 
 LARGEST_TURN, LARGEST_JAW = 0.4, 0.2  # radians
@@ -42,3 +46,42 @@ def degrees_between(head: Tensor, other: Tensor) -> Tensor:
     """Angles (B,) between head rotations (B, 3)."""
     turn = axis_angle_to_matrix(head).transpose(1, 2) @ axis_angle_to_matrix(other)
     return matrix_to_axis_angle(turn).norm(dim=1).rad2deg()
+
+
+def make_performance(model: LandmarkModel, num_frames: int, *, seed: int = 0, noise: float = 0.0) -> Performance:
+    """A person who makes every movement at random, from a resting face of their own."""
+    generator = torch.Generator().manual_seed(seed)
+    blendshapes = torch.rand(num_frames, NUM_BLENDSHAPES, generator=generator)
+    blendshapes[:, BLENDSHAPES.index("tongueOut")] = 0
+    numbers = blendshapes @ true_slopes(model).T + torch.randn(1, NUM_EXPRESSION + 7, generator=generator)
+    return Performance(numbers + noise * torch.randn(numbers.shape, generator=generator), blendshapes)
+
+
+def true_slopes(model: LandmarkModel) -> Tensor:
+    """How made-up people make the 52 movements (57, 52): some as their names say, the others at random."""
+    slopes = torch.randn(NUM_EXPRESSION + 7, NUM_BLENDSHAPES, generator=torch.Generator().manual_seed(7))
+    slopes[NUM_EXPRESSION:] = 0
+    slopes *= 0.1
+    opening = {"right": (topology.UPPER_LID_RIGHT, topology.LOWER_LID_RIGHT)}
+    opening["left"] = (topology.UPPER_LID_LEFT, topology.LOWER_LID_LEFT)
+    measures = {"browInnerUp": {"brows_up": 0.07}, "mouthPucker": {"pucker": 0.13}}
+    for side, (upper, lower) in opening.items():
+        height = float((model.mean[list(lower[2:7]), 1] - model.mean[list(upper[2:7]), 1]).mean())
+        measures[f"eyeBlink{side.capitalize()}"] = {f"blink_{side}": height}
+        measures[f"mouthSmile{side.capitalize()}"] = {"smile": 0.05}
+    for name, measure in measures.items():
+        slopes[:NUM_EXPRESSION, BLENDSHAPES.index(name)] = find_expression(model, measure)[0]
+    for name in ("jawOpen", *(name for name in BLENDSHAPES if "Look" in name)):
+        slopes[:, BLENDSHAPES.index(name)] = 0
+    slopes[NUM_EXPRESSION, BLENDSHAPES.index("jawOpen")] = 0.22  # radians
+    for eye, (name, outwards) in enumerate({"Right": -0.06, "Left": 0.06}.items()):  # their left is the picture's right
+        x, y = NUM_EXPRESSION + 3 + 2 * eye, NUM_EXPRESSION + 4 + 2 * eye
+        for way, axis, shift in (("Out", x, outwards), ("In", x, -outwards), ("Up", y, -0.06), ("Down", y, 0.06)):
+            slopes[axis, BLENDSHAPES.index(f"eyeLook{way}{name}")] = shift
+    return slopes
+
+
+def make_mapped_model(model: LandmarkModel) -> LandmarkModel:
+    """The model with a map learned from made-up people."""
+    people = [make_performance(model, 400, seed=seed) for seed in range(3)]
+    return add_blendshapes(model, learn_blendshape_map(people, ridge=1e-6))
