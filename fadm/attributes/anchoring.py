@@ -103,15 +103,16 @@ def fill_gaps(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Mot
     is_within = (motion.shot[before] == motion.shot[after]) & (after > before)
     span = (motion.pts[after] - motion.pts[before]).clamp(min=1)
     share = torch.where(is_within, (motion.pts - motion.pts[before]) / span, 0.0)[:, None]
-    rows = [
-        torch.lerp(getattr(motion.attributes, f.name)[before], getattr(motion.attributes, f.name)[after], share)
-        for f in fields(FaceAttributes)
-    ]
+
+    def fill(values: Tensor) -> Tensor:
+        return torch.lerp(values[before], values[after], share)
+
     return replace(
         motion,
-        attributes=FaceAttributes(*rows),
+        attributes=FaceAttributes(*(fill(getattr(motion.attributes, f.name)) for f in fields(FaceAttributes))),
         is_tracked=torch.ones_like(motion.is_tracked),
         shot=motion.shot[before],
+        blendshapes=None if motion.blendshapes is None else fill(motion.blendshapes),
     )
 
 

@@ -26,6 +26,8 @@ class Motion:
         pts: Times of the frames (T,) int64, in units of `time_base`.
         time_base: Unit of `pts` in seconds.
         rate: Average frames per second.
+        blendshapes: Coefficients of each frame (T, 52) by `BLENDSHAPES`, 0 at rest and 1 for the full movement; None
+            where neither the tracker nor the file gave any.
     """
 
     attributes: FaceAttributes
@@ -35,6 +37,7 @@ class Motion:
     pts: Tensor
     time_base: Fraction
     rate: Fraction
+    blendshapes: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -47,6 +50,7 @@ class Motion:
             is_tracked=self.is_tracked[frames],
             shot=self.shot[frames],
             pts=self.pts[frames],
+            blendshapes=None if self.blendshapes is None else self.blendshapes[frames],
         )
 
     def between(self, start: float | None, end: float | None) -> Self:

@@ -1,4 +1,4 @@
-"""Read and write motion files: a driver's motion in JSON or npz."""
+"""Read and write motion files: a driver's motion in JSON or npz, or as a face-capture take in CSV."""
 
 import json
 import zipfile
@@ -12,31 +12,42 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fadm.attributes.capture_motion import capture_to_motion, motion_to_capture
 from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
-from fadm.attributes.landmark_model import LandmarkModelConfig
+from fadm.attributes.face_capture import read_face_capture, write_face_capture
+from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig, load_landmark_model
 from fadm.attributes.motion import Motion
+from fadm.blendshapes import BLENDSHAPES, LARGEST_BLENDSHAPE, NUM_BLENDSHAPES, suggest_blendshapes
 from fadm.errors import InputError
 from fadm.files import explain_failure, place_of, replace_file
 from fadm.options import LARGEST_TERM
 
 FORMAT = "fadm motion 1"
-MOTION_ENDINGS = (".json", ".npz")
+MOTION_ENDINGS = (".json", ".npz", ".csv")
+CAPTURE_ENDING = ".csv"
 # Errors of json and numpy for damaged or foreign files; a single array is no archive (TypeError).
 DAMAGED = (ValueError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
-def save_motion(motion: Motion, path: str | Path) -> None:
+def save_motion(motion: Motion, path: str | Path, model: LandmarkModel | None = None) -> None:
     """Write a motion file.
 
     Args:
         motion: The motion.
-        path: File name, ending in .json or .npz.
+        path: File name, ending in .json, .npz or .csv; CSV holds no identity, shots or place in the picture.
+        model: The face model of the motion, for CSV; the package's own unless given.
 
     Raises:
         OutputError: The file cannot be written.
+        WeightsError: CSV needs coefficients, which neither the motion nor the model gives.
     """
+    if Path(path).suffix.lower() == CAPTURE_ENDING:
+        write_face_capture(motion_to_capture(motion, model or load_landmark_model()), path)
+        return
     arrays = {name: tensor.numpy() for name, tensor in _tensors(motion).items()}
-    head = {"format": FORMAT, "time_base": str(motion.time_base), "rate": str(motion.rate)}
+    head: dict[str, Any] = {"format": FORMAT, "time_base": str(motion.time_base), "rate": str(motion.rate)}
+    if motion.blendshapes is not None:
+        arrays["blendshapes"], head["blendshape_names"] = motion.blendshapes.numpy(), BLENDSHAPES
     with replace_file(place_of(path)) as temporary, explain_failure(path), temporary.open("wb") as file:
         if Path(path).suffix.lower() == ".npz":
             np.savez_compressed(file, **arrays, **{key: np.array(value) for key, value in head.items()})
@@ -45,19 +56,23 @@ def save_motion(motion: Motion, path: str | Path) -> None:
             file.write(json.dumps(head | lists).encode())
 
 
-def load_motion(path: str | Path) -> Motion:
+def load_motion(path: str | Path, model: LandmarkModel | None = None) -> Motion:
     """Read a motion file.
 
     Args:
-        path: A .json or .npz file written by `save_motion`.
+        path: A .json or .npz file written by `save_motion`, or a face-capture take in .csv.
+        model: The face model that a take is mapped to; the package's own unless given.
 
     Returns:
         The motion.
 
     Raises:
         InputError: The file cannot be read, is no motion file, or its values contradict each other.
+        WeightsError: The file is a take, and the face model has no map of blendshapes.
     """
     path = Path(path)
+    if path.suffix.lower() == CAPTURE_ENDING:
+        return capture_to_motion(read_face_capture(path), model or load_landmark_model())
     try:
         if path.suffix.lower() == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
@@ -115,7 +130,32 @@ def _check_motion(content: dict[str, Any], path: Path) -> Motion:
     if max(*time_base.as_integer_ratio(), *rate.as_integer_ratio()) > LARGEST_TERM:
         raise InputError(f"'{path}': time_base or rate has more digits than a video holds (terms up to {LARGEST_TERM})")
     attributes = FaceAttributes(**{n: floats[n] for n in widths})
-    return Motion(attributes, is_tracked, integers["shot"], floats["identity"], integers["pts"], time_base, rate)
+    blendshapes = _read_blendshapes(content, frames, path)
+    return Motion(
+        attributes, is_tracked, integers["shot"], floats["identity"], integers["pts"], time_base, rate, blendshapes
+    )
+
+
+def _read_blendshapes(content: dict[str, Any], frames: int, path: Path) -> Tensor | None:
+    """Take the coefficients (T, 52) by their names, 0 for those that are not in the file; None without any."""
+    if "blendshapes" not in content:
+        return None  # written before the tracker gave them
+    try:
+        values = torch.tensor(np.asarray(content["blendshapes"], np.float32))
+        names = [str(name) for name in content["blendshape_names"]]
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"'{path}': blendshapes or blendshape_names is missing or malformed ({error})") from error
+    unknown = [name for name in names if name not in BLENDSHAPES]
+    if unknown or len(set(names)) != len(names):
+        said = f"{unknown[0]!r} is no blendshape, {suggest_blendshapes(unknown[0])}" if unknown else "a name is twice"
+        raise InputError(f"'{path}': blendshape_names: {said}")
+    if values.shape != (frames, len(names)):
+        raise InputError(f"'{path}': blendshapes has not the shape for {frames} frames of {len(names)} names")
+    if not ((values >= 0) & (values <= LARGEST_BLENDSHAPE)).all():
+        raise InputError(f"'{path}': blendshapes must lie between 0 and {LARGEST_BLENDSHAPE:g}")
+    blendshapes = torch.zeros(frames, NUM_BLENDSHAPES)
+    blendshapes[:, [BLENDSHAPES.index(name) for name in names]] = values
+    return blendshapes
 
 
 def is_motion_file(path: str | Path) -> bool:
@@ -125,6 +165,6 @@ def is_motion_file(path: str | Path) -> bool:
         path: File name.
 
     Returns:
-        Whether it ends in .json or .npz.
+        Whether it ends in .json, .npz or .csv.
     """
     return Path(path).suffix.lower() in MOTION_ENDINGS

@@ -11,6 +11,7 @@ from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import load_landmark_model
 from fadm.attributes.motion import Motion
 from fadm.attributes.motion_files import load_motion, save_motion
+from fadm.blendshapes import BLENDSHAPES
 from fadm.errors import FaceError, InputError, OptionError, OutputError
 from tests.attributes.made_up import make_attributes
 
@@ -53,6 +54,56 @@ def test_a_saved_motion_comes_back(tmp_path, name, tolerance):
         assert torch.equal(getattr(loaded, part), getattr(motion, part))
     assert (loaded.time_base, loaded.rate) == (Fraction(1, 12800), Fraction(25))
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["motion.json", "motion.npz"])
+def test_blendshapes_come_back_by_their_names(tmp_path, name):
+    blendshapes = torch.rand(3, 52, generator=torch.Generator().manual_seed(0))
+    motion = replace(make_motion([T, T, T]), blendshapes=blendshapes)
+    save_motion(motion, tmp_path / name)
+    torch.testing.assert_close(load_motion(tmp_path / name).blendshapes, blendshapes, atol=1e-5, rtol=0)
+
+
+def test_names_may_stand_in_any_order_and_be_missing(tmp_path):
+    path = tmp_path / "motion.json"
+    save_motion(make_motion([T, T]), path)
+    assert load_motion(path).blendshapes is None  # as in files that were written before trackers gave them
+    own = {"blendshape_names": ["mouthPucker", "browDownLeft"], "blendshapes": [[0.5, 0.25], [1, 0]]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | own))
+    read = load_motion(path).blendshapes
+    assert read[:, BLENDSHAPES.index("mouthPucker")].tolist() == [0.5, 1] and read[:, 0].tolist() == [0.25, 0]
+    assert read.count_nonzero() == 3
+
+
+BAD_BLENDSHAPES = {
+    "no names": ({"blendshape_names": None}, "missing or malformed"),
+    "unknown": ({"blendshape_names": ["jawopen"]}, "'jawopen' is no blendshape, did you mean jawOpen"),
+    "twice": ({"blendshape_names": ["jawOpen"] * 2}, "a name is twice"),
+    "too narrow": ({"blendshape_names": ["jawOpen", "jawLeft"]}, "has not the shape for 2 frames of 2 names"),
+    "too large": ({"blendshapes": [[0.5], [1.6]]}, "between 0 and 1.5"),
+    "not a number": ({"blendshapes": [[0.5], [float("nan")]]}, "between 0 and 1.5"),
+    "ragged": ({"blendshapes": [[0.5], []]}, "missing or malformed"),
+}
+
+
+@pytest.mark.parametrize("case", list(BAD_BLENDSHAPES))
+def test_bad_blendshapes_are_named(tmp_path, case):
+    change, message = BAD_BLENDSHAPES[case]
+    path = tmp_path / "motion.json"
+    save_motion(make_motion([T, T]), path)
+    own = {"blendshape_names": ["jawOpen"], "blendshapes": [[0.5], [1]]} | change
+    path.write_text(json.dumps(json.loads(path.read_text()) | own))
+    with pytest.raises(InputError, match=f"motion.json'.*{message}"):
+        load_motion(path)
+
+
+def test_blendshapes_go_with_their_frames():
+    blendshapes = torch.arange(10)[:, None].repeat(1, 52) / 10
+    motion = replace(make_motion([T] * 10), blendshapes=blendshapes)
+    torch.testing.assert_close(motion.between(0.12, 0.24).blendshapes[:, 0], torch.tensor([0.3, 0.4, 0.5]))
+    gap = replace(motion[:3], is_tracked=torch.tensor([T, F, T]))
+    filled = fill_gaps(replace(gap, blendshapes=torch.tensor([[0.0], [9], [1]])), "interpolate", [0])
+    assert filled.blendshapes[:, 0].tolist() == [0, 0.5, 1]
 
 
 def test_part_of_a_motion_begins_at_zero():
