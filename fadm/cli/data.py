@@ -1,4 +1,4 @@
-"""`fadm data prepare`: from raw videos to the shards that training and evaluation read."""
+"""`fadm data`: from raw videos to the shards that training and evaluation read, and their tracking anew."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,6 @@ from fadm.cli.progress import show_progress
 from fadm.data.prepare.options import PrepareOptions
 
 app = typer.Typer(no_args_is_help=True, help="Prepare raw videos for training and evaluation.")
-
-
-@app.callback()
-def _group() -> None:
-    """Make `prepare` a command of its own although it is the only one."""
 
 
 @app.command()
@@ -42,6 +37,26 @@ def prepare(
         summary = prepare_videos(videos, output, options, num_workers, progress)
         files = f"{output}: {len(summary.shards)} shard(s), summary.json, {CONTACT_SHEET} (it shows people)"
         progress.finish({"output": str(output)} | summary.as_dict(), f"{files}\n{summary.table()}")
+
+
+@app.command()
+def retrack(
+    shards: Annotated[list[Path], typer.Argument(help="Shards, or folders of shards.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for shards of the same names.")],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Track the pictures of SHARDS anew, since their landmarks are another landmark model's.
+
+    Shards that the folder holds already are kept, so the same command resumes.
+    """
+    with show_progress(quiet, as_json) as progress:
+        from fadm.data.retrack import retrack_shards
+
+        summary = retrack_shards(shards, output, progress)
+        lost = f"{summary.lost_clips} clips and {summary.lost_frames} frames show no face"
+        sentence = f"{output}: {summary.clips} clips, {summary.frames} frames; {lost} and are left out"
+        progress.finish({"output": str(output)} | summary.as_dict(), sentence)
 
 
 def count_cores() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.data.shards import TrackedClip
+from fadm.data.shards import TrackedClip, scale_landmarks
 from fadm.errors import InputError
 from fadm.face.topology import mirror_partners
 from fadm.face.tracker import FaceTracker, LandmarkTracker, TrackedFace
@@ -65,19 +65,6 @@ def read_face(clip: TrackedClip, frame: int, size: int, mirrored: bool = False) 
         landmarks = landmarks[mirror_partners()]
         landmarks[:, 0] = size - 1 - landmarks[:, 0]
     return Face(pixels, landmarks)
-
-
-def scale_landmarks(landmarks: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Scale landmarks from fractions of a crop's side to pixels, whose centres are whole numbers.
-
-    Args:
-        landmarks: Landmarks (..., 3) in fractions of the side.
-        side: The side in pixels.
-
-    Returns:
-        Landmarks (..., 3) in pixels.
-    """
-    return landmarks * side - np.array([0.5, 0.5, 0], np.float32)
 
 
 def clip_options(size: int, **changes: Any) -> AnimateOptions:

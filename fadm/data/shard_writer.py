@@ -41,7 +41,7 @@ def pack_members(members: Mapping[str, bytes]) -> bytes:
         The bytes of the tar.
     """
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, content in members.items():
             _add_member(tar, name, content)
     return file.getvalue()
@@ -124,7 +124,7 @@ class ShardWriter:
         self._open.enter_context(explain_failure(place))
         file = self._open.enter_context(temporary.open("wb"))
         self._open.callback(reach_disk, file)
-        self._tar = self._open.enter_context(tarfile.TarFile(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT))
+        self._tar = self._open.enter_context(tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT))
         self.names.append(name)
         self._size = 0
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fadm.errors import InputError
+from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.face.topology import NUM_LANDMARKS
 
 Pixels = NDArray[np.uint8]
@@ -106,7 +107,8 @@ def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
         The clips in the order of the shards.
 
     Raises:
-        InputError: A file is no shard, or a sample lacks its landmarks or its description.
+        InputError: A file is no shard, a sample lacks its landmarks or its description, or another landmark model
+            tracked it.
     """
     for shard in shards:
         landmarks: dict[str, NDArray[np.float32]] = {}
@@ -115,7 +117,7 @@ def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
         try:
             with tarfile.open(shard, "r:") as tar:  # not compressed: its files are read by place
                 for member in tar:
-                    key, extension = _split_name(member.name)
+                    key, extension = split_name(member.name)
                     if extension.endswith((".jpg", ".png")):
                         place = StoredPicture(shard, member.offset_data, member.size)
                         pictures.setdefault(key, []).append(place)
@@ -132,6 +134,7 @@ def read_tracked_clips(shards: Sequence[Path]) -> Iterator[TrackedClip]:
         if landmarks.keys() != info.keys():
             unpaired = sorted(landmarks.keys() ^ info.keys())
             raise InputError(f"{shard}: samples need landmarks.npy and json both; missing one: {unpaired[:3]}")
+        _check_landmark_model(shard, info)
         yield from (TrackedClip(k, landmarks[k], info[k], tuple(pictures.get(k, ()))) for k in landmarks)
 
 
@@ -151,8 +154,43 @@ def decode_picture(content: bytes) -> Pixels:
         return np.array(picture.convert("RGB"))
 
 
-def _split_name(name: str) -> tuple[str, str]:
-    """Split a name into key and extension, which begins at the first dot of the base name (webdataset's convention)."""
+def scale_landmarks(landmarks: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Scale landmarks from fractions of a crop's side to pixels, whose centres are whole numbers.
+
+    Args:
+        landmarks: Landmarks (..., 3) in fractions of the side.
+        side: The side in pixels.
+
+    Returns:
+        Landmarks (..., 3) in pixels.
+    """
+    return landmarks * side - np.array([0.5, 0.5, 0], np.float32)
+
+
+def fractions_of(landmarks: NDArray[np.float32], left: float, top: float, side: float) -> NDArray[np.float32]:
+    """Convert landmarks to what shards hold, the inverse of `scale_landmarks`.
+
+    Args:
+        landmarks: Landmarks (..., 3) in pixels of a picture.
+        left: Column of the crop's first pixel.
+        top: Row of the crop's first pixel.
+        side: The crop's side in pixels.
+
+    Returns:
+        Landmarks (..., 3) as fractions of the crop's side; 0 and 1 are its edges.
+    """
+    return (landmarks - np.array([left - 0.5, top - 0.5, 0], np.float32)) / side
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split the name of a shard's file by webdataset's convention.
+
+    Args:
+        name: The name.
+
+    Returns:
+        The key of its sample, and its extension, which begins at the first dot of the base name.
+    """
     folder, slash, base = name.rpartition("/")
     stem, _, extension = base.partition(".")
     return folder + slash + stem, extension
@@ -170,3 +208,13 @@ def _read_info(name: str, content: bytes) -> dict[str, Any]:
     if not isinstance(info, dict):
         raise ValueError(f"{name} holds no JSON object")
     return info
+
+
+def _check_landmark_model(shard: Path, info: dict[str, dict[str, Any]]) -> None:
+    """Refuse landmarks that another model found, which stand for other points of the face."""
+    others = {str(sample.get("landmark_model", "not named")) for sample in info.values()} - {LANDMARK_MODEL}
+    if others:
+        raise InputError(
+            f"{shard}: its landmark model is {', '.join(sorted(others))}, not {LANDMARK_MODEL}; track its pictures "
+            f"anew: fadm data retrack {shard} -o FOLDER"
+        )

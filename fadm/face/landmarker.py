@@ -16,6 +16,9 @@ Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
 SIDE = 256  # pixels of a window's side
+LANDMARK_MODEL = "mediapipe face mesh 2"  # what shards call the model of their landmarks
+MIN_PRESENCE = 0.5  # a region that shows a face less probably shows none
+SETTLING_LOOKS = 4  # looks at a new face until its landmarks, which place the next look, are stable
 WINDOW = 1.5  # the side over the longer side of the landmarks' box, as in MediaPipe's tracking
 
 _network = ModelPerThread("face_landmarks_detector")
@@ -47,6 +50,24 @@ def see_face(pixels: Pixels, region: Region) -> SeenFace:
     landmarks, presence, _ = _network(cut_region(pixels, region, SIDE))
     points = landmarks.reshape(NUM_LANDMARKS, 3) * np.float32(1 / SIDE)
     return SeenFace(region.to_picture(points), 1 / (1 + float(np.exp(-presence.item()))))
+
+
+def settle_face(pixels: Pixels, region: Region) -> SeenFace | None:
+    """Look at a face, each time where it was seen before, until its landmarks are stable.
+
+    Args:
+        pixels: uint8 (H, W, 3) RGB.
+        region: Region in which a face is supposed.
+
+    Returns:
+        The face; None if there is none.
+    """
+    for _ in range(SETTLING_LOOKS):
+        face = see_face(pixels, region)
+        if face.presence < MIN_PRESENCE:
+            return None
+        region = face_region(face.landmarks)
+    return face
 
 
 def face_region(landmarks: FloatArray) -> Region:

@@ -13,16 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadm.face.detector import search_faces
-from fadm.face.landmarker import SeenFace, face_region, see_face
-from fadm.face.region import Region, shared_area
+from fadm.face.landmarker import MIN_PRESENCE, face_region, see_face, settle_face
+from fadm.face.region import shared_area
 from fadm.face.topology import FACE_OVAL
 
 Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
 MAX_FACES = 4
-MIN_PRESENCE = 0.5  # a region that shows a face less probably shows none
-SETTLING_LOOKS = 4  # looks at a new face until its landmarks, which place the next look, are stable
 SEARCH_INTERVAL = 30  # frames after which a video is searched for further faces
 SAME_FACE = 0.4  # regions that share more than this part of their union show one face
 MAX_STEP = 0.8  # a face that comes back is less than this from where it was lost, in widths of the face
@@ -131,9 +129,9 @@ class FaceTracker:
         for detections in search_faces(pixels, is_thorough=is_thorough):
             for detection in detections:
                 if all(shared_area(detection.region, region) < SAME_FACE for region in regions):
-                    face = _settle(pixels, detection.region)
-                    if face is not None:
-                        found.append(TrackedFace(face.landmarks, face.presence))
+                    seen = settle_face(pixels, detection.region)
+                    if seen is not None:
+                        found.append(TrackedFace(seen.landmarks, seen.presence))
             if found:
                 break
         found = _without_repeats(found)[: self._max_faces - len(known)]
@@ -173,16 +171,6 @@ def face_box(landmarks: FloatArray) -> tuple[float, float, float, float]:
     oval = landmarks[list(FACE_OVAL), :2]
     (left, top), (right, bottom) = oval.min(0), oval.max(0)
     return float(left), float(top), float(right), float(bottom)
-
-
-def _settle(pixels: Pixels, region: Region) -> SeenFace | None:
-    """Look at a detected face until its landmarks are stable; None if it is none."""
-    for _ in range(SETTLING_LOOKS):
-        face = see_face(pixels, region)
-        if face.presence < MIN_PRESENCE:
-            return None
-        region = face_region(face.landmarks)
-    return face
 
 
 def _without_repeats(faces: list[TrackedFace]) -> list[TrackedFace]:

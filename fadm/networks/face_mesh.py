@@ -114,7 +114,7 @@ def _name_tensors(released: Mapping[str, Tensor], network: FaceMesh) -> dict[str
     kernels = _in_order(released, r"/conv2d_(\d+)/Conv2D$", dims=4)
     biases = _in_order(released, r"batch_normalization_(\d+)/", dims=1)
     slopes = _in_order(released, r"p_re_lu_(\d+)/", dims=3)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for (convolution, activation), kernel, bias, slope in zip(units, kernels, biases, slopes, strict=False):
         tensors |= {f"{convolution}.weight": kernel.permute(0, 3, 1, 2), f"{convolution}.bias": bias}
         tensors[f"{activation}.weight"] = slope.flatten()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fadm.attributes.landmark_model import load_landmark_model
+from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.weights.store import read_metadata
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
 from tests.cli.command import error_line, run_fadm
@@ -17,6 +18,7 @@ def shard(tmp_path_factory):
     for seed in range(4):
         landmarks = make_landmarks(model, make_attributes(20, seed=seed), make_identity(model, seed=seed)) / 256
         info = {"tier": "open" if seed else "closed", "source": "made up", "terms": "MIT", "identity": str(seed)}
+        info["landmark_model"] = LANDMARK_MODEL
         content[f"clip{seed}.landmarks.npy"] = pack(landmarks.numpy().astype(np.float16))
         content[f"clip{seed}.json"] = json.dumps(info).encode()
     return write_shard(tmp_path_factory.mktemp("shards") / "clips.tar", content)
@@ -39,7 +41,8 @@ def test_brackets_in_the_models_name_are_no_markup(tmp_path, capsys, shard):
 
 
 def test_no_clip_of_the_tier(tmp_path, capsys):
-    content = {"a.landmarks.npy": pack(np.zeros((4, 478, 3), np.float16)), "a.json": b'{"tier": "closed"}'}
+    info = {"tier": "closed", "landmark_model": LANDMARK_MODEL}
+    content = {"a.landmarks.npy": pack(np.zeros((4, 478, 3), np.float16)), "a.json": json.dumps(info).encode()}
     shard = write_shard(tmp_path / "closed.tar", content)
     assert run_fadm("learn-face-model", shard, "-o", tmp_path / "model.safetensors") == 2
     assert "no clip of tier open in" in error_line(capsys)

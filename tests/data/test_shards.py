@@ -9,6 +9,7 @@ from PIL import Image
 
 from fadm.data.shards import read_tracked_clips
 from fadm.errors import InputError
+from fadm.face.landmarker import LANDMARK_MODEL
 
 
 def pack(array: np.ndarray) -> bytes:
@@ -35,7 +36,7 @@ def make_content(keys: list[str]) -> dict[str, bytes]:
     for seed, key in enumerate(keys):
         content[f"{key}.00.jpg"] = b"not read"
         content[f"{key}.landmarks.npy"] = pack(make_landmarks(seed))
-        content[f"{key}.json"] = json.dumps({"clip": key, "tier": "open"}).encode()
+        content[f"{key}.json"] = json.dumps({"clip": key, "landmark_model": LANDMARK_MODEL}).encode()
     return content
 
 
@@ -48,7 +49,7 @@ def test_clips_of_all_shards_come_in_order(tmp_path):
     assert [clip.key for clip in clips] == ["a", "b", "c"]
     assert clips[1].landmarks.shape == (3, 478, 3) and clips[1].landmarks.dtype == np.float32
     np.testing.assert_array_equal(clips[1].landmarks, make_landmarks(1).astype(np.float32))
-    assert clips[2].info == {"clip": "c", "tier": "open"}
+    assert clips[2].info == {"clip": "c", "landmark_model": LANDMARK_MODEL}
 
 
 @pytest.mark.parametrize("folder", [".", "./v1.2", "clips.d"])
@@ -90,7 +91,9 @@ def test_a_picture_that_is_gone_or_damaged_is_named(tmp_path):
 
 
 def test_a_clip_that_does_not_say_is_a_person_of_its_own(tmp_path):
-    content = make_content(["a", "b"]) | {"b.json": json.dumps({"identity": 7}).encode()}
+    content = make_content(["a", "b"]) | {
+        "b.json": json.dumps({"identity": 7, "landmark_model": LANDMARK_MODEL}).encode()
+    }
     clips = list(read_tracked_clips([write_shard(tmp_path / "clips.tar", content)]))
     assert [clip.identity for clip in clips] == ["a", "7"]
 

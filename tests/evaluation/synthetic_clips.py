@@ -16,6 +16,7 @@ from fadm.evaluation.build import build_evaluation, choose_pairs
 from fadm.evaluation.options import RunOptions
 from fadm.evaluation.outputs.files import CSV, JSON, LATEX, MARKDOWN
 from fadm.evaluation.run import run_and_write
+from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.face.topology import mirror_partners
 from tests.face.portraits import SIDE, read_portrait
 
@@ -53,6 +54,7 @@ def write_shard(path: Path) -> Path:
             frames = swaying_head(mirrored=mirrored)
             fractions = np.stack([(points + np.array([0.5, 0.5, 0])) / SIDE for _, points in frames])
             info = {"identity": key, "frame_numbers": list(range(NUM_FRAMES)), "frames_per_second": 25.0}
+            info["landmark_model"] = LANDMARK_MODEL
             files = {f"{key}.{i:02d}.png": pack_png(pixels) for i, (pixels, _) in enumerate(frames)}
             files[f"{key}.landmarks.npy"] = pack_array(fractions.astype(np.float32))
             files[f"{key}.json"] = json.dumps(info).encode()

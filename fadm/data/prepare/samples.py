@@ -18,6 +18,8 @@ from fadm.data.prepare.options import NO_FACE, PrepareOptions
 from fadm.data.prepare.selection import STRIP, Candidate, spread_evenly
 from fadm.data.prepare.work_folder import RESULTS, STRIPS
 from fadm.data.shard_writer import pack_array, pack_members
+from fadm.data.shards import fractions_of
+from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.media.crop import copy_square, resize_pixels
 from fadm.media.frames import Frame
 
@@ -135,8 +137,8 @@ def make_sample(
 ) -> dict[str, bytes]:
     """Make the files of a clip.
 
-    Landmarks are stored as fractions of the crop (MediaPipe's convention: 0 and 1 are its edges), attributes are
-    fitted with one identity for the clip.
+    Landmarks are stored as fractions of the crop (MediaPipe's convention: 0 and 1 are its edges), with the name of the
+    model that found them; attributes are fitted with one identity for the clip.
 
     Args:
         key: Name of the clip.
@@ -152,13 +154,13 @@ def make_sample(
     """
     width, height, rate = video
     window, landmarks = candidate.window, candidate.landmarks
-    origin, centred = np.array([window.left, window.top, 0], np.float32), np.array([0.5, 0.5, 0], np.float32)
-    fractions = (landmarks + centred - origin) / window.side
+    fractions = fractions_of(landmarks, window.left, window.top, window.side)
     attributes, _ = model.fit(torch.from_numpy(landmarks))
     info = {
         "clip": key,
         "identity": recording.identity,
         "frames": len(pictures),
+        "landmark_model": LANDMARK_MODEL,
         "frame_numbers": list(candidate.numbers),
         "frames_per_second": rate,
         "tier": options.tier,

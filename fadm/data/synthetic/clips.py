@@ -21,6 +21,7 @@ from fadm.data.shard_writer import ShardWriter, pack_array
 from fadm.data.shards import Pixels
 from fadm.data.synthetic.head import make_synthetic_head
 from fadm.data.synthetic.painting import paint_background, paint_frame
+from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.face.topology import EYES
 from fadm.files import explain_failure
 from fadm.options import check_range
@@ -172,6 +173,7 @@ def _make_sample(key: str, clip: SyntheticClip, options: SyntheticOptions) -> di
         "frames_per_second": FRAMES_PER_SECOND,
         "kind": "synthetic",
         "tier": "open",
+        "landmark_model": LANDMARK_MODEL,
         "source": "synthetic faces of the package's landmark model",
         "terms": "Apache-2.0",
     }
