@@ -11,7 +11,9 @@ from torch import Tensor
 from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion import Motion
+from fadm.blendshapes import NUM_BLENDSHAPES
 from fadm.errors import FaceError
+from fadm.face.coefficients import estimate_blendshapes
 from fadm.face.cuts import CutDetector
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
@@ -22,6 +24,8 @@ FloatArray = NDArray[np.float32]
 
 CHUNK = 32  # frames fitted at once; the first chunk of a shot gives its identity
 PATIENCE = 15  # frames to wait for a lost face before another one is chosen
+
+_NO_BLENDSHAPES = np.zeros(NUM_BLENDSHAPES, np.float32)
 
 
 @dataclass
@@ -134,6 +138,7 @@ def extract_motion(
         FaceError: No frame shows the chosen face.
     """
     fitter = _ShotFitter(model, identity)
+    blendshapes: list[FloatArray] = []
     pts: list[int] = []
     shots: list[int] = []
     for frame in frames:
@@ -141,6 +146,7 @@ def extract_motion(
         if shots and follower.num_shots - 1 != shots[-1]:
             fitter.end_shot()
         fitter.add(landmarks)
+        blendshapes.append(_NO_BLENDSHAPES if landmarks is None else estimate_blendshapes(landmarks))
         pts.append(frame.pts)
         shots.append(follower.num_shots - 1)
         on_frame()
@@ -156,6 +162,7 @@ def extract_motion(
         torch.tensor(pts),
         frames.time_base,
         frames.rate,
+        torch.from_numpy(np.stack(blendshapes)),
     )
 
 

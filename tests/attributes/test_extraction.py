@@ -8,6 +8,7 @@ import torch
 from fadm.attributes.extraction import PATIENCE, FaceFollower, extract_motion
 from fadm.attributes.landmark_model import load_landmark_model
 from fadm.errors import FaceError
+from fadm.face.coefficients import estimate_blendshapes
 from fadm.face.smoothing import OneEuroFilter
 from fadm.face.tracker import TrackedFace
 from fadm.media.frames import FrameSource
@@ -159,3 +160,10 @@ def test_a_first_choice_that_is_impossible_is_an_error():
 def test_a_driver_without_any_face():
     with pytest.raises(FaceError, match=r"driver 'made-up.mp4' \(3 frames\): no face found"):
         extract_motion(make_source([90] * 3), make_follower([[], [], []]), MODEL)
+
+
+def test_blendshapes_are_those_of_the_landmarks_and_0_in_a_gap():
+    motion = extract_motion(make_source([90] * 3), make_follower([[FACE], [], [FACE]]), MODEL)
+    expected = torch.from_numpy(estimate_blendshapes(FACE))
+    assert motion.blendshapes.shape == (3, 52) and 0 < expected.max() <= 1
+    torch.testing.assert_close(motion.blendshapes, torch.stack([expected, 0 * expected, expected]))
