@@ -14,10 +14,12 @@ from fadm.animation.face_drawing import draw_faces
 from fadm.animation.seen_face import SeenFace, measure_angles, measure_controls
 from fadm.attributes.deca_face import HeadNetworks, load_head_networks, read_deca_face
 from fadm.attributes.landmark_model import LandmarkModel, fit_face, load_landmark_model
+from fadm.blendshapes import BLENDSHAPES
 from fadm.coarse.driver_crops import cut_face
 from fadm.coarse.source import PreparedSource
 from fadm.device import choose_device
 from fadm.errors import OutputError
+from fadm.face.coefficients import estimate_blendshapes
 from fadm.face.selection import choose_face
 from fadm.face.tracker import FaceTracker, LandmarkTracker, face_box
 from fadm.files import check_inputs_stay
@@ -143,6 +145,7 @@ def _inspect_face(
         attributes=face.attributes,
         angles=measure_angles(face.attributes),
         controls=measure_controls(model, face),
+        blendshapes=dict(zip(BLENDSHAPES, estimate_blendshapes(landmarks).tolist(), strict=True)),
         crop=source.crop,
         region=source.region,
         person=source.person[0, 0].numpy(),

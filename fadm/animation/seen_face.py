@@ -29,6 +29,7 @@ from fadm.media.crop import Square
 
 FloatArray = NDArray[np.float32]
 
+LEAST_BLENDSHAPE = 0.1  # coefficients below it are not told in words
 DECIMALS = 5  # of the numbers in JSON, as in motion files
 
 
@@ -42,6 +43,7 @@ class SeenFace:
         attributes: The landmark model's attributes, of a batch of one.
         angles: Head angles in degrees (`measure_angles`).
         controls: The expression by the names of `FaceControls` (`measure_controls`).
+        blendshapes: The 52 blendshape coefficients by their names, in [0, 1].
         crop: The window around the face that renderers and DECA see, in pixels of the picture.
         region: The window around the face that may move, in pixels of the picture.
         person: Probability (256, 256) that a place of the region shows the person.
@@ -53,6 +55,7 @@ class SeenFace:
     attributes: FaceAttributes
     angles: dict[str, float]
     controls: dict[str, float]
+    blendshapes: dict[str, float]
     crop: Square
     region: Square
     person: FloatArray
@@ -81,7 +84,12 @@ class SeenFace:
         angles = ", ".join(f"{name} {angle:+z.0f}" for name, angle in self.angles.items())
         controls = ", ".join(f"{name.replace('_', ' ')} {value:+z.2f}" for name, value in self.controls.items())
         small = "" if self.is_large_enough else f" (too small, {MIN_FACE_SIZE} are needed)"
-        return f"face {self.number}: {width}x{height} pixels at x {left}, y {top}{small}; {angles} degrees; {controls}"
+        seen = sorted(self.blendshapes.items(), key=lambda item: -item[1])
+        blendshapes = ", ".join(f"{name} {value:.2f}" for name, value in seen if value >= LEAST_BLENDSHAPE)
+        return (
+            f"face {self.number}: {width}x{height} pixels at x {left}, y {top}{small}; {angles} degrees; {controls}; "
+            f"blendshapes {blendshapes or 'all at rest'}"
+        )
 
     def describe(self) -> dict[str, Any]:
         """The face as values that JSON holds."""
@@ -91,6 +99,7 @@ class SeenFace:
             "is_large_enough": self.is_large_enough,
             "angles": {name: round(angle, DECIMALS) for name, angle in self.angles.items()},
             "controls": {name: round(value, DECIMALS) for name, value in self.controls.items()},
+            "blendshapes": {name: round(value, DECIMALS) for name, value in self.blendshapes.items()},
             "expression": _round(self.attributes.expression[0]),
             "pose": _round(self.attributes.pose[0]),
             "camera": _round(self.attributes.camera[0]),

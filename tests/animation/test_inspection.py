@@ -7,6 +7,7 @@ from PIL import Image
 
 from fadm.animation.animator import Animator
 from fadm.animation.inspection import inspect_file, inspect_picture
+from fadm.blendshapes import BLENDSHAPES
 from fadm.errors import FaceError, InputError, OutputError
 from fadm.face.selection import choose_face
 from fadm.media.image import read_image
@@ -51,6 +52,14 @@ def test_a_face_is_described_by_numbers_alone(seen):
     assert 510 < box["left"] < box["right"] < 1022 and 20 < box["top"] < box["bottom"] < 620
     assert list(described["angles"]) == ["yaw", "pitch", "roll"]
     assert set(described["controls"]) <= set(vars(FaceControls()))
+    assert set(described["blendshapes"]) == set(BLENDSHAPES)
+
+
+def test_the_smiling_face_smiles_in_blendshapes_too(seen):
+    astronaut, admiral = seen
+    for name in ("mouthSmileLeft", "mouthSmileRight"):
+        assert astronaut.blendshapes[name] > 0.5 > admiral.blendshapes[name]
+    assert "mouthSmileLeft 0." in astronaut.sentence()
 
 
 def test_the_smiling_face_is_measured_so(seen):
