@@ -49,7 +49,7 @@ def _is_dolby_vision_alone(frame: VideoFrame) -> bool:
     """Recognize profile 5, whose pixels have no meaning without its metadata: their colours are unspecified."""
     if frame.color_trc != _UNSPECIFIED or frame.format.components[0].bits <= 8:
         return False
-    return "DOVI_METADATA" in frame.side_data or "DOVI_RPU_BUFFER" in frame.side_data
+    return any(find_side_data(frame, kind) is not None for kind in ("DOVI_METADATA", "DOVI_RPU_BUFFER"))
 
 
 def convert_frame(frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> np.ndarray:
@@ -85,15 +85,32 @@ def convert_frame(frame: VideoFrame, size: tuple[int, int], reformatter: VideoRe
     return np.ascontiguousarray(_turn_upright(pixels, frame))
 
 
+def find_side_data(frame: VideoFrame, kind: str) -> bytes | None:
+    """Find what goes with a frame besides its pixels.
+
+    Args:
+        frame: A decoded frame.
+        kind: PyAV's name of it.
+
+    Returns:
+        Its bytes, None if the frame has none.
+    """
+    try:
+        data = frame.side_data.get(kind)
+    except ValueError:  # PyAV fails on all where one, such as EXIF, is newer than its list
+        return None
+    return bytes(data) if isinstance(data, Buffer) else None
+
+
 def _turn_upright(pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
     """Apply the display matrix, one of the eight turns and mirrorings by right angles.
 
     The matrix (a b u; c d v; x y w) means x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 8.2.2).
     """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if not isinstance(matrix, Buffer):
-        return pixels
-    a, b, _, c, d = struct.unpack("=5i", bytes(matrix)[:20])
+    matrix = find_side_data(frame, "DISPLAYMATRIX")
+    if matrix is None:
+        return np.rot90(pixels, round(frame.rotation / 90))
+    a, b, _, c, d = struct.unpack("=5i", matrix[:20])
     if abs(a) >= abs(b):
         x_from, y_from = a, d
     else:

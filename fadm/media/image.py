@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from fadm.errors import InputError, OutputError
+from fadm.errors import FadmError, InputError, OutputError
 from fadm.files import explain_failure, place_of, replace_file
+from fadm.media.heif import is_heif, open_heif
+from fadm.media.picture_colours import find_colours, map_colours
 
 MAX_PIXELS = 8192 * 8192
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # of pictures that are written
@@ -34,27 +36,37 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
 
     Raises:
         InputError: The file is missing, unreadable, no picture, damaged or larger than MAX_PIXELS.
+        PackageError: It is a HEIC file that needs a package which is not installed.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(path)
+            picture = _open(path)
         with picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise InputError(_too_large(path, f"{picture.width}x{picture.height}"))
             yield picture
-    except InputError:
+    except FadmError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(_too_large(path, f"over {Image.MAX_IMAGE_PIXELS}")) from error
     except Image.UnidentifiedImageError as error:
-        raise InputError(f"'{path}' is not a picture; give a PNG, JPEG, WebP, TIFF or GIF file") from error
+        raise InputError(f"'{path}' is not a picture; give a PNG, JPEG, WebP, AVIF, HEIC, TIFF or GIF file") from error
     except Exception as error:  # Pillow's readers raise whatever their parsers stumble over
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(
                 f"'{path}' cannot be opened: {error.strerror}; check the picture's name and permissions"
             ) from error
         raise InputError(f"'{path}' is damaged ({error}); save the picture again or give another") from error
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except Image.UnidentifiedImageError:
+        if not is_heif(path):
+            raise
+        return open_heif(path)
 
 
 def _too_large(path: Path, given: str) -> str:
@@ -84,7 +96,7 @@ def flatten_picture(picture: Image.Image) -> np.ndarray:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a picture as it is meant to be seen: turned by its EXIF orientation, in sRGB.
+    """Read a picture as it is meant to be seen: turned by its EXIF orientation, in sRGB, HDR mapped to it.
 
     Args:
         path: A picture file; of an animation the first frame is read.
@@ -93,10 +105,15 @@ def read_image(path: str | Path) -> np.ndarray:
         uint8 (H, W, 3) RGB.
 
     Raises:
-        InputError: The file is missing, no picture, damaged or larger than MAX_PIXELS.
+        InputError: The file is missing, no picture, damaged or larger than MAX_PIXELS, or has colours that cannot
+            be mapped.
+        PackageError: It is a HEIC file that needs a package which is not installed.
     """
-    with open_picture(Path(path)) as picture:
-        return flatten_picture(_convert_to_srgb(ImageOps.exif_transpose(picture)))
+    path = Path(path)
+    with open_picture(path) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        mapped = map_colours(upright, find_colours(picture, path), path)
+        return flatten_picture(_convert_to_srgb(upright) if mapped is None else mapped)
 
 
 def read_alpha(path: str | Path) -> NDArray[np.uint8] | None:

@@ -12,7 +12,10 @@ from PIL import Image
 from fadm.errors import InputError, OptionError
 from fadm.media.animation import open_animation
 from fadm.media.frames import Decoded, Frame, FrameSource, TimeRange, Wanted, make_range
+from fadm.media.heif import ENDINGS
 from fadm.media.image import open_picture, read_image
+from fadm.media.picture_colours import find_colours
+from fadm.media.tone_mapping import needs_mapping
 from fadm.media.video import open_video
 
 __all__ = ["Frame", "FrameSource", "open_frames"]
@@ -82,8 +85,11 @@ def _recognize(path: Path) -> str:
         with open_picture(path) as picture:
             if picture.format in _VIDEO_FORMATS:
                 return "video"
-            is_animated = picture.format in _ANIMATED_FORMATS and getattr(picture, "n_frames", 1) > 1
-            return "animation" if is_animated else "still"
+            if picture.format not in _ANIMATED_FORMATS or getattr(picture, "n_frames", 1) == 1:
+                return "still"
+            # FFmpeg reads the 10 bits of HDR, Pillow the frames as they are composed.
+            is_hdr = picture.format == "AVIF" and needs_mapping(*find_colours(picture, path))
+            return "video" if is_hdr else "animation"
     except InputError as error:
         if isinstance(error.__cause__, Image.UnidentifiedImageError):
             return "video"
@@ -103,7 +109,8 @@ def list_pictures(folder: Path) -> list[Path]:
         InputError: The folder cannot be read or contains no picture.
     """
     # Of the formats that Pillow knows, some can only be saved; MPO is opened by the reader of JPEG.
-    endings = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN or kind == "MPO"}
+    known = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN or kind == "MPO"}
+    endings = known.union(ENDINGS)
     try:
         named = (f for f in folder.iterdir() if f.suffix.lower() in endings and not f.name.startswith("."))
         files = [f for f in named if f.is_file()]

@@ -30,13 +30,16 @@ def test_portrait_comes_back(tmp_path, portrait, transfer, codec):
     assert np.abs(pixels.mean((0, 1)) - portrait.mean((0, 1))).max() < 1.5
 
 
-@pytest.mark.parametrize(("codec", "options"), [("libx265", None), ("libsvtav1", {"crf": "10", "preset": "10"})])
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [("a.mkv", "libx265", None), ("a.mp4", "libsvtav1", {"crf": "10", "preset": "10"})],
+)
 @pytest.mark.parametrize("transfer", [PQ, HLG])
-def test_skin_and_white_of_hdr(tmp_path, monkeypatch, codec, options, transfer):
+def test_skin_and_white_of_hdr(tmp_path, monkeypatch, name, codec, options, transfer):
     monkeypatch.setenv("SVT_LOG", "1")
     pixels = np.full((128, 128, 3), 255, np.uint8)
     pixels[:, 64:] = SKIN
-    path = make_bt2020_video(tmp_path / "a.mp4", pixels, transfer, codec, options=options)
+    path = make_bt2020_video(tmp_path / name, pixels, transfer, codec, options=options)
     read = next(iter(open_frames(path))).pixels
     assert np.abs(read[32:96, 80:112].astype(int) - SKIN).max() <= 3
     assert read[32:96, 16:48].min() >= 247
@@ -44,7 +47,7 @@ def test_skin_and_white_of_hdr(tmp_path, monkeypatch, codec, options, transfer):
 
 def test_untagged_matrix_of_bt2020(tmp_path):
     pixels = np.full((64, 64, 3), SKIN, np.uint8)
-    path = make_bt2020_video(tmp_path / "a.mp4", pixels, PQ, matrix=2)
+    path = make_bt2020_video(tmp_path / "a.mkv", pixels, PQ, matrix=2)
     assert np.abs(next(iter(open_frames(path))).pixels[32, 32].astype(int) - SKIN).max() <= 3
 
 
