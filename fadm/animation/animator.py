@@ -25,7 +25,7 @@ from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model, p
 from fadm.attributes.motion import Motion, make_still_motion
 from fadm.coarse.driver_crops import driver_windows, follow_driver, whole_window
 from fadm.coarse.generators import CoarseAnimation, DrawnFrame
-from fadm.coarse.source import PreparedSource, fit_source
+from fadm.coarse.source import PreparedSource, fit_source, keep_alpha
 from fadm.device import choose_device
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
@@ -238,7 +238,7 @@ class Animator:
             driver: What the motion was read from, for choices that see its pictures again (`sees_driver`).
 
         Yields:
-            Frames (H, W, 3) uint8 of the source, one for each of the motion.
+            Frames (H, W, 3) uint8 of the source, one for each of the motion; (H, W, 4) if it keeps its alpha.
         """
         networks = load_networks(options, self.device)
         seen = driver if sees_driver(networks) else None
@@ -288,21 +288,28 @@ class Animator:
         animation = build_animation(networks, self.model, prepared, anchored, options, driver, windows, self.device)
         return animation, enumerate(crops)
 
-    def edit(self, source: str | Path | Pixels, controls: FaceControls, options: SourceOptions) -> Pixels:
+    def edit(
+        self,
+        source: str | Path | Pixels,
+        controls: FaceControls,
+        options: SourceOptions,
+        alpha: Pixels | None = None,
+    ) -> Pixels:
         """Change the expression and pose of a portrait by name.
 
         Args:
             source: A picture file, or its pixels (H, W, 3) uint8.
             controls: What the face does.
             options: Which face, and how large it is rendered.
+            alpha: The source's alpha (H, W) uint8, if it is to be kept.
 
         Returns:
-            The changed picture (H, W, 3) uint8.
+            The changed picture (H, W, 3) uint8; (H, W, 4) with alpha.
 
         Raises:
             FadmError: The picture or the face cannot be used.
         """
-        prepared = self.prepare(source, options)
+        prepared = keep_alpha(self.prepare(source, options), alpha)
         face = prepared.face
         changed = change_attributes(self.model, face.attributes, face.canonical, controls)
         motion = make_still_motion([face.attributes, changed], face.identity)

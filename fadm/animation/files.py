@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from fadm.animation.animator import Animator, open_driver
 from fadm.animation.choices import check_choices, check_refinement
-from fadm.animation.summary import Summary, summarize
+from fadm.animation.frames import show_source
+from fadm.animation.summary import ON_WHITE, Summary, summarize
 from fadm.attributes.motion import Motion
 from fadm.attributes.motion_files import MOTION_ENDINGS, is_motion_file, load_motion, save_motion
-from fadm.coarse.source import PreparedSource
+from fadm.coarse.source import PreparedSource, keep_alpha
 from fadm.errors import OptionError, OutputError
 from fadm.files import check_folder, check_inputs_stay
 from fadm.media.audio import AudioTrack, choose_track
 from fadm.media.compose import place_beside
-from fadm.media.crop import copy_square
 from fadm.media.frames import FrameSource
-from fadm.media.image import PICTURE_ENDINGS, write_image
-from fadm.media.writer import FrameWriter, check_output, has_sound, open_writer
+from fadm.media.image import PICTURE_ENDINGS, read_alpha, write_image
+from fadm.media.writer import FrameWriter, check_output, has_sound, keeps_alpha, open_writer
 from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SoundOptions, SourceOptions
 from fadm.progress import NO_PROGRESS, Progress
 
@@ -67,7 +67,8 @@ def animate_file(
     check_output(output, len(motion) if driver is None else driver.num_frames)
     check_inputs_stay(output, source, driving)
     check_choices(options, has_pictures=driver is not None)
-    prepared = animator.prepare(source, options)
+    alpha, transparency = choose_alpha(source, output, is_warped=options.coarse == "geometric")
+    prepared = keep_alpha(animator.prepare(source, options), alpha)
     if driver is None:
         anchored, damaged = animator.anchor(prepared, motion, options), 0
     else:
@@ -80,7 +81,9 @@ def animate_file(
     if options.side_by_side:
         frames = _show_side_by_side(frames, prepared, driver)
     written = _write(output, frames, anchored.motion, audio, options.label, progress)
-    return summarize(output, anchored.motion, written, driver, damaged, follower, motion.is_tracked, began)
+    return summarize(
+        output, anchored.motion, written, driver, damaged, follower, motion.is_tracked, began, transparency
+    )
 
 
 def enhance_file(
@@ -124,7 +127,7 @@ def enhance_file(
 
 def edit_file(
     animator: Animator, source: str | Path, output: str | Path, controls: FaceControls, options: SourceOptions
-) -> None:
+) -> str:
     """Change a portrait's expression and pose by named controls and write the picture.
 
     Args:
@@ -134,6 +137,9 @@ def edit_file(
         controls: Changes of the face.
         options: Face, crop and size.
 
+    Returns:
+        What became of the source's transparency: none, kept, or a sentence's rest.
+
     Raises:
         FadmError: Source, output or options cannot be used.
     """
@@ -141,7 +147,9 @@ def edit_file(
         raise OutputError(f"'{output}': an edited portrait is a picture; end the name in {', '.join(PICTURE_ENDINGS)}")
     check_output(output)
     check_inputs_stay(output, source)
-    write_image(output, animator.edit(source, controls, options), LABEL if options.label else None)
+    alpha, transparency = choose_alpha(source, output)
+    write_image(output, animator.edit(source, controls, options, alpha), LABEL if options.label else None)
+    return transparency
 
 
 def extract_file(
@@ -186,6 +194,33 @@ def _choose_audio(driver: FrameSource | None, output: str | Path, options: Sound
     return audio if options.audio and has_sound(output) else None
 
 
+def choose_alpha(
+    source: str | Path, output: str | Path, *, is_warped: bool = True
+) -> tuple[NDArray[np.uint8] | None, str]:
+    """Choose whether the result has the source's transparency.
+
+    Args:
+        source: The portrait, a picture file.
+        output: The result's name.
+        is_warped: The frames are the source's pixels moved, whose alpha can move with them.
+
+    Returns:
+        The alpha (H, W) to keep, None where nothing is kept, and what became of the transparency: none, kept, or
+        the rest of a sentence about it.
+
+    Raises:
+        InputError: The file is not a readable picture.
+    """
+    alpha = read_alpha(source)
+    if alpha is None:
+        return None, "none"
+    if not keeps_alpha(output):
+        is_picture = Path(output).suffix.lower() in PICTURE_ENDINGS
+        able = ".png and .webp" if is_picture else ".webm, .mov and a folder of PNGs"
+        return None, f"{ON_WHITE}; {able} keep it"
+    return (alpha, "kept") if is_warped else (None, f"{ON_WHITE}; --coarse geometric keeps it")
+
+
 def _write(
     output: str | Path,
     frames: Iterator[Pixels],
@@ -207,6 +242,7 @@ def _write(
         time_base=motion.time_base,
         audio=audio,
         label=label,
+        has_alpha=first.shape[2] > 3,
     ) as writer:
         for pixels, pts in zip(chain([first], frames), motion.pts.tolist(), strict=True):
             writer.write(pixels, pts)
@@ -218,9 +254,7 @@ def _show_side_by_side(
     frames: Iterator[Pixels], prepared: PreparedSource, driver: FrameSource | None
 ) -> Iterator[Pixels]:
     """Place source, driver and result beside each other at one height; a motion file has no picture."""
-    source = prepared.picture
-    if prepared.is_crop:
-        source = copy_square(source, prepared.crop, prepared.size)
+    source = show_source(prepared)
     driving = None if driver is None else iter(driver)
     for pixels in frames:
         shown = [] if driving is None else [next(driving).pixels]

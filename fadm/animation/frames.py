@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fadm.animation.refiner import Refiner
 from fadm.attributes.landmark_model import LandmarkModel
@@ -14,8 +15,8 @@ from fadm.coarse.driver_crops import driver_windows, whole_window
 from fadm.coarse.generators import CoarseAnimation, DrawnFrame
 from fadm.coarse.source import PreparedSource
 from fadm.device import map_ahead
-from fadm.media.compose import feather_mask, paste_square
-from fadm.media.crop import Square, cut_square, to_pixels, to_tensor
+from fadm.media.compose import feather_mask, paste_square, take_off_white
+from fadm.media.crop import Square, copy_square, cut_square, to_pixels, to_tensor
 from fadm.media.frames import Frame, FrameSource
 
 Pixels = NDArray[np.uint8]
@@ -88,9 +89,32 @@ def compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:
         drawn: The frame.
 
     Returns:
-        The crop alone, or the whole picture with the drawn window in it (H, W, 3) uint8.
+        The crop alone, or the whole picture with the drawn window in it, (H, W, 3) uint8; (H, W, 4) if the source
+        keeps its alpha.
     """
-    return to_pixels(drawn.view) if prepared.is_crop else _paste(prepared.picture, drawn)
+    pixels = to_pixels(drawn.view) if prepared.is_crop else _paste(prepared.picture, drawn.window, drawn.view)
+    if prepared.alpha is None:
+        return pixels
+    assert drawn.alpha is not None  # choose_alpha asks for a generator that has it
+    alpha = to_pixels(drawn.alpha) if prepared.is_crop else _paste(prepared.alpha, drawn.window, drawn.alpha)
+    return take_off_white(pixels, alpha)
+
+
+def show_source(prepared: PreparedSource) -> Pixels:
+    """Show a source as its results do, unmoved.
+
+    Args:
+        prepared: The source.
+
+    Returns:
+        Its crop or the whole picture (H, W, 3) uint8; (H, W, 4) if it keeps its alpha.
+    """
+
+    def cut(pixels: Pixels) -> Pixels:
+        return copy_square(pixels, prepared.crop, prepared.size) if prepared.is_crop else pixels
+
+    picture = cut(prepared.picture)
+    return picture if prepared.alpha is None else take_off_white(picture, cut(prepared.alpha))
 
 
 def set_back(drawn: DrawnFrame) -> Pixels:
@@ -103,7 +127,7 @@ def set_back(drawn: DrawnFrame) -> Pixels:
         The frame (H, W, 3) uint8, as it was where it shows no face.
     """
     assert drawn.picture is not None
-    return drawn.picture if drawn.crop is None else _paste(drawn.picture, drawn)
+    return drawn.picture if drawn.crop is None else _paste(drawn.picture, drawn.window, drawn.view)
 
 
 def share_work(animation: CoarseAnimation | None, refiners: Sequence[Refiner]) -> tuple[int, int]:
@@ -120,9 +144,8 @@ def share_work(animation: CoarseAnimation | None, refiners: Sequence[Refiner]) -
     return min(workers), max((refiner.batch for refiner in refiners), default=1)
 
 
-def _paste(picture: Pixels, drawn: DrawnFrame) -> Pixels:
+def _paste(picture: Pixels, window: Square, view: Tensor) -> Pixels:
     """The drawn window in its picture, its border soft; a window that is the whole picture has no border."""
-    window = drawn.window
     if picture.shape[:2] == (window.side, window.side) and (window.left, window.top) == (0, 0):
-        return to_pixels(drawn.view)
-    return paste_square(picture, window, drawn.view, feather_mask(window.side))
+        return to_pixels(view)
+    return paste_square(picture, window, view, feather_mask(window.side))

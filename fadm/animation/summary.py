@@ -12,6 +12,8 @@ from fadm.attributes.motion import Motion
 from fadm.media.frames import FrameSource
 from fadm.media.writer import FrameWriter
 
+ON_WHITE = "drawn on white"  # what becomes of transparency that cannot be kept
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -30,6 +32,7 @@ class Summary:
         damaged_frames: Frames of the driver that could not be decoded and are left out.
         missing_frames: Frames that the driver's header announces but the file does not hold.
         seconds: Duration of the work.
+        transparency: What became of the source's transparency: none, kept, or the rest of a sentence about it.
     """
 
     output: str
@@ -44,9 +47,10 @@ class Summary:
     damaged_frames: int
     missing_frames: int
     seconds: float
+    transparency: str = "none"
 
     def sentence(self) -> str:
-        """Write the summary in one or two lines."""
+        """Write the summary in one to three lines."""
         rate = float(Fraction(self.frames_per_second))
         said = f"{self.output}: {self.frames} frames of {self.width}x{self.height} at {rate:.3f} frames/s, "
         said += f"sound {self.sound}, made in {self.seconds:.1f} s"
@@ -57,7 +61,9 @@ class Summary:
             "announced but missing, as in a file cut short": self.missing_frames,
         }
         noted = [f"{count} {what}" for what, count in problems.items() if count]
-        return said + (f"\ndriver's frames: {', '.join(noted)}" if noted else "")
+        said += f"\ndriver's frames: {', '.join(noted)}" if noted else ""
+        is_lost = self.transparency.startswith(ON_WHITE)
+        return said + (f"\nthe source's transparency is {self.transparency}" if is_lost else "")
 
 
 def summarize(
@@ -69,6 +75,7 @@ def summarize(
     follower: FaceFollower | None,
     is_tracked: Tensor,
     began: float,
+    transparency: str = "none",
 ) -> Summary:
     """Summarize what was written and what it was made from.
 
@@ -81,6 +88,7 @@ def summarize(
         follower: Counts the frames on which the tracker failed.
         is_tracked: Whether each of the driver's frames (T,) shows the followed face.
         began: When the work began, as `time.perf_counter` gives it.
+        transparency: What became of the source's transparency.
 
     Returns:
         The summary.
@@ -99,4 +107,5 @@ def summarize(
         damaged_frames=damaged,
         missing_frames=max(0, announced - damaged - len(is_tracked)),
         seconds=round(time.perf_counter() - began, 2),
+        transparency=transparency,
     )

@@ -23,5 +23,7 @@ def edit(
     from fadm.animation.animator import Animator
     from fadm.animation.files import edit_file
 
-    edit_file(Animator(device=device), source, output, controls, options)
+    transparency = edit_file(Animator(device=device), source, output, controls, options)
     typer.echo(f"{output}: written")
+    if transparency not in ("none", "kept"):
+        typer.echo(f"the source's transparency is {transparency}")

@@ -39,6 +39,7 @@ class DrawnFrame:
         confidence: Confidence in the view's detail (1, 1, S, S) in [0, 1], where the generator estimates it.
         flow: Place in the source picture (1, S, S, 2) that each pixel shows, in pixels, where the generator has it.
         picture: The whole frame (H, W, 3) uint8 that the view was cut from, in a video of another tool.
+        alpha: The view's alpha (1, 1, S, S) in [0, 1], for a source that keeps its own; the view is over white.
     """
 
     index: int
@@ -50,6 +51,7 @@ class DrawnFrame:
     confidence: Tensor | None = None
     flow: Tensor | None = None
     picture: NDArray[np.uint8] | None = None
+    alpha: Tensor | None = None
 
 
 class CoarseAnimation(Protocol):
@@ -87,6 +89,8 @@ class GeometricGenerator:
         self.model, self.prepared = model, prepared
         size = prepared.size if prepared.is_crop else prepared.view.side
         person, picture = prepared.person[0, 0].numpy(), to_tensor(prepared.picture).to(device)
+        if prepared.alpha is not None:
+            picture = torch.cat([picture, to_tensor(prepared.alpha).to(device)], 1)
         landmarks = prepared.face.landmarks[0].numpy()
         self.state = prepare_source(picture, landmarks, person, prepared.region, prepared.view, size)
 
@@ -136,7 +140,7 @@ class GeometricAnimation:
         prepared, (landmarks, carried) = self.generator.prepared, self.move(index)
         coarse = drive_source(self.generator.state, landmarks, carried)
         known = (landmarks, coarse.confidence, coarse.flow)
-        return DrawnFrame(index, coarse.frame, prepared.view, prepared.crop, driving, *known)
+        return DrawnFrame(index, coarse.frame, prepared.view, prepared.crop, driving, *known, alpha=coarse.alpha)
 
     def _transfer_of(self, shot: int) -> MotionTransfer:
         """Build the transfer of a shot once; another shot may show another person."""

@@ -1,6 +1,6 @@
 """Prepare a source picture: its size, its face, and the windows that are rendered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +34,7 @@ class PreparedSource:
         is_crop: The result is the crop alone instead of the whole picture.
         size: Side in pixels at which a crop is written.
         is_whole: The crop is the whole picture (which is square), not a window around the face.
+        alpha: Its alpha (H, W, 1) uint8 if the result is to have one; the picture is over white.
     """
 
     picture: Pixels
@@ -41,6 +42,7 @@ class PreparedSource:
     is_crop: bool
     size: int
     is_whole: bool = False
+    alpha: Pixels | None = None
 
     @cached_property
     def crop(self) -> Square:
@@ -95,3 +97,20 @@ def fit_source(model: LandmarkModel, picture: Pixels, landmarks: FloatArray, opt
         landmarks = (landmarks + 0.5) * np.float32(factor) - 0.5
     face = fit_face(model, torch.from_numpy(landmarks))
     return PreparedSource(picture, face, options.crop, options.size or DEFAULT_CROP_SIZE, is_whole)
+
+
+def keep_alpha(prepared: PreparedSource, alpha: Pixels | None) -> PreparedSource:
+    """Let the results of a source have its alpha.
+
+    Args:
+        prepared: The source, its picture over white.
+        alpha: Its alpha (H, W) uint8 at the size that the picture was given in; None for an opaque source.
+
+    Returns:
+        The source with its alpha at the picture's resolution.
+    """
+    if alpha is None:
+        return prepared
+    height, width = prepared.picture.shape[:2]
+    is_fitting = alpha.shape == (height, width)
+    return replace(prepared, alpha=(alpha if is_fitting else resize_pixels(alpha, width, height))[..., None])

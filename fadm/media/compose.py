@@ -11,6 +11,7 @@ from fadm.media.crop import Square, resize_pixels
 
 Pixels = NDArray[np.uint8]
 
+OPAQUE = 255  # alpha
 FEATHER = 0.06  # width of the soft border of a pasted square, in lengths of its side
 
 
@@ -34,13 +35,13 @@ def paste_square(picture: Pixels, square: Square, rendered: Tensor, mask: Tensor
     """Blend a rendered window into a copy of a picture.
 
     Args:
-        picture: uint8 (H, W, 3).
+        picture: uint8 (H, W, C).
         square: The window of side S; its parts beyond the picture are left out.
-        rendered: The new content (1, 3, S, S) in [0, 1].
+        rendered: The new content (1, C, S, S) in [0, 1].
         mask: Weight of the new content (1, 1, S, S) in [0, 1].
 
     Returns:
-        The blended picture, uint8 (H, W, 3).
+        The blended picture, uint8 (H, W, C).
     """
     height, width = picture.shape[:2]
     top, bottom = max(square.top, 0), min(square.top + square.side, height)
@@ -56,18 +57,42 @@ def paste_square(picture: Pixels, square: Square, rendered: Tensor, mask: Tensor
     return result
 
 
+def take_off_white(pixels: Pixels, alpha: Pixels) -> Pixels:
+    """Find the colours that give a picture over white; fully transparent places stay white.
+
+    Pixels and alpha that went through the same linear steps (warped, resized, blended) give the colours that alpha
+    weighted in these steps, so that no white is left at the edges.
+
+    Args:
+        pixels: The picture over white, uint8 (H, W, 3).
+        alpha: Its alpha, uint8 (H, W, 1).
+
+    Returns:
+        Colours and alpha, uint8 (H, W, 4).
+    """
+    result = np.concatenate([pixels, alpha], axis=2)
+    is_mixed = (alpha > 0) & (alpha < OPAQUE)
+    share = result[is_mixed[..., 0]].astype(np.float32)
+    share[:, :3] = OPAQUE - (OPAQUE - share[:, :3]) * OPAQUE / share[:, 3:]
+    result[is_mixed[..., 0]] = share.clip(0, OPAQUE).round()
+    return result
+
+
 def place_beside(pictures: list[Pixels], height: int) -> Pixels:
     """Scale pictures to one height and place them side by side.
 
     Args:
-        pictures: uint8 (H, W, 3) each, of any sizes.
+        pictures: uint8 (H, W, 3) each, or (H, W, 4) with alpha, of any sizes.
         height: Height of the result in pixels.
 
     Returns:
-        uint8 (height, W, 3); each picture in it has an even width.
+        uint8 (height, W, 3), or (height, W, 4) if any has alpha; each picture in it has an even width.
     """
     scaled = []
+    has_alpha = any(pixels.shape[2] > 3 for pixels in pictures)
     for pixels in pictures:
+        if has_alpha and pixels.shape[2] == 3:
+            pixels = np.dstack([pixels, np.full_like(pixels[..., :1], OPAQUE)])
         width = max(2, 2 * round(pixels.shape[1] * height / pixels.shape[0] / 2))
         is_fitting = pixels.shape[:2] == (height, width)
         scaled.append(pixels if is_fitting else resize_pixels(pixels, width, height))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fadm.animation.animator import Animator
-from fadm.animation.files import Summary, animate_file, edit_file, extract_file
+from fadm.animation.files import Summary, animate_file, choose_alpha, edit_file, extract_file
 from fadm.attributes.motion_files import is_motion_file, load_motion
 from fadm.errors import FadmError, OptionError, OutputError
 from fadm.media.crop import resize_pixels
@@ -100,6 +101,87 @@ def test_another_audio_track_is_chosen_by_its_number(animator, tmp_path):
     silent = write_clip(tmp_path / "silent.mp4", carphone_frames()[:2])
     with pytest.raises(OptionError, match="the driver has no sound"):
         animate_file(make_idle_animator(), ASTRONAUT, silent, tmp_path / "c.mp4", replace(OPTIONS, audio_track=1))
+
+
+@pytest.fixture(scope="module")
+def cut_out(tmp_path_factory):
+    """A portrait whose background is clear; below its soft edge there is a strong colour, not white."""
+    picture = read_image(ASTRONAUT)[:300, 80:380].copy()
+    y, x = np.mgrid[:300, :300]
+    alpha = np.clip((1 - np.hypot((x - 142) / 100, (y - 130) / 125)) * 900, 0, 255).astype(np.uint8)
+    picture[alpha == 0] = (0, 0, 200)
+    path = tmp_path_factory.mktemp("cut_out") / "a.png"
+    Image.fromarray(np.dstack([picture, alpha])).save(path)
+    return path
+
+
+def over_white(pixels: np.ndarray) -> np.ndarray:
+    share = pixels[..., 3:] / 255
+    return pixels[..., :3] * share + 255 * (1 - share)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"size": 64, "renderer": "none"},
+        pytest.param({"renderer": "none"}, marks=pytest.mark.slow),
+        pytest.param({"crop": True, "size": 64}, marks=pytest.mark.slow),
+        pytest.param({"size": 64}, marks=pytest.mark.slow),
+    ],
+)
+def test_transparency_moves_with_the_face(animator, clip, cut_out, tmp_path, given):
+    """Over white, the result is that of the same source over white."""
+    options, flat = AnimateOptions(**given), tmp_path / "flat.png"
+    write_image(flat, read_image(cut_out))
+    summary = animate_file(animator, cut_out, clip, f"{tmp_path}/kept/", options)
+    assert summary.transparency == "kept"
+    assert animate_file(animator, flat, clip, f"{tmp_path}/flat/", options).transparency == "none"
+    for name in ("000000.png", "000003.png"):
+        kept, white = (np.asarray(Image.open(tmp_path / folder / name)) for folder in ("kept", "flat"))
+        assert kept.shape[2] == 4 and white.shape[2] == 3
+        assert (kept[..., 3] == 0).mean() > 0.05 and (kept[..., 3] == 255).mean() > 0.2
+        difference = np.abs(over_white(kept) - white)
+        assert difference.mean() < 0.5 and difference.max() <= 16  # what is rendered at the edge may be cut off
+    edge = (kept[..., 3] > 60) & (kept[..., 3] < 250)  # nothing white is left at the edge, where the suit is dark
+    assert np.abs(kept[edge][:, :3].astype(int) - 255).max(-1).mean() > 60
+
+
+@pytest.mark.parametrize(
+    ("output", "given", "said"),
+    [
+        ("a.mp4", {}, "drawn on white; .webm, .mov and a folder of PNGs keep it"),
+        ("a.gif", {}, "drawn on white; .webm, .mov and a folder of PNGs keep it"),
+        ("a.webm", {}, "kept"),
+    ],
+)
+def test_summary_tells_what_became_of_transparency(animator, clip, cut_out, tmp_path, output, given, said):
+    options = replace(OPTIONS, renderer="none", **given)
+    summary = animate_file(animator, cut_out, clip, tmp_path / output, options)
+    assert summary.transparency == said
+    line = f"\nthe source's transparency is {said}"
+    assert summary.sentence().endswith(line) == (said != "kept")
+
+
+def test_transparency_of_a_networks_frames_is_said(cut_out):
+    alpha, said = choose_alpha(cut_out, "a.webm", is_warped=False)
+    assert alpha is None and said == "drawn on white; --coarse geometric keeps it"
+
+
+def test_side_by_side_of_a_cut_out_portrait(animator, clip, cut_out, tmp_path):
+    options = replace(OPTIONS, side_by_side=True, renderer="none")
+    animate_file(animator, cut_out, clip, f"{tmp_path}/out/", options)
+    made = np.asarray(Image.open(tmp_path / "out" / "000000.png"))
+    source, driver, result = np.split(made, [64, 64 + 86], axis=1)
+    assert (driver[..., 3] == 255).all()
+    assert all((part[..., 3] == 0).any() for part in (source, result))
+
+
+def test_an_edited_portrait_keeps_its_transparency(animator, cut_out, tmp_path):
+    assert edit_file(animator, cut_out, tmp_path / "a.png", FaceControls(smile=1), SourceOptions()) == "kept"
+    made, given = np.asarray(Image.open(tmp_path / "a.png")), np.asarray(Image.open(cut_out))
+    assert np.abs(made[..., 3].astype(int) - given[..., 3]).mean() < 1
+    said = edit_file(animator, cut_out, tmp_path / "a.jpg", FaceControls(smile=1), SourceOptions())
+    assert said == "drawn on white; .png and .webp keep it"
 
 
 def test_summary_names_only_the_problems_that_there_were():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fadm.media.compose import FEATHER, feather_mask, paste_square, place_beside
+from fadm.media.compose import FEATHER, feather_mask, paste_square, place_beside, take_off_white
 from fadm.media.crop import Square, copy_square, to_tensor
 from tests.media.samples import pattern
 
@@ -48,6 +48,27 @@ def test_pictures_beside_each_other_have_one_height_and_even_widths():
     assert row.shape == (48, 64 + 72, 3)
     np.testing.assert_array_equal(row[:, :64], first)
     assert place_beside([pattern(0, 33, 48)], 48).shape[1] % 2 == 0
+
+
+def test_a_picture_without_alpha_is_opaque_beside_one_with_it():
+    clear = np.dstack([pattern(0), np.zeros((48, 64), np.uint8)])
+    row = place_beside([clear, pattern(3, 30, 20)], 48)
+    assert row.shape == (48, 64 + 72, 4) and (row[:, :64, 3] == 0).all() and (row[:, 64:, 3] == 255).all()
+
+
+def test_colours_under_alpha_are_found_without_the_white():
+    colours = pattern(4)
+    alpha = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))[..., None]
+    alpha[:, 60:] = 255
+    share = alpha / 255
+    white = np.rint(colours * share + 255 * (1 - share)).astype(np.uint8)
+    found = take_off_white(white, alpha)
+    np.testing.assert_array_equal(found[..., 3:], alpha)
+    np.testing.assert_array_equal(found[:, 60:, :3], colours[:, 60:])
+    np.testing.assert_allclose(found[:, 32:, :3], colours[:, 32:], atol=1)  # alpha from a half on
+    again = found[..., :3] * share + 255 * (1 - share)
+    np.testing.assert_allclose(again, white, atol=1)
+    assert (found[:, 0, :3] == 255).all()
 
 
 def test_the_window_has_the_squares_size():

@@ -7,11 +7,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 from PIL import Image
 
 from fadm.errors import OutputError
 from fadm.media.reader import open_frames
-from fadm.media.writer import check_output, has_sound, open_writer
+from fadm.media.writer import check_output, has_sound, keeps_alpha, open_writer
 from tests.media.samples import ASTRONAUT, frame_number, make_video, pattern
 
 NTSC = Fraction(30000, 1001)
@@ -240,6 +241,44 @@ def test_check_output(tmp_path):
     for name in ALL:
         check_output(f"{tmp_path}/{name}")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.mp4"]
+
+
+def clear_picture(index: int) -> np.ndarray:
+    """A picture whose left is clear, with a soft edge that moves by the frame."""
+    alpha = np.clip((np.arange(64) - 20 - index) * 25, 0, 255).astype(np.uint8)
+    return np.dstack([pattern(index), np.tile(alpha, (48, 1))])
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.mov", "a/", "a.png", "a.webp"])
+def test_alpha_is_kept(tmp_path, name):
+    frames = [clear_picture(i) for i in range(3 if name in ("a.webm", "a.mov", "a/") else 1)]
+    assert keeps_alpha(f"{tmp_path}/{name}")
+    write_frames(f"{tmp_path}/{name}", frames, has_alpha=True)
+    if name in ("a.webm", "a.mov"):
+        with av.open(str(tmp_path / name)) as container:
+            stream = container.streams.video[0]
+            # FFmpeg's own VP9 decoder does not look at alpha.
+            context = av.CodecContext.create("libvpx-vp9", "r") if name == "a.webm" else stream.codec_context
+            decoded = [frame for packet in container.demux(stream) for frame in context.decode(packet)]
+        read = [
+            frame.reformat(format="rgba", src_colorspace=Colorspace.ITU709, threads=1).to_ndarray() for frame in decoded
+        ]
+        assert decoded[0].pts == 0 and len(read) == 3
+    elif name == "a/":
+        read = [np.asarray(Image.open(tmp_path / "a" / f"00000{i}.png")) for i in range(3)]
+    else:
+        read = [np.asarray(Image.open(tmp_path / name))]
+    for made, frame in zip(read, frames, strict=True):
+        assert made.shape == frame.shape
+        assert np.abs(made[..., 3].astype(int) - frame[..., 3]).mean() < 2
+        assert np.abs(made[:, 40:, :3].astype(int) - frame[:, 40:, :3]).mean() < 4
+
+
+def test_formats_without_alpha_are_known(tmp_path):
+    assert not any(keeps_alpha(name) for name in ("a.mp4", "a.m4v", "a.mkv", "a.gif", "a.jpg"))
+    with pytest.raises(AssertionError):
+        write_frames(tmp_path / "a.mp4", [clear_picture(0)], has_alpha=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_an_output_can_hold_is_known_before(tmp_path):

@@ -125,8 +125,8 @@ def mend_tears(
     """Where the flow jumps, mix the colours on both sides of the tear instead of the coordinates; in place.
 
     Args:
-        frame: The warped frame (1, 3, S, S), which is changed.
-        picture: The source (1, 3, H, W).
+        frame: The warped frame (1, C, S, S), which is changed.
+        picture: The source (1, C, H, W).
         still: The pixels' own places in the picture (S, S, 2).
         displacement: Flow (G, G, 2) in pixels.
         is_torn: Blocks (G-1, G-1), as `find_tears` gives them.
@@ -136,7 +136,7 @@ def mend_tears(
     block = np.clip(np.floor(place).astype(int), 0, grid - 2)
     share = np.clip(place - block, 0, 1).astype(np.float32)
     rows, columns = np.nonzero(is_torn[block[:, None], block])
-    colours = torch.zeros(3, len(rows), device=frame.device)
+    colours = torch.zeros(frame.shape[1], len(rows), device=frame.device)
     for down in (0, 1):
         for right in (0, 1):
             seen = still[rows, columns] + displacement[block[rows] + down, block[columns] + right]

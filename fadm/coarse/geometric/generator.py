@@ -1,7 +1,7 @@
 """The geometric coarse generator: prepare a source once, then drive it with moved landmarks."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ class GeometricSource:
     """A prepared source.
 
     Attributes:
-        picture: The source (1, 3, H, W).
+        picture: The source (1, 3, H, W), or (1, 4, H, W) with its alpha, which moves like a further colour.
         landmarks: Its landmarks (478, 3), in its pixels.
         mesh: The mesh that carries it.
         mouth: The interior of its mouth.
@@ -67,11 +67,13 @@ class CoarseFrame:
         frame: The picture (1, 3, S, S).
         flow: The place in the source that each pixel shows (1, S, S, 2), in its pixels.
         confidence: How reliable the detail of each pixel is (1, 1, S, S), in [0, 1].
+        alpha: The warped alpha (1, 1, S, S) in [0, 1], if the source has one.
     """
 
     frame: Tensor
     flow: Tensor
     confidence: Tensor
+    alpha: Tensor | None = None
 
 
 def prepare_source(
@@ -80,7 +82,7 @@ def prepare_source(
     """Compute what all frames share.
 
     Args:
-        picture: The source (1, 3, H, W).
+        picture: The source (1, 3, H, W), or (1, 4, H, W) with alpha; the colours are then those over white.
         landmarks: Its landmarks (478, 3), in its pixels.
         person: Probability of person (P, P) over the region.
         region: The window that may move.
@@ -91,9 +93,12 @@ def prepare_source(
         The prepared source.
     """
     mesh = build_source_mesh(landmarks, person, region)
-    mouth = paint_mouth_interior(picture, landmarks)
+    mouth = paint_mouth_interior(picture[:, :3], landmarks)
     cells = view_grid(view, int(np.clip(size // 2, *GRID_RANGE)))
-    hidden = find_hidden_side(picture, landmarks)
+    hidden = find_hidden_side(picture[:, :3], landmarks)
+    if picture.shape[1] > 3:  # the mouth is opaque, and no light changes alpha
+        mouth = replace(mouth, picture=_add_ones(mouth.picture))
+        hidden = hidden and replace(hidden, tone=_add_ones(hidden.tone))
     return GeometricSource(picture, landmarks, mesh, mouth, hidden, view, view_grid(view, size), cells)
 
 
@@ -124,7 +129,12 @@ def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) ->
         frame = show_hidden_side(source.hidden, frame, source.picture, field, mesh, moved, source.cells, source.pixels)
     if revealed:
         _show_mouth(source, frame, is_open, revealed, landmarks.numpy(), carried.numpy())
-    return CoarseFrame(frame, flow, fields[:, 2:])
+    return CoarseFrame(frame[:, :3], flow, fields[:, 2:], frame[:, 3:] if frame.shape[1] > 3 else None)
+
+
+def _add_ones(colours: Tensor) -> Tensor:
+    """Add a channel of ones: (1, 3, H, W) -> (1, 4, H, W)."""
+    return torch.cat([colours, torch.ones_like(colours[:, :1])], 1)
 
 
 def _is_between(field: MeshFlow, first: int, count: int) -> NDArray[np.bool_]:

@@ -163,3 +163,19 @@ def test_source_landmarks_come_with_irises(source):
     few = torch.from_numpy(source.landmarks[:400])
     with pytest.raises(RuntimeError, match=r"shapes cannot be multiplied|size mismatch"):
         drive_source(source, few, few)
+
+
+def test_alpha_is_warped_as_the_colours_are():
+    """An alpha that equals a colour stays equal to it, and no colour changes by it."""
+    portrait = read_portrait()
+    picture = to_tensor(portrait.pixels)
+    masked = torch.cat([picture, picture[:, :1]], 1)
+    plain, clear = (
+        prepare_source(p, portrait.landmarks, portrait.person, REGION, REGION, SIDE) for p in (picture, masked)
+    )
+    assert clear.hidden is None  # whose light would differ
+    moved = torch.from_numpy(portrait.landmarks) + torch.tensor([6.0, 3.0, 0.0])
+    frames = [drive_source(source, moved, moved) for source in (plain, clear)]
+    assert frames[0].alpha is None
+    torch.testing.assert_close(frames[0].frame, frames[1].frame, rtol=0, atol=1e-6)
+    torch.testing.assert_close(frames[1].alpha, frames[1].frame[:, :1], rtol=0, atol=1e-6)
