@@ -1,8 +1,11 @@
+import io
+
 import av
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from PIL import Image
 
 from fadm.media.conversion import convert_frame
 from fadm.media.reader import open_frames
@@ -20,6 +23,24 @@ def test_rotation_metadata(tmp_path, degrees, mirrored):
     pixels = next(iter(source)).pixels
     assert (source.height, source.width) == expected.shape[:2]
     assert np.abs(pixels.astype(float) - expected).mean() < 4
+
+
+def test_turn_beside_side_data_that_pyav_does_not_know(tmp_path):
+    """A JPEG's EXIF, of which FFmpeg makes a display matrix."""
+    exif, jpeg = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.fromarray(pattern(0)).save(jpeg, "JPEG", exif=exif, quality=95)
+    with av.open(str(tmp_path / "a.mkv"), "w") as output:
+        stream = output.add_stream("mjpeg", rate=25, width=64, height=48, pix_fmt="yuvj420p")
+        frame = VideoFrame.from_ndarray(pattern(0), format="rgb24").reformat(format="yuvj420p")
+        frame.pts = 0
+        encoded, *_ = [*stream.encode(frame), *stream.encode(None)]
+        packet = av.Packet(jpeg.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, encoded.time_base
+        output.mux(packet)
+    pixels = next(iter(open_frames(tmp_path / "a.mkv"))).pixels
+    assert pixels.shape == (64, 48, 3)
+    assert np.abs(pixels.astype(float) - np.rot90(pattern(0), -1)).mean() < 2
 
 
 def luma_and_chroma(rgb, kr: float, kb: float, full: bool) -> list[int]:
