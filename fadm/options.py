@@ -4,11 +4,13 @@ Imports nothing heavy, so that `fadm --help` is fast. Each field's text is in it
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from fadm.blendshapes import BLENDSHAPES, LARGEST_BLENDSHAPE, describe_blendshape, suggest_blendshapes
 from fadm.errors import FadmError, OptionError
 
 DEFAULT_CROP_SIZE = 512
@@ -224,11 +226,24 @@ class FaceControls:
     brows_up: float = _control(2, "Raise the brows; negative: lower them")
     gaze_left: float = _control(1, "Look to the left; negative: to the right")
     gaze_up: float = _control(1, "Look up; negative: down")
+    blendshapes: Mapping[str, float] = field(
+        default_factory=dict,
+        metadata={
+            "help": f"ARKit's blendshape coefficients by their names (0 to {LARGEST_BLENDSHAPE:g}).",
+            "names": {n: f"{describe_blendshape(n)} (0 to {LARGEST_BLENDSHAPE:g})." for n in BLENDSHAPES},
+            "panel": "ARKit's 52 blendshapes; 1 is a full movement, more exaggerates it",
+        },
+    )
 
     def __post_init__(self) -> None:
         for part in fields(FaceControls):
-            limit = part.metadata["limit"]
-            check_range(f"--{part.name.replace('_', '-')}", getattr(self, part.name), -limit, limit)
+            limit = part.metadata.get("limit")
+            if limit is not None:
+                check_range(f"--{part.name.replace('_', '-')}", getattr(self, part.name), -limit, limit)
+        for name, value in self.blendshapes.items():
+            if name not in BLENDSHAPES:
+                raise OptionError(f"{name!r} is no blendshape: {suggest_blendshapes(name)}")
+            check_range(f"--{name}", value, 0, LARGEST_BLENDSHAPE)
 
 
 def check_face(choice: str, flag: str = "face") -> str:

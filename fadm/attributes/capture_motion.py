@@ -6,39 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fadm.attributes.blendshape_map import BlendshapeMap
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.face_capture import FaceCapture
-from fadm.attributes.landmark_model import LandmarkModel
+from fadm.attributes.landmark_model import LandmarkModel, require_map
 from fadm.attributes.motion import Motion
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
-from fadm.errors import WeightsError
 
 CAMERA = (100.0, 128.0, 128.0)  # a take has no picture: the head's place and size stay the same
 EYE_RADIUS = 0.13  # of the eyeball, in distances between the outer corners of the eyes (12 of 90 mm)
 LARGEST_TERM = 1001  # of the frames per second as a fraction
 USUAL_GAP = 1.5  # usual steps in time; a longer one is a gap
-
-
-def require_map(model: LandmarkModel, purpose: str) -> BlendshapeMap:
-    """Take the map of the blendshape coefficients from a face model.
-
-    Args:
-        model: The face model.
-        purpose: What it is needed for, to begin the error message with.
-
-    Returns:
-        The map.
-
-    Raises:
-        WeightsError: The model has none.
-    """
-    if model.blendshape_map is None:
-        raise WeightsError(
-            f"{purpose} needs a face model that knows blendshapes; learn one from shards with blendshapes by "
-            "`fadm learn-face-model`"
-        )
-    return model.blendshape_map
 
 
 def capture_to_motion(capture: FaceCapture, model: LandmarkModel) -> Motion:

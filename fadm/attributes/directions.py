@@ -1,8 +1,9 @@
-"""Named directions of the expression space, such as smile or blink, derived from the face model's prior.
+"""Named movements of a face: the 52 blendshapes, and controls such as smile that are made of them.
 
-Each name stands for a linear measure on the landmarks, such as the height of an eye's opening. With expression
-e ~ N(0, I) and measures m = G e, the expected expression is E[e | m] = G^T (G G^T)^-1 m. All other measures are
-kept at zero, so the directions are independent of each other.
+Blendshapes move a face by the map that is learned from clips. Measures on the landmarks, such as the height of an
+eye's opening, close the lids exactly, and move faces of a model without the map. With expression e ~ N(0, I) and linear
+measures m = G e, the expected expression is E[e | m] = G^T (G G^T)^-1 m. All other measures are kept at zero, so the
+directions of the measures are independent of each other.
 """
 
 import math
@@ -10,9 +11,11 @@ import math
 import torch
 from torch import Tensor
 
+from fadm.attributes.blendshape_map import FaceMovement
 from fadm.attributes.face_attributes import FaceAttributes
-from fadm.attributes.landmark_model import LandmarkModel
+from fadm.attributes.landmark_model import LandmarkModel, require_map
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
+from fadm.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
 from fadm.face import topology
 from fadm.options import FaceControls
 
@@ -24,6 +27,22 @@ FULL_GAZE = 0.06
 WIDEST_EYE = 0.4  # additional opening, in heights of the source's opening
 FULL_JAW = 0.22  # rotation of the jaw in radians
 RIDGE = 1e-6  # added to the diagonal of G G^T, in square model units
+
+# What each control is made of: coefficients at 1, and coefficients at -1.
+COMBINATIONS: dict[str, tuple[dict[str, float], dict[str, float]]] = {
+    "smile": ({"mouthSmileLeft": 1, "mouthSmileRight": 1}, {"mouthFrownLeft": 1, "mouthFrownRight": 1}),
+    "mouth_open": ({"jawOpen": 1}, {"jawOpen": -1}),
+    "pucker": ({"mouthPucker": 1}, {"mouthStretchLeft": 1, "mouthStretchRight": 1}),
+    "blink_left": ({"eyeBlinkLeft": 1}, {"eyeWideLeft": 1}),
+    "blink_right": ({"eyeBlinkRight": 1}, {"eyeWideRight": 1}),
+    "brows_up": (
+        {"browInnerUp": 1, "browOuterUpLeft": 1, "browOuterUpRight": 1},
+        {"browDownLeft": 1, "browDownRight": 1},
+    ),
+    "gaze_left": ({"eyeLookOutLeft": 1, "eyeLookInRight": 1}, {"eyeLookInLeft": 1, "eyeLookOutRight": 1}),
+    "gaze_up": ({"eyeLookUpLeft": 1, "eyeLookUpRight": 1}, {"eyeLookDownLeft": 1, "eyeLookDownRight": 1}),
+}
+LID_BLENDSHAPES = ("eyeBlinkLeft", "eyeBlinkRight", "eyeWideLeft", "eyeWideRight")
 
 
 def measure_gradients(model: LandmarkModel) -> dict[str, Tensor]:
@@ -72,6 +91,23 @@ def find_expression(model: LandmarkModel, measures: dict[str, float]) -> Tensor:
     return (G.T @ torch.linalg.solve(gram, target))[None]
 
 
+def combine_controls(controls: FaceControls) -> dict[str, float]:
+    """Express the controls in blendshape coefficients.
+
+    Args:
+        controls: The changes.
+
+    Returns:
+        Changes of the coefficients by their names; the mouth of a negative `mouth_open` closes by a negative one.
+    """
+    combined = dict(controls.blendshapes)
+    for control, (raised, lowered) in COMBINATIONS.items():
+        value = getattr(controls, control)
+        for name, share in (raised if value > 0 else lowered).items():
+            combined[name] = combined.get(name, 0.0) + share * abs(value)
+    return {name: value for name, value in combined.items() if value}
+
+
 def change_attributes(
     model: LandmarkModel, face: FaceAttributes, shape: Tensor, controls: FaceControls
 ) -> FaceAttributes:
@@ -85,28 +121,60 @@ def change_attributes(
 
     Returns:
         The attributes after the changes.
+
+    Raises:
+        WeightsError: Blendshapes are asked for, and the model has no map of them.
     """
-    openings = {}
-    for name, (upper, lower, _) in zip(("blink_right", "blink_left"), topology.EYES, strict=True):
-        height = float((shape[0, list(lower[2:7]), 1] - shape[0, list(upper[2:7]), 1]).mean())
-        closing = getattr(controls, name)
-        openings[name] = closing * height * (1 if closing > 0 else WIDEST_EYE)
-    expression = find_expression(
-        model,
-        {
-            "smile": controls.smile * FULL_SMILE,
-            "pucker": controls.pucker * FULL_PUCKER,
-            "brows_up": controls.brows_up * FULL_BROWS,
-            **openings,
-        },
-    )
+    if model.blendshape_map is not None or controls.blendshapes:
+        change = _change_by_blendshapes(model, shape, combine_controls(controls))
+    else:
+        change = _change_by_measures(model, shape, controls)
     turn = torch.tensor([[controls.pitch, -controls.yaw, controls.roll]]).deg2rad()
     head = axis_angle_to_matrix(face.head) @ axis_angle_to_matrix(turn)
-    jaw = face.jaw + torch.tensor([[FULL_JAW * controls.mouth_open, 0.0, 0.0]])
-    gaze = torch.tensor([[controls.gaze_left, -controls.gaze_up] * 2]) * FULL_GAZE
     return FaceAttributes(
-        face.expression + expression,
-        torch.cat([matrix_to_axis_angle(head), jaw], 1),
+        face.expression + change.expression,
+        torch.cat([matrix_to_axis_angle(head), face.jaw + change.jaw], 1),
         face.camera,
-        face.gaze + gaze,
+        face.gaze + change.gaze,
     )
+
+
+def _change_by_blendshapes(model: LandmarkModel, shape: Tensor, blendshapes: dict[str, float]) -> FaceMovement:
+    """Move a face by the learned map; a blink closes its eye exactly, whatever the clips showed."""
+    learned = require_map(model, "editing by blendshapes")
+    others = torch.zeros(1, NUM_BLENDSHAPES)
+    for name, value in blendshapes.items():
+        if name not in LID_BLENDSHAPES:
+            others[0, BLENDSHAPES.index(name)] = value
+    closing = {
+        f"blink_{side.lower()}": min(blendshapes.get(f"eyeBlink{side}", 0.0), 1.0)
+        - WIDEST_EYE * blendshapes.get(f"eyeWide{side}", 0.0)
+        for side in ("Left", "Right")
+    }
+    change = learned.to_change(others)
+    return change._replace(expression=change.expression + find_expression(model, _close_lids(shape, closing)))
+
+
+def _change_by_measures(model: LandmarkModel, shape: Tensor, controls: FaceControls) -> FaceMovement:
+    """Move a face by the measures alone, for a model that was learned without blendshapes."""
+    blinks = {name: getattr(controls, name) for name in ("blink_left", "blink_right")}
+    closing = {name: value if value > 0 else WIDEST_EYE * value for name, value in blinks.items()}
+    measures = {
+        "smile": controls.smile * FULL_SMILE,
+        "pucker": controls.pucker * FULL_PUCKER,
+        "brows_up": controls.brows_up * FULL_BROWS,
+    }
+    return FaceMovement(
+        find_expression(model, measures | _close_lids(shape, closing)),
+        torch.tensor([[FULL_JAW * controls.mouth_open, 0.0, 0.0]]),
+        torch.tensor([[controls.gaze_left, -controls.gaze_up] * 2]) * FULL_GAZE,
+    )
+
+
+def _close_lids(shape: Tensor, closing: dict[str, float]) -> dict[str, float]:
+    """Measures of the lids that close each eye by a share of its opening in a face (1, 478, 3)."""
+    measures = {}
+    for name, (upper, lower, _) in zip(("blink_right", "blink_left"), topology.EYES, strict=True):
+        height = float((shape[0, list(lower[2:7]), 1] - shape[0, list(upper[2:7]), 1]).mean())
+        measures[name] = closing[name] * height
+    return measures

@@ -23,6 +23,7 @@ from fadm.attributes.rotation import (
     matrix_to_axis_angle,
 )
 from fadm.config import config_from_dict
+from fadm.errors import WeightsError
 from fadm.face import topology
 from fadm.weights.store import load_into, load_weights, save_weights
 
@@ -41,7 +42,7 @@ class LandmarkModelConfig:
 
     num_identity: int = 40
     num_expression: int = NUM_EXPRESSION
-    noise: float = 0.01  # standard deviation of a tracked landmark, in model units
+    noise: float = 0.004  # standard deviation of a tracked landmark, in model units
     jaw_deviation: float = 0.1  # standard deviation of the jaw's rotation, in radians
     has_blendshapes: bool = False
 
@@ -128,6 +129,20 @@ class LandmarkModel(nn.Module):
         attributes = FaceAttributes(expression, torch.cat([head, jaw], 1), camera, self._gaze(residual))
         return attributes, identity
 
+    def explain_expression(self, residual: Tensor) -> Tensor:
+        """Compute the part of faces' differences from the mean that is expression rather than identity.
+
+        Args:
+            residual: Landmarks in the model's frame less the mean face (B, 478, 3).
+
+        Returns:
+            Displacements by expression and jaw (B, 478, 3) in the fit of both bases to each face.
+        """
+        motion = self._motion_basis()
+        joint = torch.cat([self.identity_basis, motion])
+        numbers = residual.flatten(1) @ self._solver(joint).T
+        return torch.einsum("bk,knc->bnc", numbers[:, self.config.num_identity :], motion)
+
     def canonical(self, landmarks: Tensor, identity: Tensor) -> Tensor:
         """Remove the pose from tracked landmarks.
 
@@ -186,6 +201,27 @@ def add_blendshapes(model: LandmarkModel, blendshape_map: BlendshapeMap) -> Land
     """
     tensors = model.state_dict() | blendshape_map.tensors()
     return LandmarkModel(replace(model.config, has_blendshapes=True), tensors)
+
+
+def require_map(model: LandmarkModel, purpose: str) -> BlendshapeMap:
+    """Take the map of the blendshape coefficients from a face model.
+
+    Args:
+        model: The face model.
+        purpose: What it is needed for, to begin the error message with.
+
+    Returns:
+        The map.
+
+    Raises:
+        WeightsError: The model has none.
+    """
+    if model.blendshape_map is None:
+        raise WeightsError(
+            f"{purpose} needs a face model that knows blendshapes; learn one from shards with blendshapes by "
+            "`fadm learn-face-model`"
+        )
+    return model.blendshape_map
 
 
 def pose_landmarks(shape: Tensor, attributes: FaceAttributes) -> Tensor:

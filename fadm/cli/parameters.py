@@ -1,7 +1,7 @@
 """Command-line parameters built from the option dataclasses, so that each option is defined once."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
@@ -59,14 +59,22 @@ def collect(cls: type[Options], given: dict[str, Any]) -> Options:
     Raises:
         OptionError: A value is out of range.
     """
-    names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    return cls(**{name: value for name, value in given.items() if name in names})
+    values = {}
+    for f in fields(cls):  # type: ignore[arg-type]
+        if "names" in f.metadata:
+            values[f.name] = {name: given[name] for name in f.metadata["names"] if given.get(name) is not None}
+        elif f.name in given:
+            values[f.name] = given[f.name]
+    return cls(**values)
 
 
 def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
     hints = get_type_hints(cls)
-    parameters = {}
+    parameters: dict[str, inspect.Parameter] = {}
     for f in fields(cls):
+        if "names" in f.metadata:
+            parameters |= _number_parameters(f.metadata)
+            continue
         flag, hint = f.name.replace("_", "-"), hints[f.name]
         kinds = {kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)}
         spelled = f"--{flag}/--{OPPOSITES.get(f.name, f'no-{flag}')}" if kinds == {bool} else f"--{flag}"
@@ -76,6 +84,17 @@ def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
         info = typer.Option(spelled, help=f.metadata["help"], parser=parser, rich_help_panel=panel)
         parameters[f.name] = inspect.Parameter(
             f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=Annotated[hint, info]
+        )
+    return parameters
+
+
+def _number_parameters(metadata: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
+    """Make an option for each name of a field that holds numbers by names; those that are not given are None."""
+    parameters = {}
+    for name, text in metadata["names"].items():
+        info = typer.Option(f"--{name}", help=text, parser=_make_parser(name, float), rich_help_panel=metadata["panel"])
+        parameters[name] = inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[float | None, info]
         )
     return parameters
 

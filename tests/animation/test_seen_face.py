@@ -6,8 +6,9 @@ from fadm.attributes.directions import change_attributes
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, load_landmark_model
 from fadm.options import FaceControls
+from tests.attributes.made_up import without_map
 
-MODEL = load_landmark_model()
+MODEL = without_map(load_landmark_model())  # its faces move by the measures that are measured
 REST = FaceAttributes(torch.zeros(1, 50), torch.zeros(1, 6), torch.tensor([[100.0, 0, 0]]), torch.zeros(1, 4))
 
 

@@ -1,5 +1,7 @@
 """Made-up faces: attributes, and the landmarks that they stand for."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -85,3 +87,8 @@ def make_mapped_model(model: LandmarkModel) -> LandmarkModel:
     """The model with a map learned from made-up people."""
     people = [make_performance(model, 400, seed=seed) for seed in range(3)]
     return add_blendshapes(model, learn_blendshape_map(people, ridge=1e-6))
+
+
+def without_map(model: LandmarkModel) -> LandmarkModel:
+    """The model as one that was learned without blendshapes."""
+    return LandmarkModel(replace(model.config, has_blendshapes=False), dict(model.named_buffers()))

@@ -7,17 +7,17 @@ import torch
 
 from fadm.attributes.capture_motion import angles_to_head, capture_to_motion, head_to_angles, motion_to_capture
 from fadm.attributes.face_capture import FaceCapture
-from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model, pose_landmarks
+from fadm.attributes.landmark_model import load_landmark_model, pose_landmarks
 from fadm.attributes.motion_files import load_motion, save_motion
 from fadm.blendshapes import BLENDSHAPES
 from fadm.errors import WeightsError
 from fadm.face import topology
-from tests.attributes.made_up import make_mapped_model
+from tests.attributes.made_up import make_mapped_model, without_map
 from tests.attributes.test_motion import make_motion
 from tests.face.portraits import eye_openings
 
 MODEL = load_landmark_model()
-UNMAPPED = LandmarkModel(replace(MODEL.config, has_blendshapes=False), dict(MODEL.named_buffers()))
+UNMAPPED = without_map(MODEL)
 MAPPED = make_mapped_model(MODEL)
 
 

@@ -1,14 +1,27 @@
+from dataclasses import fields
+
 import pytest
 import torch
 
-from fadm.attributes.directions import FULL_JAW, change_attributes, find_expression, measure_gradients
+from fadm.attributes.directions import (
+    COMBINATIONS,
+    FULL_JAW,
+    change_attributes,
+    combine_controls,
+    find_expression,
+    measure_gradients,
+)
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import load_landmark_model, pose_landmarks
+from fadm.blendshapes import BLENDSHAPES
+from fadm.errors import WeightsError
 from fadm.face import topology
 from fadm.options import FaceControls
+from tests.attributes.made_up import make_mapped_model, without_map
 from tests.face.portraits import eye_openings
 
-MODEL = load_landmark_model()
+MODEL = without_map(load_landmark_model())  # measures move its faces
+MAPPED = make_mapped_model(MODEL)
 GRADIENTS = measure_gradients(MODEL)
 REST = FaceAttributes(torch.zeros(1, 50), torch.zeros(1, 6), torch.tensor([[100.0, 128.0, 128.0]]), torch.zeros(1, 4))
 
@@ -17,7 +30,7 @@ def measure(displacement: torch.Tensor) -> dict[str, float]:
     return {name: float((gradient * displacement).sum()) for name, gradient in GRADIENTS.items()}
 
 
-def change(**controls: float) -> FaceAttributes:
+def change(**controls) -> FaceAttributes:
     return change_attributes(MODEL, REST, MODEL.mean[None], FaceControls(**controls))
 
 
@@ -96,3 +109,58 @@ def test_no_control_changes_nothing():
 def test_the_model_and_the_face_have_one_size():
     with pytest.raises(IndexError, match="out of"):
         change_attributes(MODEL, REST, MODEL.mean[None, :100], FaceControls(blink_left=1))
+
+
+def act(**blendshapes: float) -> FaceAttributes:
+    return change_attributes(MAPPED, REST, MODEL.mean[None], FaceControls(blendshapes=blendshapes))
+
+
+def test_a_blendshape_moves_the_face_by_the_map():
+    blendshapes = torch.zeros(1, 52)
+    blendshapes[0, BLENDSHAPES.index("browInnerUp")] = 0.5
+    expected = MAPPED.blendshape_map.to_change(blendshapes)
+    changed = act(browInnerUp=0.5)
+    torch.testing.assert_close(changed.expression, expected.expression)
+    assert act(jawOpen=1.0).jaw[0, 0] == pytest.approx(0.22, abs=0.01)
+    assert (show(act(jawOpen=1.0)) - show(REST))[topology.CHIN, 1] > 5
+
+
+def test_eyes_look_to_their_own_side():
+    left = act(eyeLookOutLeft=1.0, eyeLookInRight=1.0).gaze
+    assert left[0, 0] > 0.05 and left[0, 2] > 0.05  # the person's left is on the right of the picture
+    assert act(eyeLookUpLeft=1.0).gaze[0, 3] < -0.05 and act(eyeLookUpLeft=1.0).gaze[0, 1] > -0.01
+
+
+@pytest.mark.parametrize(("side", "closed", "other"), [("Right", 0, 1), ("Left", 1, 0)])
+def test_a_blink_closes_the_named_eye_by_its_share(side, closed, other):
+    rest = eye_openings(show(REST))
+    for share in (0.5, 1.0):
+        blink = eye_openings(show(act(**{f"eyeBlink{side}": share})))
+        assert blink[closed] == pytest.approx((1 - share) * rest[closed], abs=0.1 * rest[closed])
+        assert blink[other] == pytest.approx(rest[other], rel=0.1)
+    assert eye_openings(show(act(**{f"eyeWide{side}": 1.0})))[closed] > 1.2 * rest[closed]
+    over = eye_openings(show(act(**{f"eyeBlink{side}": 1.5})))
+    assert over == pytest.approx(eye_openings(show(act(**{f"eyeBlink{side}": 1.0}))))
+
+
+def test_controls_are_combinations_of_blendshapes():
+    combined = combine_controls(FaceControls(smile=0.5, mouth_open=-1, blink_left=-0.5, blendshapes={"jawOpen": 0.25}))
+    expected = {"jawOpen": -0.75, "mouthSmileLeft": 0.5, "mouthSmileRight": 0.5, "eyeWideLeft": 0.5}
+    assert combined == pytest.approx(expected)
+    assert combine_controls(FaceControls(yaw=10)) == {}
+    names = {name for both in COMBINATIONS.values() for side in both for name in side}
+    assert names <= set(BLENDSHAPES)
+    assert set(COMBINATIONS) == {f.name for f in fields(FaceControls)} - {"yaw", "pitch", "roll", "blendshapes"}
+
+
+def test_a_control_does_what_its_blendshapes_do():
+    by_name = change_attributes(MAPPED, REST, MODEL.mean[None], FaceControls(smile=1, gaze_left=1, yaw=20))
+    by_blendshapes = act(mouthSmileLeft=1, mouthSmileRight=1, eyeLookOutLeft=1, eyeLookInRight=1)
+    torch.testing.assert_close(by_name.expression, by_blendshapes.expression)
+    torch.testing.assert_close(by_name.gaze, by_blendshapes.gaze)
+    assert by_name.head.norm() > 0.3
+
+
+def test_blendshapes_need_a_model_that_knows_them():
+    with pytest.raises(WeightsError, match="editing by blendshapes needs a face model that knows blendshapes"):
+        change(blendshapes={"jawOpen": 1.0})
