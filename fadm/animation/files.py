@@ -60,7 +60,7 @@ def animate_file(
     began = time.perf_counter()
     driver = follower = None
     if is_motion_file(driving):
-        motion = load_motion(driving).between(options.start, options.end)
+        motion = load_motion(driving, animator.model).between(options.start, options.end)
     else:
         driver = open_driver(driving, options)
     audio = _choose_audio(driver, output, options)
@@ -164,7 +164,7 @@ def extract_file(
     Args:
         animator: Tracks and fits.
         driving: A video, an animation, a folder of pictures or a picture.
-        output: The motion file, .json or .npz.
+        output: The motion file, .json, .npz or (ARKit's coefficients and angles) .csv.
         options: Face, smoothing and range of the driver.
         progress: Reports stages and frames.
 
@@ -175,12 +175,13 @@ def extract_file(
         FadmError: Driver, output or options cannot be used.
     """
     if not is_motion_file(output):
-        raise OutputError(f"'{output}': a motion file's name ends in {' or '.join(MOTION_ENDINGS)}")
+        endings = f"{', '.join(MOTION_ENDINGS[:-1])} or {MOTION_ENDINGS[-1]}"
+        raise OutputError(f"'{output}': a motion file's name ends in {endings}")
     check_folder(output)
     driver = open_driver(driving, options)
     progress.stage("tracking", driver.num_frames)
     motion, _ = animator.read_motion(driver, options, progress.advance)
-    save_motion(motion, output)
+    save_motion(motion, output, animator.model)
     return motion
 
 

@@ -22,7 +22,7 @@ def _group() -> None:
 @takes_options(MotionOptions)
 def extract(
     driving: Annotated[Path, typer.Argument(help="Driver: a video, a GIF or WebP, a folder of pictures or a picture.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Motion file: .json or .npz.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Motion file: .json, .npz, or .csv for face capture.")],
     given: dict[str, Any],
     quiet: Quiet = False,
     as_json: Json = False,

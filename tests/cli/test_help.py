@@ -25,7 +25,7 @@ def test_help_of_the_installed_command_stays_light():
     [
         (["animate"], ["SOURCE", "--gap", "--driving-face", "--side-by-side", "--no-audio", "--crop", "--absolute"]),
         (["edit"], ["--smile", "--blink-left", "--gaze-up", "--size"]),
-        (["motion", "extract"], ["--smoothing", ".json or .npz"]),
+        (["motion", "extract"], ["--smoothing", ".json, .npz, or .csv"]),
         (["learn-face-model"], ["--validate", "--tier"]),
     ],
 )

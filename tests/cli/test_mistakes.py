@@ -160,7 +160,7 @@ CASES = [
     ("edit {files}/face.png -o a.png --smile 3", "--smile 3: give a number from -2 to 2"),
     ("edit {files}/face.png -o a.png --yaw left", "--yaw 'left': give a number"),
     ("edit {files}/blue.png -o a.png", NO_FACE),
-    ("motion extract {files}/clip.mp4 -o old.mp4 --quiet", "a motion file's name ends in .json or .npz"),
+    ("motion extract {files}/clip.mp4 -o old.mp4 --quiet", "a motion file's name ends in .json, .npz or .csv"),
     ("motion extract {files}/clip.mp4 -o nowhere/a.json --quiet", "does not exist; create it first"),
     ("motion extract {files}/blank.mp4 -o a.json --quiet", NO_FACE),
     ("learn-face-model {files}/nothing.tar -o a.safetensors", "nothing.tar.* holds no shard; give .tar files"),

@@ -4,8 +4,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from fadm.attributes.face_capture import FaceCapture, write_face_capture
+from fadm.attributes.landmark_model import load_landmark_model
+from fadm.blendshapes import BLENDSHAPES
 from fadm.media.image import read_image
-from tests.cli.command import run_fadm
+from tests.attributes.made_up import make_mapped_model
+from tests.cli.command import error_line, run_fadm
 from tests.clips import carphone_frames, inspect_video, write_clip
 from tests.media.samples import ASTRONAUT
 
@@ -58,3 +62,49 @@ def test_side_by_side_of_a_motion_file_shows_source_and_result(tmp_path, clip):
     output = tmp_path / "a.mp4"
     assert run_fadm("animate", ASTRONAUT, tmp_path / "a.json", "-o", output, "--side-by-side", *SMALL) == 0
     assert inspect_video(output).size == (128, 64)
+
+
+@pytest.fixture
+def mapped(monkeypatch):
+    """As if the package's face model had a map of blendshapes, learned from made-up people."""
+    model = make_mapped_model(load_landmark_model())
+    monkeypatch.setattr("fadm.animation.animator.load_landmark_model", lambda: model)
+
+
+def test_a_video_becomes_a_take_of_face_capture_and_drives(tmp_path, clip, mapped):
+    take = tmp_path / "take.csv"
+    assert run_fadm("motion", "extract", clip, "-o", take, "--quiet") == 0
+    header, *lines = take.read_text().splitlines()
+    assert header.startswith("Timecode,BlendShapeCount,EyeBlinkLeft,") and len(lines) == 6
+    assert all(line.split(",")[1] == "61" for line in lines)
+    assert run_fadm("animate", ASTRONAUT, take, "-o", tmp_path / "a.mp4", *SMALL) == 0
+    assert [round(1000 * time) for time in inspect_video(tmp_path / "a.mp4").times] == PTS
+    part = ("--start", 0.1, "--end", 0.24)
+    assert run_fadm("animate", ASTRONAUT, take, "-o", tmp_path / "part.mp4", *part, *SMALL) == 0
+    assert len(inspect_video(tmp_path / "part.mp4").times) == 2
+
+
+def test_a_take_opens_the_mouth_of_a_portrait(tmp_path, mapped):
+    take = FaceCapture(
+        np.zeros((3, 52), np.float32),
+        np.zeros((3, 3), np.float32),
+        np.zeros((3, 6), np.float32),
+        np.ones(3, bool),
+        np.arange(3),
+        Fraction(1, 30),
+    )
+    take.blendshapes[1:, BLENDSHAPES.index("jawOpen")] = 0.5, 1
+    write_face_capture(take, tmp_path / "take.csv")
+    options = ("--anchor", "first", "--renderer", "none", "--quiet")
+    assert run_fadm("animate", ASTRONAUT, tmp_path / "take.csv", "-o", tmp_path / "frames", *options) == 0
+    rest, half, wide = (read_image(tmp_path / "frames" / f"{index:06d}.png").astype(int) for index in range(3))
+    mouth, eyes = np.s_[128:170, 200:260], np.s_[88:106, 190:262]
+    assert np.abs(wide - rest)[mouth].mean() > np.abs(half - rest)[mouth].mean() > 2
+    assert np.abs(wide - rest)[eyes].mean() < 0.3 * np.abs(wide - rest)[mouth].mean()
+
+
+def test_a_bad_take_is_one_line(tmp_path, capsys, mapped):
+    (tmp_path / "take.csv").write_text("name,value\na,1\n")
+    assert run_fadm("animate", ASTRONAUT, tmp_path / "take.csv", "-o", tmp_path / "a.mp4", *SMALL) == 2
+    assert "line 1: no column Timecode; give a take in the layout of Live Link Face" in error_line(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["take.csv"]
