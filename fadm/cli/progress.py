@@ -1,6 +1,7 @@
-"""Display of progress: a bar with speed and remaining time, JSON lines, or nothing."""
+"""Display of progress: a bar with speed and remaining time, a line for each stage, JSON lines, or nothing."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ def show_progress(quiet: bool, as_json: bool) -> Iterator[CommandProgress]:
 
     Args:
         quiet: Show nothing.
-        as_json: Write JSON lines to standard output instead of showing a bar.
+        as_json: Write JSON lines to standard output instead of showing bars, or lines where there is no terminal.
 
     Yields:
         The progress to report to.
@@ -39,6 +40,8 @@ def show_progress(quiet: bool, as_json: bool) -> Iterator[CommandProgress]:
         yield SilentProgress()
     elif as_json:
         yield JsonProgress()
+    elif not _is_on_terminal():
+        yield LineProgress()
     else:
         from fadm.cli.progress_bar import BarProgress  # rich's bars take a while to load, which no help needs
 
@@ -62,6 +65,31 @@ class SilentProgress:
 
     def finish(self, report: Mapping[str, Any], sentence: str) -> None:
         """See `CommandProgress`."""
+
+
+class LineProgress:
+    """Writes a line for each finished stage to the error stream, as for a log."""
+
+    def __init__(self) -> None:
+        self._stage, self._done, self._began = "", 0, 0.0
+
+    def stage(self, name: str, total: int | None) -> None:
+        """See `Progress`."""
+        self._end_stage()
+        self._stage, self._done, self._began = name, 0, time.monotonic()
+
+    def advance(self) -> None:
+        """See `Progress`."""
+        self._done += 1
+
+    def finish(self, report: Mapping[str, Any], sentence: str) -> None:
+        """See `CommandProgress`."""
+        self._end_stage()
+        sys.stderr.write(f"{sentence}\n")
+
+    def _end_stage(self) -> None:
+        if self._stage:
+            sys.stderr.write(f"{self._stage}: {self._done} in {time.monotonic() - self._began:.1f} s\n")
 
 
 class JsonProgress:
@@ -95,3 +123,8 @@ class JsonProgress:
 def _write_line(content: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()
+
+
+def _is_on_terminal() -> bool:
+    """Whether the error stream is a terminal on which lines can be drawn anew."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,5 +1,6 @@
 """Bars with speed and remaining time on the error stream."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,8 @@ class BarProgress:
             _Speed(),
             TimeRemainingColumn(),
         )
-        self._bars = Bars(*columns, console=Console(stderr=True))
+        # What is printed meanwhile appears above the bars where both streams are the terminal.
+        self._bars = Bars(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty())
         self._task: TaskID | None = None
         self._done = 0
 

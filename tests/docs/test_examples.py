@@ -12,7 +12,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from fadm.cli import app
+from fadm.cli.commands import app
 from tests.cli.command import run_fadm
 from tests.docs.pages import ROOT, Command, read_commands, read_examples
 from tests.docs.stand_ins import cut_short, stand_ins, why_not_run

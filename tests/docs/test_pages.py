@@ -6,7 +6,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from fadm.cli import app
+from fadm.cli.commands import app
 from tests.docs.pages import PAGES, ROOT, name_of, read_spans
 
 FOLDERS = ("fadm", "tests", "benchmarks", "examples", "configs", "docs")
