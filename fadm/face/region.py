@@ -113,18 +113,21 @@ def cut_region(pixels: Pixels, region: Region, size: int, *, padding: str = "bor
     height, width = pixels.shape[:2]
     cos, sin = math.cos(region.angle), math.sin(region.angle)
     reach = region.side / 2 * (abs(cos) + abs(sin)) + 2
-    left, right = (int(np.clip(region.x + reach * s, 0, width - 1)) for s in (-1, 1))
-    top, bottom = (int(np.clip(region.y + reach * s, 0, height - 1)) for s in (-1, 1))
+    left, right = (int(min(max(region.x + reach * s, 0), width - 1)) for s in (-1, 1))
+    top, bottom = (int(min(max(region.y + reach * s, 0), height - 1)) for s in (-1, 1))
     part = pixels[top : bottom + 1, left : right + 1]
     step = max(1, min(int(region.side / size), *part.shape[:2]))
     if step > 1:
         part = np.array(Image.fromarray(part).reduce(step))
-    # The places of the result's pixels, in -1..1 across that part of the picture.
-    along = ((np.arange(size) + 0.5) * (2 / size) - 1)[:, None] * region.side / step
-    centre = 2 * (np.array([region.x - left, region.y - top]) + 0.5) / step
-    across, down = (along * axis / part.shape[1::-1] for axis in ((cos, sin), (-sin, cos)))
-    across += centre / part.shape[1::-1] - 1
-    grid = torch.from_numpy(across.astype(np.float32) + down.astype(np.float32)[:, None])[None]
+    # The places of the result's pixels, in -1..1 across that part of the picture, as complex numbers x + iy: one sum.
+    along = ((np.arange(size) + 0.5) * (2 / size) - 1) * (region.side / step)
+    (wide, high), (x, y) = part.shape[1::-1], (region.x - left, region.y - top)
+    across = along * complex(cos / wide, sin / high) + complex(
+        (2 * x + 1) / step / wide - 1, (2 * y + 1) / step / high - 1
+    )
+    down = along * complex(-sin / wide, cos / high)
+    places = across.astype(np.complex64) + down.astype(np.complex64)[:, None]
+    grid = torch.view_as_real(torch.from_numpy(places))[None]
     picture = torch.from_numpy(part).permute(2, 0, 1)[None].float()
     cut = F.grid_sample(picture, grid, mode="bilinear", padding_mode=padding, align_corners=False)
     return cut.mul_(1 / 255).permute(0, 2, 3, 1).contiguous().numpy()
