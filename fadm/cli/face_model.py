@@ -23,9 +23,17 @@ def learn_face_model(
     result = train_face_model(shards, output, validation=validate or (), tier=tier)
     console = Console()
     console.print(f"{output}: trained on {result.num_clips} clips", soft_wrap=True, markup=False, highlight=False)
-    if result.explained:
-        console.print(
+    if result.explained and result.mapped:
+        shares = result.explained.blendshapes
+        weakest = ", ".join(f"{name} {shares[name]:.2f}" for name in sorted(shares, key=lambda n: shares[n])[:5])
+        for sentence in (
             f"mean error of the landmarks, pixels at 256: {result.explained.still:.2f} without motion, "
             f"{result.explained.pose:.2f} with head pose and camera, {result.explained.jaw:.2f} with the jaw, "
-            f"{result.explained.expression:.2f} with the expression"
-        )
+            f"{result.explained.expression:.2f} with the expression",
+            f"share of the blendshapes' variance that moved faces show: {sum(shares.values()) / len(shares):.2f} "
+            f"in the mean of {len(shares)}; least {weakest}",
+            f"map between blendshapes and numbers, share of variance explained: expression "
+            f"{result.mapped.expression:.2f}, jaw {result.mapped.jaw:.2f}, gaze {result.mapped.gaze:.2f}; "
+            f"coefficients {result.mapped.mean:.2f} in their mean",
+        ):
+            console.print(sentence, soft_wrap=True, markup=False, highlight=False)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.face.blendshapes import NUM_BLENDSHAPES
+from fadm.blendshapes import NUM_BLENDSHAPES
 from fadm.face.litert import ModelPerThread
 
 FloatArray = NDArray[np.float32]

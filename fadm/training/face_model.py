@@ -1,23 +1,44 @@
 """Train the landmark face model on tracked clips: principal components of identities, and of motion."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig, pose_landmarks, save_landmark_model
+from fadm.attributes.blendshape_map import (
+    LEAST_VARIANCE,
+    ExplainedBlendshapes,
+    Performance,
+    join_numbers,
+    learn_blendshape_map,
+    measure_explained_blendshapes,
+)
+from fadm.attributes.face_attributes import FaceAttributes
+from fadm.attributes.landmark_model import (
+    FittedFace,
+    LandmarkModel,
+    LandmarkModelConfig,
+    add_blendshapes,
+    require_map,
+    save_landmark_model,
+)
 from fadm.attributes.rotation import cross_matrix, fit_similarity
+from fadm.blendshapes import BLENDSHAPES
+from fadm.coarse.geometric.transfer import MotionTransfer
 from fadm.data.provenance import describe_clips
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.errors import InputError
 from fadm.face import topology
+from fadm.face.coefficients import estimate_blendshapes
+from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.files import check_folder
-from fadm.options import check_choice
+from fadm.options import Gains, check_choice
 
 ALIGN_ROUNDS = 5
-FEWEST_FRAMES = 4  # a shorter clip shows too little motion
 
 
 @dataclass(frozen=True)
@@ -31,12 +52,20 @@ class ExplainedMotion:
         pose: With head pose and camera alone.
         jaw: With the jaw, too.
         expression: With the expression, too.
+        blendshapes: Share of each blendshape coefficient's variance that the moved faces show, in differences from each
+            clip's mean; coefficients that the clips hardly use are left out.
     """
 
     still: float
     pose: float
     jaw: float
     expression: float
+    blendshapes: dict[str, float]
+
+    def describe(self) -> dict[str, object]:
+        """The numbers as values that JSON holds."""
+        shares = {name: round(share, 3) for name, share in self.blendshapes.items()}
+        return {n: round(v, 3) for n, v in vars(self).items() if n != "blendshapes"} | {"blendshapes": shares}
 
 
 @dataclass(frozen=True)
@@ -46,10 +75,12 @@ class FaceModelResult:
     Attributes:
         num_clips: Number of training clips.
         explained: Errors on held-out clips; None without such clips.
+        mapped: Shares of variance that the map between blendshapes and numbers explains there; None without such clips.
     """
 
     num_clips: int
     explained: ExplainedMotion | None
+    mapped: ExplainedBlendshapes | None
 
 
 def train_face_model(
@@ -68,7 +99,7 @@ def train_face_model(
 
     Raises:
         OptionError: The tier is unknown.
-        InputError: A shard cannot be read, or there are no clips of this tier, or all clips are too short.
+        InputError: A shard cannot be read, or there are no clips of this tier, or all have a single frame.
         OutputError: The file cannot be written.
     """
     check_choice("--tier", tier, ("open", "all"))
@@ -80,55 +111,71 @@ def train_face_model(
             "terms with `fadm data prepare --tier open`"
         )
     model = learn_landmark_model(clips, LandmarkModelConfig())
-    save_landmark_model(model, output, {"kind": "landmark face model"} | describe_clips(clips))
-    held_out = list(read_tracked_clips(find_shards(validation)))
-    return FaceModelResult(len(clips), measure_explained_motion(model, held_out) if validation else None)
+    model = add_blendshapes(model, learn_blendshape_map(read_performances(model, clips)))
+    metadata = {"kind": "landmark face model", "landmark_model": LANDMARK_MODEL} | describe_clips(clips)
+    explained = mapped = None
+    if validation:
+        held_out = list(read_tracked_clips(find_shards(validation)))
+        explained = measure_explained_motion(model, held_out)
+        mapped = measure_explained_blendshapes(require_map(model, output.name), read_performances(model, held_out))
+        metadata["validation"] = json.dumps({"motion": explained.describe(), "map": mapped.describe()})
+    save_landmark_model(model, output, metadata)
+    return FaceModelResult(len(clips), explained, mapped)
 
 
 def learn_landmark_model(clips: Sequence[TrackedClip], config: LandmarkModelConfig) -> LandmarkModel:
     """Compute mean, identity basis, jaw weights and expression basis of tracked clips.
 
     Faces are aligned by the landmarks that move with the skull; each is used mirrored as well, so the model is
-    symmetric. Identities are what differs between the mean faces of clips, expressions what differs within a clip.
+    symmetric. Expressions are what differs within a clip. Identities are what differs between clips: between the mean
+    faces of those with several frames, and between single pictures without the expression that the model sees there.
 
     Args:
-        clips: The training clips.
+        clips: The training clips; those of one frame are portraits.
         config: Numbers of components.
 
     Returns:
         The model.
 
     Raises:
-        InputError: All clips are too short.
+        InputError: All clips have a single frame.
     """
-    tracks = _long_enough(clips)
+    tracks = _with_motion(clips)
     mean = _symmetric_mean(tracks)
-    aligned = [_align(track, mean) for track in tracks]
-    aligned += [_mirror(faces) for faces in aligned]
-
-    identities = torch.stack([faces.mean(0) for faces in aligned])
-    identity_basis = _principal_components(identities - mean, config.num_identity)
+    aligned = _align_all(tracks, mean)
+    identities = torch.stack([faces.mean(0) for faces in aligned]) - mean
     motion = torch.cat([faces - faces.mean(0) for faces in aligned])
     motion[:, topology.NUM_SURFACE :] = 0  # the irises follow the gaze, which is counted separately
     pivot = mean[[topology.EAR_RIGHT, topology.EAR_LEFT]].mean(0)
     jaw_weights, jaw_motion = _learn_jaw(motion, mean - pivot)
-    expression_basis = _principal_components(motion - jaw_motion, config.num_expression)
     tensors = {
         "mean": mean,
-        "identity_basis": identity_basis,
-        "expression_basis": expression_basis,
+        "identity_basis": _principal_components(identities, config.num_identity),
+        "expression_basis": _principal_components(motion - jaw_motion, config.num_expression),
         "jaw_weights": jaw_weights,
         "jaw_pivot": pivot,
     }
+    portraits = [torch.from_numpy(clip.landmarks) for clip in clips if len(clip.landmarks) == 1]
+    if portraits:
+        model = LandmarkModel(config, tensors)
+        faces = torch.cat(_align_all(portraits, mean)) - mean
+        identities = torch.cat([identities, faces - model.explain_expression(faces)])
+        tensors["identity_basis"] = _principal_components(identities, config.num_identity)
     return LandmarkModel(config, {name: tensor.contiguous() for name, tensor in tensors.items()})
 
 
-def _long_enough(clips: Sequence[TrackedClip]) -> list[Tensor]:
-    """Return the landmarks (T, 478, 3) of the clips that are long enough."""
-    tracks = [torch.from_numpy(clip.landmarks) for clip in clips if len(clip.landmarks) >= FEWEST_FRAMES]
+def _with_motion(clips: Sequence[TrackedClip]) -> list[Tensor]:
+    """Return the landmarks (T, 478, 3) of the clips that have several frames."""
+    tracks = [torch.from_numpy(clip.landmarks) for clip in clips if len(clip.landmarks) > 1]
     if not tracks:
-        raise InputError(f"no clip of the {len(clips)} given has at least {FEWEST_FRAMES} frames; give longer ones")
+        raise InputError(f"none of the {len(clips)} given clips has more than one frame; give some that show motion")
     return tracks
+
+
+def _align_all(tracks: Sequence[Tensor], mean: Tensor) -> list[Tensor]:
+    """Bring faces into the mean's frame, and after them their mirror images."""
+    aligned = [_align(track, mean) for track in tracks]
+    return aligned + [_mirror(faces) for faces in aligned]
 
 
 def _symmetric_mean(tracks: Sequence[Tensor]) -> Tensor:
@@ -187,28 +234,69 @@ def _learn_jaw(motion: Tensor, arms: Tensor) -> tuple[Tensor, Tensor]:
     return weights, full * weights[:, None]
 
 
-def measure_explained_motion(model: LandmarkModel, clips: Sequence[TrackedClip]) -> ExplainedMotion:
-    """Measure how much of the landmarks' motion the model's numbers explain.
+def read_performances(model: LandmarkModel, clips: Sequence[TrackedClip]) -> list[Performance]:
+    """Describe what the people of clips do, in the model's numbers and in blendshape coefficients.
 
     Args:
         model: The model.
-        clips: Clips of held-out identities.
+        clips: Tracked clips; portraits of one frame are left out.
 
     Returns:
-        Mean over clips of their frames' mean distances.
+        One performance for each person.
+    """
+    people: dict[str, list[Performance]] = {}
+    for clip in clips:
+        if len(clip.landmarks) > 1:
+            landmarks = torch.from_numpy(256 * clip.landmarks)
+            attributes, _ = model.fit(landmarks)
+            people.setdefault(clip.identity, []).append(Performance(join_numbers(attributes), _see(landmarks)))
+    return [
+        Performance(torch.cat([part.numbers for part in parts]), torch.cat([part.blendshapes for part in parts]))
+        for parts in people.values()
+    ]
+
+
+def measure_explained_motion(model: LandmarkModel, clips: Sequence[TrackedClip]) -> ExplainedMotion:
+    """Measure how much of the faces' motion the model's numbers carry.
+
+    The first face of each clip is moved by the numbers of the others, as animation moves a source.
+
+    Args:
+        model: The model.
+        clips: Clips of held-out identities; portraits of one frame are left out.
+
+    Returns:
+        Mean over clips of their frames' mean distances, and the shares of the blendshapes' variance.
 
     Raises:
-        InputError: All clips are too short.
+        InputError: All clips have a single frame.
     """
-    errors = []
-    for track in _long_enough(clips):
+    errors, seen, shown = [], [], []
+    surface = slice(topology.NUM_SURFACE)
+    for track in _with_motion(clips):
         tracked = 256 * track
         attributes, identity = model.fit(tracked)
-        first = model.canonical(tracked[:1], identity)
-        jaw = model.displacement(torch.zeros_like(attributes.expression), attributes.jaw)
-        full = model.displacement(attributes.expression, attributes.jaw)
-        guesses = [tracked[:1].expand_as(tracked)]
-        guesses += [pose_landmarks(first + motion - motion[:1], attributes) for motion in (0 * full, jaw, full)]
-        surface = slice(topology.NUM_SURFACE)
-        errors.append([float((g - tracked)[1:, surface, :2].norm(dim=-1).mean()) for g in guesses])
-    return ExplainedMotion(*torch.tensor(errors).mean(0).tolist())
+        source = FittedFace(tracked[:1], model.canonical(tracked[:1], identity), attributes[:1], identity)
+        transfer = MotionTransfer(model, source, Gains(), identity, reach=None)
+        still = FaceAttributes(*(getattr(attributes[:1], f.name).expand(len(track), -1) for f in fields(attributes)))
+        pose = replace(still, pose=torch.cat([attributes.head, still.jaw], 1), camera=attributes.camera)
+        jaw = replace(pose, pose=attributes.pose)
+        guesses = [transfer.move(numbers, attributes[:1])[0] for numbers in (still, pose, jaw, attributes)]
+        errors.append([float((guess - tracked)[1:, surface, :2].norm(dim=-1).mean()) for guess in guesses])
+        seen.append(_see(tracked))
+        shown.append(_see(guesses[-1]))
+    still_error, pose_error, jaw_error, error = torch.tensor(errors).mean(0).tolist()
+    return ExplainedMotion(still_error, pose_error, jaw_error, error, _share_of_variance(seen, shown))
+
+
+def _see(landmarks: Tensor) -> Tensor:
+    """Blendshape coefficients (T, 52) of landmarks (T, 478, 3)."""
+    return torch.from_numpy(np.stack([estimate_blendshapes(face) for face in landmarks.numpy()]))
+
+
+def _share_of_variance(seen: Sequence[Tensor], shown: Sequence[Tensor]) -> dict[str, float]:
+    """Share of each coefficient's variance within clips (T, 52) that others show, by name."""
+    true, guess = (torch.cat([clip - clip.mean(0) for clip in clips]) for clips in (seen, shown))
+    variance, rest = true.square().mean(0), (true - guess).square().mean(0)
+    named = zip(BLENDSHAPES, variance.tolist(), rest.tolist(), strict=True)
+    return {name: 1 - left / whole for name, whole, left in named if whole > LEAST_VARIANCE}

@@ -30,8 +30,11 @@ def test_the_learned_model_can_be_loaded_and_says_what_it_is_from(tmp_path, caps
     assert run_fadm("learn-face-model", shard, "-o", output, "--validate", shard, *options) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert f"trained on {clips} clips" in said and "mean error of the landmarks, pixels at 256" in said
+    assert "share of the blendshapes' variance that moved faces show" in said and "map between blendshapes" in said
     assert load_landmark_model(output).mean.shape == (478, 3)
-    assert "MIT" in json.dumps(read_metadata(output))
+    metadata = read_metadata(output)
+    assert "MIT" in json.dumps(metadata) and metadata["landmark_model"] == LANDMARK_MODEL
+    assert {"motion", "map"} <= json.loads(metadata["validation"]).keys()
 
 
 def test_brackets_in_the_models_name_are_no_markup(tmp_path, capsys, shard):

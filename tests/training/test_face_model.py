@@ -3,10 +3,11 @@ import pytest
 import torch
 
 from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig, load_landmark_model
+from fadm.blendshapes import BLENDSHAPES
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError
 from fadm.face import topology
-from fadm.training.face_model import learn_landmark_model, measure_explained_motion
+from fadm.training.face_model import learn_landmark_model, measure_explained_motion, read_performances
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
 
 SHIPPED = load_landmark_model()
@@ -67,10 +68,40 @@ def test_components_are_orthogonal_and_sorted(learned):
     torch.testing.assert_close(gram, gram.diag().diag(), atol=1e-4, rtol=0)
 
 
-def test_short_clips_alone_teach_nothing():
-    short = [make_clip(0, num_frames=3)]
-    with pytest.raises(InputError, match=r"no clip of the \d given has at least 4 frames"):
-        learn_landmark_model(short, LandmarkModelConfig())
-    with pytest.raises(InputError, match=r"no clip of the \d given has at least 4 frames"):
-        measure_explained_motion(SHIPPED, [*short, *short])
-    assert np.isfinite(measure_explained_motion(SHIPPED, [*short, make_clip(1)]).expression)
+def test_portraits_alone_teach_no_motion():
+    portrait = [make_clip(0, num_frames=1)]
+    with pytest.raises(InputError, match="none of the 1 given clips has more than one frame"):
+        learn_landmark_model(portrait, LandmarkModelConfig())
+    with pytest.raises(InputError, match="none of the 2 given clips has more than one frame"):
+        measure_explained_motion(SHIPPED, [*portrait, *portrait])
+    assert np.isfinite(measure_explained_motion(SHIPPED, [*portrait, make_clip(1)]).expression)
+
+
+def test_portraits_add_identities_and_no_expressions():
+    config = LandmarkModelConfig(num_identity=30, num_expression=30)
+    clips = [make_clip(seed) for seed in range(4)]
+    portraits = [make_clip(seed, num_frames=1) for seed in range(100, 130)]
+    models = [learn_landmark_model(given, config) for given in ([*clips, *portraits], clips)]
+    covariances = [model.expression_basis.flatten(1).T @ model.expression_basis.flatten(1) for model in models]
+    torch.testing.assert_close(*covariances, atol=1e-5, rtol=1e-3)
+    landmarks = make_landmarks(SHIPPED, make_attributes(12, seed=20), make_identity(SHIPPED, seed=20))
+
+    def unexplained(model: LandmarkModel) -> float:
+        _, identity = model.fit(landmarks)
+        return float((model.canonical(landmarks, identity).mean(0) - model.shape(identity)[0]).norm())
+
+    assert unexplained(models[0]) < 0.8 * unexplained(models[1])
+
+
+def test_the_shares_of_the_blendshapes_variance(learned):
+    shares = measure_explained_motion(SHIPPED, [make_clip(seed) for seed in (20, 21)]).blendshapes
+    assert set(shares) <= set(BLENDSHAPES) and len(shares) > 20 and max(shares.values()) <= 1
+    few = LandmarkModel(learned.config, learned.state_dict() | {"expression_basis": learned.expression_basis * 0})
+    assert shares["mouthPucker"] > 0.9 > measure_explained_motion(few, [make_clip(20)]).blendshapes["mouthPucker"]
+
+
+def test_what_a_person_does_in_both_languages():
+    clips = [make_clip(0), make_clip(1, identity="0"), make_clip(2), make_clip(3, num_frames=1)]
+    first, second = read_performances(SHIPPED, clips)
+    assert first.numbers.shape == (24, 57) and first.blendshapes.shape == (24, 52)
+    assert second.numbers.shape == (12, 57)
