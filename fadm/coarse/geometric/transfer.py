@@ -1,6 +1,7 @@
 """Transfer the driver's change of pose and expression to the source's landmarks."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fadm.attributes.face_attributes import FaceAttributes
@@ -57,8 +58,7 @@ class MotionTransfer:
         driver_rest = None if anchor is None else self.driver_neutral + rest
         shape = self._open_lids(shape, self.driver_neutral + rest + motion, driver_rest)
         shape = _part_lips(shape)
-        gaze = gains.gaze_gain * (driving.gaze - reference.gaze)
-        shape = torch.cat([shape[:, : topology.NUM_SURFACE], self._turn_irises(gaze)], 1)
+        shape = self._turn_irises(shape, gains.gaze_gain * (driving.gaze - reference.gaze))
 
         head, camera = self._move_head(driving, reference, anchor is None)
         posed = FaceAttributes(driving.expression, torch.cat([head, driving.jaw], 1), camera, driving.gaze)
@@ -86,7 +86,7 @@ class MotionTransfer:
         return head, torch.cat([own.camera[:, :1] * size, own.camera[:, 1:] + shift], 1)
 
     def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor | None) -> Tensor:
-        """Open each eye by the driver's relative opening, so that a blink closes eyes of any size.
+        """Change each eye's opening by the driver's relative one, so that a blink closes eyes of any size.
 
         `driver_rest` is the driver's face in its anchor frame, None for absolute motion.
         """
@@ -101,15 +101,23 @@ class MotionTransfer:
             else:
                 rest = _opening(driver_rest, inner_upper, inner_lower)
             rest = torch.maximum(rest, 0.5 * usual)
-            share = (1 + self.gains.eyes_gain * (opening / rest - 1)).clamp(0, 2)[:, None, None]
+            share = (1 + self.gains.eyes_gain * (opening / rest - 1)).clamp(0, 2)
             own_lids = self.source.canonical[:, inner_upper] - self.source.canonical[:, inner_lower]
-            shape[:, inner_upper] = shape[:, inner_lower] + own_lids * share
+            lids = shape[:, inner_upper] - shape[:, inner_lower]
+            missing = own * share - _opening(shape, inner_upper, inner_lower)
+            lids = lids + own_lids * (missing / own)[:, None, None]
+            lids[..., 1].clamp_(max=0)  # they meet and do not cross
+            shape[:, inner_upper] = shape[:, inner_lower] + lids
         return shape
 
-    def _turn_irises(self, gaze: Tensor) -> Tensor:
-        """Compute both irises (B, 10, 3) for a gaze (B, 4), in the source's canonical frame."""
-        shift = torch.nn.functional.pad(gaze.unflatten(1, (2, 2)), (0, 1))  # (B, 2, 3)
-        return self.source.canonical[:, topology.NUM_SURFACE :] + shift.repeat_interleave(5, dim=1)
+    def _turn_irises(self, shape: Tensor, gaze: Tensor) -> Tensor:
+        """Place both irises in a face (B, 478, 3): between the corners of the eyes as in the source, moved by gaze."""
+        shape = shape.clone()
+        for (upper, _, iris), shift in zip(topology.EYES, gaze.split(2, dim=1), strict=True):
+            corners = [upper[0], upper[-1]]
+            moved = (shape - self.source.canonical)[:, corners].mean(1) + F.pad(shift, (0, 1))
+            shape[:, list(iris)] = self.source.canonical[:, list(iris)] + moved[:, None]
+        return shape
 
 
 def region_shares(mean: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,8 +152,8 @@ def _mouth_width(shape: Tensor) -> Tensor:
 
 
 def _opening(shape: Tensor, upper: list[int], lower: list[int]) -> Tensor:
-    """Mean height of an eye's opening (B,), never negative."""
-    return (shape[:, lower, 1] - shape[:, upper, 1]).mean(1).clamp(min=1e-4)
+    """Mean height of an eye's opening (B,)."""
+    return (shape[:, lower, 1] - shape[:, upper, 1]).mean(1)
 
 
 def _part_lips(shape: Tensor) -> Tensor:
