@@ -39,11 +39,14 @@ def check_folder(path: str | Path) -> None:
         path: The output's name.
 
     Raises:
-        OutputError: The folder is missing or cannot be written.
+        OutputError: The folder is missing or cannot be written, or the system refuses the name.
     """
-    parent = place_of(path).parent
+    place = place_of(path)
+    parent = place.parent
     if not parent.is_dir():
         raise OutputError(f"'{path}' cannot be written: the folder '{parent}' does not exist; create it first")
+    with explain_failure(path), suppress(FileNotFoundError):
+        place.lstat()  # a name too long is an error here; `exists` and its kin hide it from Python 3.14 on
     try:
         with tempfile.TemporaryFile(dir=parent):
             pass
