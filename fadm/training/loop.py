@@ -70,7 +70,7 @@ def train(
 ) -> TrainingState:
     """Train to the last step, from the folder's checkpoint where there is one.
 
-    SIGTERM and Ctrl-C write a checkpoint first and raise KeyboardInterrupt.
+    SIGTERM, SIGHUP and Ctrl-C write a checkpoint first and raise KeyboardInterrupt.
 
     Args:
         task: What is trained.

@@ -44,8 +44,8 @@ def train(
 ) -> dict[str, Path]:
     """Train a recipe to its last step; where the folder holds the same run already, resume it.
 
-    Ctrl-C and SIGTERM finish the step, write a checkpoint and raise KeyboardInterrupt. Where a launcher (torchrun,
-    accelerate launch) started several processes, each of them calls this.
+    Ctrl-C, SIGTERM and SIGHUP finish the step, write a checkpoint and raise KeyboardInterrupt. Where a launcher
+    (torchrun, accelerate launch) started several processes, each of them calls this.
 
     Args:
         recipe: What is trained, on which data, for how long.
