@@ -79,18 +79,13 @@ def test_portraits_alone_teach_no_motion():
 
 def test_portraits_add_identities_and_no_expressions():
     config = LandmarkModelConfig(num_identity=30, num_expression=30)
-    clips = [make_clip(seed) for seed in range(4)]
-    portraits = [make_clip(seed, num_frames=1) for seed in range(100, 130)]
+    clips = [make_clip(seed) for seed in range(2)]
+    portraits = [make_clip(seed, num_frames=1) for seed in range(100, 200)]
     models = [learn_landmark_model(given, config) for given in ([*clips, *portraits], clips)]
     covariances = [model.expression_basis.flatten(1).T @ model.expression_basis.flatten(1) for model in models]
     torch.testing.assert_close(*covariances, atol=1e-5, rtol=1e-3)
-    landmarks = make_landmarks(SHIPPED, make_attributes(12, seed=20), make_identity(SHIPPED, seed=20))
-
-    def unexplained(model: LandmarkModel) -> float:
-        _, identity = model.fit(landmarks)
-        return float((model.canonical(landmarks, identity).mean(0) - model.shape(identity)[0]).norm())
-
-    assert unexplained(models[0]) < 0.8 * unexplained(models[1])
+    ranks = [int(torch.linalg.matrix_rank(model.identity_basis.flatten(1), rtol=1e-3)) for model in models]
+    assert ranks == [30, 3]  # of two people and their mirror images, about their mean
 
 
 def test_the_shares_of_the_blendshapes_variance(learned):
