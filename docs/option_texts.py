@@ -1,6 +1,6 @@
 """For the API reference: show each option's default and text, which its dataclass field holds as metadata."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from importlib import import_module
 from typing import Any
 
@@ -19,4 +19,4 @@ class OptionTexts(griffe.Extension):
             if text and field.name in cls.members:
                 attribute = cls.members[field.name]
                 attribute.docstring = griffe.Docstring(text, parent=attribute)
-                attribute.value = repr(field.default)
+                attribute.value = repr(field.default if field.default is not MISSING else field.default_factory())

@@ -20,7 +20,10 @@ COLUMNS = 4
 def main(output: Path) -> None:
     animator, options = Animator(), SourceOptions(crop=True, size=320)
     shown = [
-        (f.name, sign * (DEGREES if f.metadata["limit"] > 2 else 1)) for f in fields(FaceControls) for sign in (1, -1)
+        (f.name, sign * (DEGREES if f.metadata["limit"] > 2 else 1))
+        for f in fields(FaceControls)
+        if "limit" in f.metadata
+        for sign in (1, -1)
     ]
     pictures = {(n, v): animator.edit(data.astronaut(), FaceControls(**{n: v}), options) for n, v in shown}
     rows = -(-len(pictures) // COLUMNS)
