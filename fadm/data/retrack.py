@@ -17,13 +17,15 @@ from fadm.data.shard_writer import pack_array, pack_members, read_members
 from fadm.data.shards import decode_picture, find_shards, fractions_of, scale_landmarks, split_name
 from fadm.errors import InputError
 from fadm.face.landmarker import LANDMARK_MODEL, face_region, settle_face
-from fadm.face.tracker import FaceTracker
+from fadm.face.region import Region, shared_area
+from fadm.face.tracker import FaceTracker, TrackedFace
 from fadm.files import check_inputs_stay, write_whole
 from fadm.progress import NO_PROGRESS, Progress
 
 FloatArray = NDArray[np.float32]
 
 PICTURES = (".jpg", ".png")
+LEAST_SHARED = 0.3  # of the union of two regions that show the same face
 
 
 @dataclass
@@ -50,8 +52,8 @@ class RetrackSummary:
 def retrack_shards(places: Sequence[Path], output: Path, progress: Progress = NO_PROGRESS) -> RetrackSummary:
     """Track every picture of shards anew and write shards of the same names.
 
-    A frame's face is looked for where its earlier landmarks are, and in the whole picture where there is none. Frames
-    without a face are left out.
+    A frame's face is looked for where its earlier landmarks are, and where none is seen there, near that place by the
+    detectors. Frames without a face are left out.
 
     Args:
         places: Shards, or folders of shards.
@@ -123,8 +125,13 @@ def _track(picture: bytes, earlier: FloatArray) -> FloatArray | None:
     """Find the landmarks (478, 3) of a picture's face as fractions of its side; the earlier ones tell where it is."""
     pixels = decode_picture(picture)
     side = len(pixels)
-    face = settle_face(pixels, face_region(scale_landmarks(earlier, side)))
+    region = face_region(scale_landmarks(earlier, side))
+    face = settle_face(pixels, region)
     if face is not None:
         return fractions_of(face.landmarks, 0, 0, side)
-    faces = FaceTracker(is_video=False).track(pixels)
-    return fractions_of(max(faces, key=lambda f: f.presence).landmarks, 0, 0, side) if faces else None
+    near = [face for face in FaceTracker(is_video=False).track(pixels) if _is_there(face, region)]
+    return fractions_of(max(near, key=lambda f: f.presence).landmarks, 0, 0, side) if near else None
+
+
+def _is_there(face: TrackedFace, region: Region) -> bool:
+    return shared_area(face_region(face.landmarks), region) > LEAST_SHARED
