@@ -16,7 +16,7 @@ from typing import IO, Any
 from fadm.errors import OutputError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_LOCKS = ".fadm-*.lock"  # names beside which an output is begun
+_BEGUN, _LOCKS = ".fadm-*.part", ".fadm-*.lock"  # an output that is written, and what claims its name
 _REST = 10  # seconds for which a folder is not looked through again: some get thousands of files
 
 
@@ -155,14 +155,20 @@ def _claim_name(place: Path) -> Iterator[Path]:
 
 @lru_cache(maxsize=64)
 def _remove_leftovers(folder: Path, period: int) -> None:
-    """Remove what killed runs had begun in a folder: its locks can be had. Done once in a period of time."""
+    """Remove what killed runs had begun in a folder: no process holds its lock. Done once in a period of time."""
     for lock in folder.glob(_LOCKS):
         with suppress(OSError):  # of another user, or already removed by another run
             with lock.open("r+b") as file:
                 if not _lock(file, waits=False):
                     continue
                 _remove(lock.with_suffix(".part"))
-            lock.unlink()
+                with suppress(PermissionError):  # Windows removes no open file
+                    lock.unlink()
+            lock.unlink(missing_ok=True)
+    for begun in folder.glob(_BEGUN):
+        with suppress(OSError):
+            if not begun.with_suffix(".lock").exists():  # begun before names were claimed
+                _remove(begun)
 
 
 def _remove(path: Path) -> None:

@@ -84,6 +84,13 @@ def test_what_a_killed_run_left_is_removed_by_the_next_write(tmp_path, name):
     assert (tmp_path / "b.mp4").read_text() == "half"
 
 
+def test_what_was_begun_without_a_lock_is_removed(tmp_path):
+    (tmp_path / ".fadm-0.part").write_text("half")
+    (tmp_path / ".fadm-1.part").mkdir()
+    write_whole(tmp_path / "c", b"whole")
+    assert [f.name for f in tmp_path.iterdir()] == ["c"]
+
+
 def test_a_link_planted_as_a_leftover_is_removed_but_not_followed(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "a").write_text("kept")
