@@ -152,7 +152,10 @@ CASES = [
     *((f"{ANIMATE} {option}", m) for option, m in OPTIONS.items()),
     ("animate {files}/two.png {files}/clip.mp4 -o old.mp4 --face only --quiet", "2 faces, choose one .*1: .*; 2: "),
     ("animate {files}/face.png {files}/late.mp4 -o old.mp4 --gap stop --quiet", "no face .* first frame; choose"),
-    ("animate {files}/face.png {files}/sound.mkv -o out.mov --quiet", "cannot hold opus sound; choose .*--no-audio"),
+    (
+        "animate {files}/face.png {files}/sound.mkv -o out.mov --audio-track 2 --quiet",
+        "--audio-track 2: .*sound.mkv' has 1 audio track; give 1",
+    ),
     ("animate {files}/face.png {files}/motion.json -o old.mp4 --start 7 --quiet", "no frame from 7 s on"),
     ("animate {files}/face.png {files}/motion.json -o old.mp4 --start nan --quiet", "the start is nan s"),
     ("edit {files}/face.png -o old.mp4", "an edited portrait is a picture; end the name in .png"),
