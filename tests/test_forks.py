@@ -20,7 +20,7 @@ from fadm.weights.store import load_into
 torch.set_num_threads(2)
 network = torch.nn.Conv2d(8, 8, 3)
 load_into(network, network.state_dict(), source="itself")
-picture = torch.rand(1, 8, 256, 256)
+picture = torch.rand(1, 8, 96, 96)
 
 @torch.no_grad()
 def compute(item=0):
@@ -29,7 +29,7 @@ def compute(item=0):
 def in_fork(work):
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
-    process.join(30)
+    process.join(120)
     if process.is_alive():
         process.kill()
         sys.exit("the fork hangs")
@@ -67,8 +67,35 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize("code", [COMPUTES, GOES_ON])
-def test_a_fork_of_a_process_that_has_computed(code):
-    command, folder = [sys.executable, "-c", PARENT + code], Path(__file__).parents[1]
+ANIMATES = """
+import sys
+from pathlib import Path
+import numpy as np
+from fadm import AnimateOptions, Animator
+from tests.clips import carphone_frames, write_clip
+from tests.media.samples import ASTRONAUT
+
+clip = write_clip(Path(sys.argv[1]) / "a.mp4", carphone_frames()[:3])
+animator = Animator(device="cpu")
+
+def animate():
+    for renderer in ("none", "auto"):
+        yield from animator.animate(ASTRONAUT, clip, AnimateOptions(crop=True, size=64, renderer=renderer))
+
+frames = list(animate())
+
+def work():
+    again = list(animate())
+    assert len(again) == len(frames) == 6 and all(np.abs(a - 1.0 * b).max() <= 1 for a, b in zip(again, frames))
+
+codes = [in_fork(work) for _ in range(2)]
+assert len(list(animate())) == 6  # the parent goes on
+sys.exit(max(codes))
+"""
+
+
+@pytest.mark.parametrize("code", [COMPUTES, GOES_ON, pytest.param(ANIMATES, marks=pytest.mark.slow)])
+def test_a_fork_of_a_process_that_has_computed(tmp_path, code):
+    command, folder = [sys.executable, "-c", PARENT + code, str(tmp_path)], Path(__file__).parents[1]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert (ended.returncode, ended.stderr) == (0, "")
