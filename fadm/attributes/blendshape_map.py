@@ -15,7 +15,7 @@ from fadm.attributes.face_attributes import FaceAttributes
 from fadm.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
 
 NUM_OTHERS = 3 + 4  # of jaw rotation and gaze, after the expression
-RIDGE = 0.01  # added to the variances of the inputs, each of which is 1
+RIDGE = 0.1  # added to the variances of the inputs, each of which is 1
 # Deviations below these count as noise: inputs are divided by at least that much.
 LEAST_BLENDSHAPE, LEAST_NUMBER = 0.02, 0.005
 LEAST_VARIANCE = 1e-5  # of a coefficient on held-out clips, below which no share is measured
@@ -184,7 +184,7 @@ class ExplainedBlendshapes:
     """Shares of variance that the map explains on held-out people, in differences from each person's mean.
 
     Attributes:
-        expression: Of all expression numbers by the coefficients.
+        expression: Of the landmarks' displacement by the expression, by the coefficients.
         jaw: Of the jaw's rotation by the coefficients.
         gaze: Of the gaze by the coefficients.
         coefficients: Of each coefficient by the numbers; None for one that the people do not use.
@@ -208,13 +208,14 @@ class ExplainedBlendshapes:
 
 
 def measure_explained_blendshapes(
-    blendshape_map: BlendshapeMap, performances: Sequence[Performance]
+    blendshape_map: BlendshapeMap, performances: Sequence[Performance], basis: Tensor
 ) -> ExplainedBlendshapes:
     """Measure the map on people from whom it was not learned.
 
     Args:
         blendshape_map: The map.
         performances: What each held-out person does.
+        basis: Expression basis of the face model (E, 478, 3), whose vectors are orthogonal.
 
     Returns:
         The shares, 1 at best, below 0 where the mean explains more.
@@ -222,7 +223,11 @@ def measure_explained_blendshapes(
     numbers, blendshapes = _centre(performances)
     left = split_numbers((numbers - blendshapes @ blendshape_map.number_slopes.T).square())
     whole = split_numbers(numbers.square())
-    expression, jaw, gaze = (1 - float(a.sum() / b.sum().clamp(min=1e-12)) for a, b in zip(left, whole, strict=True))
+    weights = (basis.flatten(1).square().sum(1), torch.ones(3), torch.ones(4))
+    expression, jaw, gaze = (
+        1 - float((a * weight).sum() / (b * weight).sum().clamp(min=1e-12))
+        for a, b, weight in zip(left, whole, weights, strict=True)
+    )
     rest = (blendshapes - numbers @ blendshape_map.blendshape_slopes.T).square().mean(0)
     variances = blendshapes.square().mean(0)
     shares = zip(BLENDSHAPES, (1 - rest / variances).tolist(), (variances > LEAST_VARIANCE).tolist(), strict=True)

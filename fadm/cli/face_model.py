@@ -32,7 +32,7 @@ def learn_face_model(
             f"{result.explained.expression:.2f} with the expression",
             f"share of the blendshapes' variance that moved faces show: {sum(shares.values()) / len(shares):.2f} "
             f"in the mean of {len(shares)}; least {weakest}",
-            f"map between blendshapes and numbers, share of variance explained: expression "
+            f"map between blendshapes and numbers, share of variance explained: displacement "
             f"{result.mapped.expression:.2f}, jaw {result.mapped.jaw:.2f}, gaze {result.mapped.gaze:.2f}; "
             f"coefficients {result.mapped.mean:.2f} in their mean",
         ):

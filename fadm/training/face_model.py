@@ -117,7 +117,8 @@ def train_face_model(
     if validation:
         held_out = list(read_tracked_clips(find_shards(validation)))
         explained = measure_explained_motion(model, held_out)
-        mapped = measure_explained_blendshapes(require_map(model, output.name), read_performances(model, held_out))
+        performances = read_performances(model, held_out)
+        mapped = measure_explained_blendshapes(require_map(model, output.name), performances, model.expression_basis)
         metadata["validation"] = json.dumps({"motion": explained.describe(), "map": mapped.describe()})
     save_landmark_model(model, output, metadata)
     return FaceModelResult(len(clips), explained, mapped)
@@ -210,11 +211,16 @@ def _mirror(faces: Tensor) -> Tensor:
 
 
 def _principal_components(samples: Tensor, count: int) -> Tensor:
-    """Compute components (count, 478, 3), each one standard deviation long, of samples (N, 478, 3) of zero mean."""
+    """Compute components (count, 478, 3), each one standard deviation long, of samples (N, 478, 3) of zero mean.
+
+    The largest coordinate of each is positive: the sign, which the decomposition leaves open, is the same every time.
+    """
     flat = samples.flatten(1)
     variances, components = torch.linalg.eigh(flat.T @ flat / len(flat))  # ascending
     deviations = variances[-count:].clamp(min=0).sqrt()
-    return (components[:, -count:] * deviations).T.flip(0).unflatten(1, samples.shape[1:])
+    vectors = (components[:, -count:] * deviations).T.flip(0)
+    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
+    return (vectors * largest.sign()).unflatten(1, samples.shape[1:])
 
 
 def _learn_jaw(motion: Tensor, arms: Tensor) -> tuple[Tensor, Tensor]:

@@ -73,20 +73,22 @@ def test_a_change_of_coefficients_is_the_difference_of_two_faces():
 
 def test_shares_are_measured_on_other_people():
     learned = learn_blendshape_map(PEOPLE[:2])
-    explained = measure_explained_blendshapes(learned, PEOPLE[2:])
+    explained = measure_explained_blendshapes(learned, PEOPLE[2:], MODEL.expression_basis)
     assert explained.expression > 0.9 and explained.jaw > 0.9 and explained.gaze > 0.9
     assert explained.coefficients["tongueOut"] is None and explained.coefficients["jawOpen"] > 0.9
-    noisy = measure_explained_blendshapes(learned, [make_performance(MODEL, 300, seed=9, noise=3.0)])
+    noisy = measure_explained_blendshapes(
+        learned, [make_performance(MODEL, 300, seed=9, noise=3.0)], MODEL.expression_basis
+    )
     assert noisy.expression < explained.expression and noisy.mean < explained.mean
     assert explained.describe()["coefficients"]["tongueOut"] is None
 
 
 def test_no_share_is_above_one_and_a_wrong_map_is_worse_than_none():
     learned = learn_blendshape_map(PEOPLE)
-    explained = measure_explained_blendshapes(learned, PEOPLE)
+    explained = measure_explained_blendshapes(learned, PEOPLE, MODEL.expression_basis)
     assert all(share is None or share <= 1 for share in explained.coefficients.values())
     turned = replace(learned, blendshape_slopes=-learned.blendshape_slopes, number_slopes=-learned.number_slopes)
-    assert measure_explained_blendshapes(turned, PEOPLE).expression < 0
+    assert measure_explained_blendshapes(turned, PEOPLE, MODEL.expression_basis).expression < 0
 
 
 def test_a_face_model_keeps_its_map_in_its_file(tmp_path):

@@ -64,6 +64,7 @@ def test_components_are_orthogonal_and_sorted(learned):
     flat = learned.expression_basis.flatten(1)
     lengths = flat.norm(dim=1)
     assert (lengths.diff() <= 1e-5).all()
+    assert (flat.amax(1) == flat.abs().amax(1)).all()  # signs are settled
     gram = flat @ flat.T
     torch.testing.assert_close(gram, gram.diag().diag(), atol=1e-4, rtol=0)
 
