@@ -44,13 +44,13 @@ def save_motion(motion: Motion, path: str | Path, model: LandmarkModel | None = 
     if Path(path).suffix.lower() == CAPTURE_ENDING:
         write_face_capture(motion_to_capture(motion, model or load_landmark_model()), path)
         return
-    arrays = {name: tensor.numpy() for name, tensor in _tensors(motion).items()}
+    arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in _tensors(motion).items()}
     head: dict[str, Any] = {"format": FORMAT, "time_base": str(motion.time_base), "rate": str(motion.rate)}
     if motion.blendshapes is not None:
         arrays["blendshapes"], head["blendshape_names"] = motion.blendshapes.numpy(), BLENDSHAPES
     with replace_file(place_of(path)) as temporary, explain_failure(path), temporary.open("wb") as file:
         if Path(path).suffix.lower() == ".npz":
-            np.savez_compressed(file, **arrays, **{key: np.array(value) for key, value in head.items()})
+            np.savez_compressed(file, **(arrays | {key: np.array(value) for key, value in head.items()}))
         else:
             lists = {name: _round(array).tolist() for name, array in arrays.items()}
             file.write(json.dumps(head | lists).encode())

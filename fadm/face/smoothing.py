@@ -4,11 +4,12 @@ Casiez, Roussel, Vogel, "1 euro filter: a simple speed-based low-pass filter for
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 
 
 class OneEuroFilter:

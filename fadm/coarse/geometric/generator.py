@@ -248,7 +248,7 @@ def measure_confidence(displacement: FloatArray, cell: float) -> FloatArray:
     Returns:
         Confidence (G, G) in [0, 1].
     """
-    dy, dx = np.gradient(displacement, cell, axis=(0, 1))
+    dy, dx = map(np.asarray, np.gradient(displacement, cell, axis=(0, 1)))
     a, b, c, d = 1 + dx[..., 0], dy[..., 0], dx[..., 1], 1 + dy[..., 1]
     half_sum = np.hypot(a + d, c - b) / 2
     half_difference = np.hypot(a - d, c + b) / 2

@@ -1,6 +1,7 @@
 """The mouth's interior, a layer behind the lips that moves with the skull."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from fadm.coarse.geometric.flow import sample, view_grid
 from fadm.face import topology
 from fadm.media.crop import Square
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 
 MOUTH_SIZE = 160  # pixels of the mouth picture's side
 TOOTH_HEIGHT = 0.10  # of the painted teeth, in widths of the mouth

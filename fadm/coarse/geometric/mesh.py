@@ -4,7 +4,9 @@ Rays continue the face's oval outwards. Up to the head's outline a ray moves wit
 motion decreases, down to zero at the border of the region that may move.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor
 from fadm.face import topology
 from fadm.media.crop import Square
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
 
 SAME_DIRECTION = 0.99  # cosine between a ray and the points that belong to it
@@ -113,7 +115,7 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
     expression = [np.clip(1 - (distance - radius) / (EXPRESSION_REACH * face_height), 0, 1) for distance in distances]
     vertices = np.concatenate([landmarks[: topology.NUM_SURFACE], *rings]).astype(np.float32)
 
-    def per_ring(values: list[FloatArray] | FloatArray) -> Tensor:
+    def per_ring(values: Sequence[FloatArray] | FloatArray) -> Tensor:
         return torch.from_numpy(np.broadcast_to(values, (len(rings), len(oval))).flatten().astype(np.float32))
 
     return SourceMesh(
@@ -131,7 +133,7 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
 
 
 def _ring_depths(
-    landmarks: FloatArray, distances: list[FloatArray], radius: FloatArray, face_height: float
+    landmarks: FloatArray, distances: Sequence[FloatArray], radius: FloatArray, face_height: float
 ) -> list[FloatArray]:
     """Depths (36,) of each ring: they recede to the plane of the ears; in it, the head's outline hardly turns."""
     oval = landmarks[list(topology.FACE_OVAL)]

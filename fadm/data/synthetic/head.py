@@ -5,6 +5,7 @@ Lengths are in units of the landmark model (the outer corners of the eyes are 1 
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from fadm.face import topology
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
 
 # The texture is three square panels, one below the other; hair and body repeat theirs mirrored on the other side.

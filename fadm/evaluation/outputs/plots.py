@@ -65,7 +65,7 @@ def draw_changes(bars: Sequence[Bar]) -> str:
         axes.margins(x=0.02)
         right_of_axes = axes.get_yaxis_transform()
         for row, estimate in zip(rows, estimates, strict=True):
-            axes.text(1.02, row, f"{estimate:+.1f} %", transform=right_of_axes, va="center_baseline")
+            axes.text(1.02, float(row), f"{estimate:+.1f} %", transform=right_of_axes, va="center_baseline")
         return _write_svg(figure)
 
 
