@@ -16,12 +16,13 @@ from fadm.animation.summary import ON_WHITE, Summary, summarize
 from fadm.attributes.motion import Motion
 from fadm.attributes.motion_files import MOTION_ENDINGS, is_motion_file, load_motion, save_motion
 from fadm.coarse.source import PreparedSource, keep_alpha
-from fadm.errors import OptionError, OutputError
+from fadm.errors import InputError, OptionError, OutputError
 from fadm.files import check_folder, check_inputs_stay
 from fadm.media.audio import AudioTrack, choose_track
 from fadm.media.compose import place_beside
 from fadm.media.frames import FrameSource
 from fadm.media.image import PICTURE_ENDINGS, read_alpha, write_image
+from fadm.media.reader import list_pictures
 from fadm.media.writer import FrameWriter, check_output, has_sound, keeps_alpha, open_writer
 from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SoundOptions, SourceOptions
 from fadm.progress import NO_PROGRESS, Progress
@@ -122,7 +123,8 @@ def enhance_file(
     damaged = frames.num_damaged
     enhanced = animator.enhance(frames, motion, options, portrait)
     written = _write(output, enhanced, motion, audio, options.label, progress)
-    return summarize(output, motion, written, frames, damaged, follower, motion.is_tracked, began)
+    transparency = f"{ON_WHITE}; fadm enhance does not keep it" if is_transparent(frames) else "none"
+    return summarize(output, motion, written, frames, damaged, follower, motion.is_tracked, began, transparency)
 
 
 def edit_file(
@@ -220,6 +222,21 @@ def choose_alpha(
         able = ".png and .webp" if is_picture else ".webm, .mov and a folder of PNGs"
         return None, f"{ON_WHITE}; {able} keep it"
     return (alpha, "kept") if is_warped else (None, f"{ON_WHITE}; --coarse geometric keeps it")
+
+
+def is_transparent(frames: FrameSource) -> bool:
+    """Tell whether frames are shown over white.
+
+    Args:
+        frames: A video, an animation, a folder of pictures or a picture.
+
+    Returns:
+        Whether the first picture is transparent; False for a video, which is read without its alpha.
+    """
+    try:
+        return read_alpha(list_pictures(frames.path)[0] if frames.path.is_dir() else frames.path) is not None
+    except InputError:
+        return False
 
 
 def _write(

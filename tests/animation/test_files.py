@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fadm.animation.animator import Animator
-from fadm.animation.files import Summary, animate_file, choose_alpha, edit_file, extract_file
+from fadm.animation.files import Summary, animate_file, choose_alpha, edit_file, extract_file, is_transparent
 from fadm.attributes.motion_files import is_motion_file, load_motion
 from fadm.errors import FadmError, OptionError, OutputError
 from fadm.media.crop import resize_pixels
@@ -165,6 +165,13 @@ def test_summary_tells_what_became_of_transparency(animator, clip, cut_out, tmp_
 def test_transparency_of_a_networks_frames_is_said(cut_out):
     alpha, said = choose_alpha(cut_out, "a.webm", is_warped=False)
     assert alpha is None and said == "drawn on white; --coarse geometric keeps it"
+
+
+def test_transparent_frames_to_enhance_are_known(clip, cut_out, tmp_path):
+    (tmp_path / "0.png").write_bytes(cut_out.read_bytes())
+    write_image(tmp_path / "1.jpg", read_image(cut_out))
+    assert is_transparent(open_frames(tmp_path)) and is_transparent(open_frames(cut_out))
+    assert not is_transparent(open_frames(tmp_path / "1.jpg")) and not is_transparent(open_frames(clip))
 
 
 def test_side_by_side_of_a_cut_out_portrait(animator, clip, cut_out, tmp_path):
