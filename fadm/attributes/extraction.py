@@ -1,6 +1,7 @@
 """Extract a driver's motion: tracking, smoothing, scene cuts and the fit of the face model, frame by frame."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -14,7 +15,7 @@ from fadm.attributes.motion import Motion
 from fadm.blendshapes import NUM_BLENDSHAPES
 from fadm.errors import FaceError
 from fadm.face.coefficients import estimate_blendshapes
-from fadm.face.cuts import CutDetector
+from fadm.face.cuts import Change, Thumbnail, changed_share, mark_changes
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
 from fadm.face.tracker import LandmarkTracker, TrackedFace
@@ -23,7 +24,11 @@ from fadm.media.frames import Frame, FrameSource
 FloatArray = NDArray[np.float32]
 
 CHUNK = 32  # frames fitted at once; the first chunk of a shot gives its identity
-PATIENCE = 15  # frames to wait for a lost face before another one is chosen
+MIN_PRESENCE = 0.8  # of a face whose landmarks are followed; what a picture's edge cuts in half is guessed
+PATIENCE = 15  # frames to wait for a lost face before somebody who has come since is followed
+STEADY_FRAMES = 5  # in which such a newcomer must have been seen
+LONGEST_FADE = 50  # frames in which one scene may pass into another
+OTHER_SCENE = 0.6  # share of the picture that has changed then
 
 _NO_BLENDSHAPES = np.zeros(NUM_BLENDSHAPES, np.float32)
 
@@ -49,42 +54,73 @@ class FaceFollower:
     is_stills: bool = False
     num_crashes: int = 0
     num_shots: int = 0
-    _cuts: CutDetector = field(default_factory=CutDetector)
     _followed: int | None = None
     _absent: int = 0
+    _known: set[int] = field(default_factory=set)  # people seen until the followed one was lost
+    _newcomers: dict[int, int] = field(default_factory=dict)  # frames in which each was seen since then
+    _thumbnails: deque[Thumbnail] = field(default_factory=lambda: deque(maxlen=LONGEST_FADE))
 
-    def follow(self, frame: Frame) -> FloatArray | None:
-        """Find the followed face in the next frame.
+    def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FloatArray | None]]:
+        """Find the followed face in each frame.
 
         Args:
-            frame: The frame.
+            frames: The frames of a driver.
 
-        Returns:
-            Landmarks (478, 3) in pixels, None where the frame does not show the face.
+        Yields:
+            The frame, and landmarks (478, 3) in pixels, None where the frame does not show the face.
 
         Raises:
             FaceError: The first frame with a face does not show the chosen one.
         """
         if self.is_stills:
-            return self._find(frame)
-        if self._cuts.is_cut(frame.pixels) or not self.num_shots:
-            self.num_shots += 1
-            self._followed = None
+            for frame in frames:
+                yield frame, self._find(frame)
+        else:
+            for frame, change, thumbnail in mark_changes(frames, lambda frame: frame.pixels):
+                yield frame, self._follow(frame, change, thumbnail)
+
+    def _follow(self, frame: Frame, change: Change, thumbnail: Thumbnail) -> FloatArray | None:
+        if change is Change.FLASH:
+            return None
+        if change is Change.CUT or not self.num_shots:
             self.tracker.reset()
-            self.smoothing.reset()
-        faces = self._track(frame.pixels)
-        ids = [face.number for face in faces]
-        if self._followed not in ids:
+            self._begin_shot(None)
+            self._thumbnails.clear()
+        self._thumbnails.append(thumbnail)
+        faces = {face.number: face for face in self._track(frame.pixels) if face.presence >= MIN_PRESENCE}
+        if self._followed not in faces:
             self._absent += 1
             self.smoothing.reset()
-            if not faces or (self._followed is not None and self._absent <= PATIENCE):
-                return None
-            chosen = self._choose(faces)
+            chosen = self._choose_other(list(faces.values()))
             if chosen is None:
                 return None
-            self._followed = ids[chosen]
+            if self._followed is not None:
+                self._begin_shot(chosen)
+            self._followed = chosen
         self._absent = 0
-        return self.smoothing(faces[ids.index(self._followed)].landmarks, float(frame.time))
+        self._newcomers.clear()
+        self._known.update(faces)
+        return self.smoothing(faces[self._followed].landmarks, float(frame.time))
+
+    def _begin_shot(self, followed: int | None) -> None:
+        """Begin another shot, or the part of a shot from which on another person is followed."""
+        self.num_shots += 1
+        self._followed = followed
+        self._absent = 0
+        self.smoothing.reset()
+
+    def _choose_other(self, faces: list[TrackedFace]) -> int | None:
+        """Choose a face instead of the followed one: of somebody who has come since, never of a bystander."""
+        if self._followed is not None:
+            faces = [face for face in faces if face.number not in self._known]
+            for face in faces:
+                self._newcomers[face.number] = self._newcomers.get(face.number, 0) + 1
+            is_other_scene = changed_share(self._thumbnails[0], self._thumbnails[-1]) > OTHER_SCENE
+            if self._absent <= PATIENCE and not is_other_scene:
+                return None
+            faces = [face for face in faces if self._newcomers[face.number] >= STEADY_FRAMES]
+        chosen = self._choose(faces) if faces else None
+        return None if chosen is None else faces[chosen].number
 
     def _find(self, frame: Frame) -> FloatArray | None:
         """Find the landmarks of the chosen face of a still."""
@@ -102,7 +138,6 @@ class FaceFollower:
             faces = self.tracker.track(pixels)
         except (RuntimeError, ValueError):
             self.num_crashes += 1
-            self.tracker.reset()
             return []
         return [face for face in faces if np.isfinite(face.landmarks).all()]
 
@@ -141,8 +176,7 @@ def extract_motion(
     blendshapes: list[FloatArray] = []
     pts: list[int] = []
     shots: list[int] = []
-    for frame in frames:
-        landmarks = follower.follow(frame)
+    for frame, landmarks in follower.follow(frames):
         if shots and follower.num_shots - 1 != shots[-1]:
             fitter.end_shot()
         fitter.add(landmarks)

@@ -5,13 +5,13 @@ short-range model sees faces that fill much of its window, the full-range model 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fadm.face.litert import ModelPerThread
-from fadm.face.region import Region, cut_region, shared_area, whole_region
+from fadm.face.region import Region, cut_region, shared_area, shrink, whole_region
 
 Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
@@ -19,9 +19,14 @@ FloatArray = NDArray[np.float32]
 RIGHT_EYE, LEFT_EYE = 0, 1  # of a detection's six points
 WINDOW = 1.5  # side of the landmark network's region, in lengths of the detection's longer side
 OVERLAP = 0.3  # boxes that share more than this part of their union are one face
+ALIKE = 0.7  # cosine of the largest angle between two detections of one face, which stands one way only
+UPRIGHT = (0.0,)
 QUARTER_TURNS = tuple(np.pi / 2 * turns for turns in range(4))
-TILE = 256  # the smallest tiles of a search; in them the full-range model finds faces of 24 pixels
+TILE = 256  # about the smallest tiles of a search; in them the full-range model finds faces of 24 pixels
 TILE_STRIDE = 2 / 3  # of the tile's side
+TURNED_STEPS = 2  # steps of tiles that are searched for turned faces, too
+MAX_TILES = 600  # of a step, which bounds the time for the largest pictures
+MAX_DETECTIONS = 16  # of a step
 
 
 @dataclass(frozen=True)
@@ -69,23 +74,46 @@ FULL_RANGE = Detector(ModelPerThread("face_detection_full_range_sparse"), 192, _
 MODELS = (SHORT_RANGE, FULL_RANGE)
 
 
-def search_faces(pixels: Pixels, *, is_thorough: bool = False) -> Iterator[list[Detection]]:
+def search_faces(
+    pixels: Pixels,
+    *,
+    models: Sequence[Detector] = MODELS,
+    turns: Sequence[float] = UPRIGHT,
+    is_thorough: bool = False,
+) -> Iterator[list[Detection]]:
     """Search a picture for faces, in steps that see ever more.
 
     Args:
         pixels: uint8 (H, W, 3) RGB.
-        is_thorough: Also look for faces that lie on their side or upside down, and, step by step, for ever smaller
-            ones in tiles of the picture.
+        models: Models that search the whole picture.
+        turns: How far the faces may be turned clockwise, in radians, about.
+        is_thorough: Also look, step by step, for ever smaller faces in tiles of the picture.
 
     Yields:
-        The faces that a step found, surest first; whoever is content with them stops.
+        The faces that a step found, surest first; whoever is content with them stops. One face may be found at several
+        turns.
     """
-    turns = QUARTER_TURNS if is_thorough else QUARTER_TURNS[:1]
-    windows = [whole_region(pixels, angle) for angle in turns]
-    yield _without_repeats([d for window in windows for model in MODELS for d in _detect(model, pixels, window)])
+    yield _search(models, pixels, [whole_region(pixels, angle) for angle in turns])
     if is_thorough:
-        for tiles in _tile(pixels):
-            yield _without_repeats([d for tile in tiles for d in _detect(FULL_RANGE, pixels, tile)])
+        for step, tiles in enumerate(_tile(pixels)):
+            angles = turns if step < TURNED_STEPS else UPRIGHT
+            yield _search((FULL_RANGE,), pixels, [replace(tile, angle=angle) for angle in angles for tile in tiles])
+
+
+def _search(models: Sequence[Detector], pixels: Pixels, windows: Sequence[Region]) -> list[Detection]:
+    """Find the faces within windows of one size; the picture is shrunk once for all."""
+    factor = max(1, int(windows[0].side / max(model.side for model in models)))
+    small = shrink(pixels, factor)
+    found = []
+    for window in windows:
+        inner = Region(
+            (window.x + 0.5) / factor - 0.5, (window.y + 0.5) / factor - 0.5, window.side / factor, window.angle
+        )
+        found += [detection for model in models for detection in _detect(model, small, inner)]
+    return [
+        Detection(Region((r.x + 0.5) * factor - 0.5, (r.y + 0.5) * factor - 0.5, r.side * factor, r.angle), score)
+        for r, score in ((d.region, d.score) for d in _without_repeats(found)[:MAX_DETECTIONS])
+    ]
 
 
 def _detect(detector: Detector, pixels: Pixels, window: Region) -> list[Detection]:
@@ -97,7 +125,7 @@ def _detect(detector: Detector, pixels: Pixels, window: Region) -> list[Detectio
     detections = []
     for values, anchor, score in zip(numbers[0, chosen], detector.anchors[chosen], scores[chosen], strict=True):
         points = values.reshape(8, 2) / np.float32(detector.side)  # centre, size, six points
-        corners = anchor + points[0] + np.outer(np.float32([-0.5, 0.5]), points[1])
+        corners = anchor + points[0] + np.array([[-0.5], [0.5]], np.float32) * points[1]
         inside = np.concatenate([corners, anchor + points[2:]])
         right = window.to_picture(inside[[2 + LEFT_EYE]]) - window.to_picture(inside[[2 + RIGHT_EYE]])
         centre, side = window.to_picture(corners.mean(0, keepdims=True))[0], float(points[1].max()) * window.side
@@ -113,14 +141,20 @@ def _tile(pixels: Pixels) -> Iterator[list[Region]]:
     while side >= TILE / 2:
         step = side * TILE_STRIDE
         rows, columns = (int(max(0, np.ceil((length - side) / step))) + 1 for length in (height, width))
+        if rows * columns > MAX_TILES:
+            return
         yield [Region((j * step + side / 2), (i * step + side / 2), side) for i in range(rows) for j in range(columns)]
         side /= 2
 
 
 def _without_repeats(detections: list[Detection]) -> list[Detection]:
-    """Keep the surest of the detections that lie on each other."""
+    """Keep the surest of the detections that lie on each other and are turned alike."""
     kept: list[Detection] = []
     for detection in sorted(detections, key=lambda d: -d.score):
-        if all(shared_area(detection.region, other.region) < OVERLAP for other in kept):
+        if not any(_is_repeat(detection.region, other.region) for other in kept):
             kept.append(detection)
     return kept
+
+
+def _is_repeat(region: Region, other: Region) -> bool:
+    return shared_area(region, other) >= OVERLAP and np.cos(region.angle - other.angle) > ALIKE

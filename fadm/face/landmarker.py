@@ -19,6 +19,10 @@ SIDE = 256  # pixels of a window's side
 LANDMARK_MODEL = "mediapipe face mesh 2"  # what shards call the model of their landmarks
 MIN_PRESENCE = 0.5  # a region that shows a face less probably shows none
 SETTLING_LOOKS = 4  # looks at a new face until its landmarks, which place the next look, are stable
+MAX_UNREST = (
+    0.03  # mean way of the landmarks from one look to the next, in sides of the window; where there is no face,
+)
+# they wander
 WINDOW = 1.5  # the side over the longer side of the landmarks' box, as in MediaPipe's tracking
 
 _network = ModelPerThread("face_landmarks_detector")
@@ -31,10 +35,14 @@ class SeenFace:
     Attributes:
         landmarks: Landmarks (478, 3) float32 in pixels of the picture: x right, y down, depth away from the camera.
         presence: Probability that the region shows a face there, in [0, 1].
+        window: What the network saw (256, 256, 3), float32 in [0, 1].
+        points: The landmarks (478, 3) in shares of the window's side.
     """
 
     landmarks: FloatArray
     presence: float
+    window: FloatArray
+    points: FloatArray
 
 
 def see_face(pixels: Pixels, region: Region) -> SeenFace:
@@ -47,9 +55,10 @@ def see_face(pixels: Pixels, region: Region) -> SeenFace:
     Returns:
         The face; its landmarks mean nothing where its presence is low.
     """
-    landmarks, presence, _ = _network(cut_region(pixels, region, SIDE))
+    window = cut_region(pixels, region, SIDE)
+    landmarks, presence, _ = _network(window)
     points = landmarks.reshape(NUM_LANDMARKS, 3) * np.float32(1 / SIDE)
-    return SeenFace(region.to_picture(points), 1 / (1 + float(np.exp(-presence.item()))))
+    return SeenFace(region.to_picture(points), 1 / (1 + float(np.exp(-presence.item()))), window[0], points)
 
 
 def settle_face(pixels: Pixels, region: Region) -> SeenFace | None:
@@ -62,12 +71,14 @@ def settle_face(pixels: Pixels, region: Region) -> SeenFace | None:
     Returns:
         The face; None if there is none.
     """
+    last = None
     for _ in range(SETTLING_LOOKS):
         face = see_face(pixels, region)
         if face.presence < MIN_PRESENCE:
             return None
-        region = face_region(face.landmarks)
-    return face
+        step = np.inf if last is None else np.linalg.norm((face.landmarks - last)[:, :2], axis=1).mean() / region.side
+        last, region = face.landmarks, face_region(face.landmarks)
+    return face if step < MAX_UNREST else None
 
 
 def face_region(landmarks: FloatArray) -> Region:

@@ -117,8 +117,7 @@ def cut_region(pixels: Pixels, region: Region, size: int, *, padding: str = "bor
     top, bottom = (int(min(max(region.y + reach * s, 0), height - 1)) for s in (-1, 1))
     part = pixels[top : bottom + 1, left : right + 1]
     step = max(1, min(int(region.side / size), *part.shape[:2]))
-    if step > 1:
-        part = np.array(Image.fromarray(part).reduce(step))
+    part = shrink(part, step)
     # The places of the result's pixels, in -1..1 across that part of the picture, as complex numbers x + iy: one sum.
     along = ((np.arange(size) + 0.5) * (2 / size) - 1) * (region.side / step)
     (wide, high), (x, y) = part.shape[1::-1], (region.x - left, region.y - top)
@@ -131,3 +130,16 @@ def cut_region(pixels: Pixels, region: Region, size: int, *, padding: str = "bor
     picture = torch.from_numpy(part).permute(2, 0, 1)[None].float()
     cut = F.grid_sample(picture, grid, mode="bilinear", padding_mode=padding, align_corners=False)
     return cut.mul_(1 / 255).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def shrink(pixels: Pixels, factor: int) -> Pixels:
+    """Shrink a picture by a whole factor: each pixel becomes the mean of a square.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        factor: How many times smaller the result is, 1 for the picture itself.
+
+    Returns:
+        uint8, ceil(H / factor) high and ceil(W / factor) wide.
+    """
+    return pixels if factor == 1 else np.array(Image.fromarray(pixels).reduce(factor))

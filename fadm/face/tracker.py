@@ -5,26 +5,32 @@ where no face is followed, and now and then for faces that have entered.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.face.detector import search_faces
-from fadm.face.landmarker import MIN_PRESENCE, face_region, see_face, settle_face
-from fadm.face.region import shared_area
+from fadm.face.appearance import describe_looks
+from fadm.face.detector import MODELS, QUARTER_TURNS, search_faces
+from fadm.face.landmarker import MIN_PRESENCE, SeenFace, face_region, see_face, settle_face
+from fadm.face.people import People, Sighting
+from fadm.face.region import Region, shared_area
 from fadm.face.topology import FACE_OVAL
 
 Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
 MAX_FACES = 4
-SEARCH_INTERVAL = 30  # frames after which a video is searched for further faces
 SAME_FACE = 0.4  # regions that share more than this part of their union show one face
-MAX_STEP = 0.8  # a face that comes back is less than this from where it was lost, in widths of the face
-MEMORY = 30  # frames after which a face that is not seen is forgotten
+SURE_PRESENCE = 0.99  # a face found at one turn that is as sure as this is not looked for at other turns
+SEARCH_INTERVAL = 30  # frames after which a video is searched for further faces
+LOST_INTERVAL = 5  # frames between the searches for a face that was lost a short while ago
+LOST_LATELY = 60  # frames
+LOOKS_INTERVAL = 5  # frames after which it is checked who a followed face is
+CONTACT = 0.02  # regions that share more than this part of their union may change their faces
+AFTER_CONTACT = 10  # frames in which it is checked who is who
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +59,7 @@ class LandmarkTracker(Protocol):
             pixels: uint8 (H, W, 3) RGB.
 
         Returns:
-            The faces, in no particular order.
+            The faces, in no particular order. A RuntimeError or ValueError counts as a frame without a face.
         """
 
     def reset(self) -> None:
@@ -74,7 +80,8 @@ class FaceTracker:
     def __init__(self, *, is_video: bool = True, max_faces: int = MAX_FACES) -> None:
         self._is_video = is_video
         self._max_faces = max_faces
-        self._next_number = 0
+        self._people = People()
+        self._faces: list[TrackedFace] = []
         self.reset()
 
     def track(self, pixels: Pixels) -> list[TrackedFace]:
@@ -82,21 +89,20 @@ class FaceTracker:
         if pixels.ndim != 3 or pixels.shape[2] != 3:
             raise ValueError(f"expected three-channel RGB pixels, got the shape {pixels.shape}")
         if not self._is_video:
-            self.reset()
-        faces = self._follow(pixels)
-        if self._is_search_due(len(faces)):
-            faces += self._find_new(pixels, faces)
+            return [TrackedFace(f.landmarks, f.presence, i) for i, f in enumerate(self._find_new(pixels, []))]
+        followed = self._follow(pixels)
+        if self._is_search_due(len(followed)):
+            followed += [_Found(face, None) for face in self._find_new(pixels, [found.face for found in followed])]
+        self._faces = self._tell_apart(followed)
         self._frame += 1
-        self._seen |= {face.number: (face.landmarks, self._frame) for face in faces}
-        self._seen = {n: seen for n, seen in self._seen.items() if self._frame - seen[1] <= MEMORY}
-        self._faces = faces
-        return list(faces)
+        return [face for face in self._faces if not self._people.is_mistaken(face.number)]
 
     def reset(self) -> None:
         """See `LandmarkTracker`."""
         self._frame = 0
-        self._faces: list[TrackedFace] = []
-        self._seen: dict[int, tuple[FloatArray, int]] = {}  # by number: last landmarks, frame in which they were seen
+        self._last_contact = -AFTER_CONTACT
+        self._faces.clear()
+        self._people.reset()
 
     def close(self) -> None:
         """See `LandmarkTracker`; the models stay for the next tracker of the thread."""
@@ -110,53 +116,84 @@ class FaceTracker:
     ) -> None:
         self.close()
 
-    def _follow(self, pixels: Pixels) -> list[TrackedFace]:
+    def _follow(self, pixels: Pixels) -> list["_Found"]:
         """Look for each face where it was in the frame before."""
-        looks = [(face.number, see_face(pixels, face_region(face.landmarks))) for face in self._faces]
-        faces = [TrackedFace(seen.landmarks, seen.presence, number) for number, seen in looks]
-        return _without_repeats([face for face in faces if face.presence >= MIN_PRESENCE])
+        looks = [_Found(see_face(pixels, face_region(face.landmarks)), face.number) for face in self._faces]
+        found = _without_repeats([look for look in looks if look.face.presence >= MIN_PRESENCE])
+        if len(found) < len(looks):
+            self._last_contact = self._frame
+        return found
 
     def _is_search_due(self, num_faces: int) -> bool:
         if num_faces >= self._max_faces:
             return False
-        return num_faces == 0 or self._frame % SEARCH_INTERVAL == 0
+        if num_faces == 0 or self._frame % SEARCH_INTERVAL == 0:
+            return True
+        seen = {face.number for face in self._faces}
+        lost = any(p.number not in seen and self._frame - p.frame < LOST_LATELY for p in self._people.known.values())
+        return lost and self._frame % LOST_INTERVAL == 0
 
-    def _find_new(self, pixels: Pixels, known: list[TrackedFace]) -> list[TrackedFace]:
+    def _find_new(self, pixels: Pixels, known: list[SeenFace]) -> list[SeenFace]:
         """Search the picture for faces that are not followed yet."""
         is_thorough = not known and self._frame % SEARCH_INTERVAL == 0
+        turns = QUARTER_TURNS if is_thorough else self._usual_turns()
+        # Beside a face that is followed another one may wait for the next search: each is made by one of the models.
+        models = (MODELS[self._frame // LOST_INTERVAL % len(MODELS)],) if known else MODELS
         regions = [face_region(face.landmarks) for face in known]
-        found: list[TrackedFace] = []
-        for detections in search_faces(pixels, is_thorough=is_thorough):
+        found: list[SeenFace] = []
+        for detections in search_faces(pixels, models=models, turns=turns, is_thorough=is_thorough):
             for detection in detections:
-                if all(shared_area(detection.region, region) < SAME_FACE for region in regions):
-                    seen = settle_face(pixels, detection.region)
-                    if seen is not None:
-                        found.append(TrackedFace(seen.landmarks, seen.presence))
+                face = None if _is_among(detection.region, regions) else settle_face(pixels, detection.region)
+                if face is not None:
+                    found.append(face)
+                    if face.presence >= SURE_PRESENCE:
+                        regions.append(face_region(face.landmarks))
             if found:
                 break
-        found = _without_repeats(found)[: self._max_faces - len(known)]
-        taken = {face.number for face in known}
-        numbered = []
+        found.sort(key=lambda face: -face.presence)
+        regions, kept = [face_region(face.landmarks) for face in known], []
         for face in found:
-            number = self._recognise(face, taken)
-            taken.add(number)
-            numbered.append(replace(face, number=number))
-        return numbered
+            if not _is_among(face_region(face.landmarks), regions):
+                regions.append(face_region(face.landmarks))
+                kept.append(face)
+        return kept[: self._max_faces - len(known)]
 
-    def _recognise(self, face: TrackedFace, taken: set[int]) -> int:
-        """Give a new face the number of a lost one that was near, or the next number."""
-        left, _, right, _ = face_box(face.landmarks)
-        centre, width = face.landmarks[:, :2].mean(0), right - left
-        distances = {
-            number: float(np.linalg.norm(landmarks[:, :2].mean(0) - centre)) / width
-            for number, (landmarks, _) in self._seen.items()
-            if number not in taken
+    def _usual_turns(self) -> list[float]:
+        """Upright, and as the people of the shot were turned when they were last seen."""
+        angles = [face_region(person.landmarks).angle for person in self._people.known.values()]
+        quarters = {round(angle / QUARTER_TURNS[1]) % len(QUARTER_TURNS) for angle in angles}
+        return [QUARTER_TURNS[quarter] for quarter in sorted({0, *quarters})]
+
+    def _tell_apart(self, found: list["_Found"]) -> list[TrackedFace]:
+        """Number the faces of a frame: as they were followed, and from time to time by what they look like."""
+        regions = [face_region(face.landmarks) for face, _ in found]
+        is_covered = [any(a is not b and shared_area(a, b) > CONTACT for b in regions) for a in regions]
+        if any(is_covered):
+            self._last_contact = self._frame
+        is_due = self._frame - self._last_contact < AFTER_CONTACT or self._frame % LOOKS_INTERVAL == 0
+        looks = {
+            i: describe_looks(face)
+            for i, (face, number) in enumerate(found)
+            if is_due or number is None or self._people.is_in_doubt(number)
         }
-        nearest = min(distances, key=lambda number: distances[number], default=None)
-        if nearest is not None and distances[nearest] < MAX_STEP:
-            return nearest
-        self._next_number += 1
-        return self._next_number - 1
+        sightings = [Sighting(look, found[i].number, is_covered[i]) for i, look in looks.items()]
+        numbers = dict(enumerate(number for _, number in found))
+        others = [number for i, number in numbers.items() if i not in looks and number is not None]
+        numbers |= dict(zip(looks, self._people.tell_apart(sightings, others), strict=True))
+        faces = []
+        for i, number in numbers.items():
+            if number is not None:
+                face = found[i].face
+                self._people.remember(number, face.landmarks, self._frame, None if is_covered[i] else looks.get(i))
+                faces.append(TrackedFace(face.landmarks, face.presence, number))
+        return faces
+
+
+class _Found(NamedTuple):
+    """A face in a frame, and the number that it was followed as; None where a search found it."""
+
+    face: SeenFace
+    number: int | None
 
 
 def face_box(landmarks: FloatArray) -> tuple[float, float, float, float]:
@@ -173,11 +210,17 @@ def face_box(landmarks: FloatArray) -> tuple[float, float, float, float]:
     return float(left), float(top), float(right), float(bottom)
 
 
-def _without_repeats(faces: list[TrackedFace]) -> list[TrackedFace]:
+def _is_among(region: Region, regions: list[Region]) -> bool:
+    return any(shared_area(region, other) >= SAME_FACE for other in regions)
+
+
+def _without_repeats(found: list[_Found]) -> list[_Found]:
     """Keep the surest of the faces that lie on each other."""
-    kept: list[TrackedFace] = []
-    for face in sorted(faces, key=lambda face: -face.presence):
-        region = face_region(face.landmarks)
-        if all(shared_area(region, face_region(other.landmarks)) < SAME_FACE for other in kept):
-            kept.append(face)
+    kept: list[_Found] = []
+    regions: list[Region] = []
+    for candidate in sorted(found, key=lambda found: -found.face.presence):
+        region = face_region(candidate.face.landmarks)
+        if not _is_among(region, regions):
+            kept.append(candidate)
+            regions.append(region)
     return kept

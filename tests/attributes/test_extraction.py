@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from fadm.attributes.extraction import PATIENCE, FaceFollower, extract_motion
+from fadm.attributes.extraction import PATIENCE, STEADY_FRAMES, FaceFollower, extract_motion
 from fadm.attributes.landmark_model import load_landmark_model
 from fadm.errors import FaceError
 from fadm.face.coefficients import estimate_blendshapes
@@ -32,7 +32,7 @@ class ScriptedTracker:
         found = next(self.script)
         if isinstance(found, Exception):
             raise found
-        return [TrackedFace(face, number=_nearest(face)) for face in found]
+        return [face if isinstance(face, TrackedFace) else TrackedFace(face, number=_nearest(face)) for face in found]
 
     def reset(self) -> None:
         self.num_resets += 1
@@ -62,7 +62,7 @@ def make_follower(script: list, choice: str = "largest") -> FaceFollower:
 
 
 def follow_all(follower: FaceFollower, brightness: list[int]) -> list[np.ndarray | None]:
-    return [follower.follow(frame) for frame in make_source(brightness)]
+    return [landmarks for _, landmarks in follower.follow(make_source(brightness))]
 
 
 def test_frames_become_a_motion_in_time():
@@ -89,7 +89,7 @@ def test_a_crash_on_one_frame_is_a_gap_and_counted(error):
     motion = extract_motion(make_source([90] * 3), follower, MODEL)
     assert motion.is_tracked.tolist() == [True, False, True]
     assert follower.num_crashes == 1
-    assert follower.tracker.num_resets == 2  # at the start and after the crash
+    assert follower.num_shots == 1
 
 
 def test_landmarks_that_are_not_finite_are_a_gap():
@@ -113,11 +113,41 @@ def test_a_larger_face_that_enters_is_not_followed():
     np.testing.assert_array_equal(followed[1], FACE)
 
 
-def test_another_face_is_followed_only_after_some_patience():
+def test_a_newcomer_is_followed_only_after_some_patience_as_another_shot():
     script = [[FACE], *[[LARGER_LEFT]] * (PATIENCE + 2)]
-    followed = follow_all(make_follower(script), [90] * len(script))
+    follower = make_follower(script)
+    followed = follow_all(follower, [90] * len(script))
     assert all(face is None for face in followed[1 : PATIENCE + 1])
     np.testing.assert_array_equal(followed[PATIENCE + 1], LARGER_LEFT)
+    assert follower.num_shots == 2
+
+
+def test_a_bystander_who_was_there_before_is_never_followed():
+    script = [[FACE, LARGER_LEFT], *[[LARGER_LEFT]] * (2 * PATIENCE), [FACE, LARGER_LEFT]]
+    follower = make_follower(script, "2")
+    followed = follow_all(follower, [90] * len(script))
+    assert [face is not None for face in followed] == [True, *[False] * (2 * PATIENCE), True]
+    assert follower.num_shots == 1
+
+
+def test_a_person_who_takes_over_in_another_scene_is_followed_at_once():
+    script = [[FACE]] * 4 + [[LARGER_LEFT]] * 10
+    follower = make_follower(script)
+    followed = follow_all(follower, [90, 90, 90, 90, 100, 110, 120, 130, 140, 150, 150, 150, 150, 150])
+    first = [face is not None and np.array_equal(face, LARGER_LEFT) for face in followed].index(True)
+    assert first == 4 + STEADY_FRAMES - 1 and follower.num_shots == 2
+
+
+def test_a_flash_is_a_gap_in_one_shot():
+    follower = make_follower([[FACE]] * 6)
+    followed = follow_all(follower, [90, 90, 250, 250, 90, 90, 90, 90])
+    assert [face is None for face in followed] == [False, False, True, True, False, False, False, False]
+    assert follower.num_shots == 1
+
+
+def test_a_face_cut_in_half_by_the_border_is_a_gap():
+    follower = make_follower([[FACE], [TrackedFace(FACE, presence=0.6)], [FACE]])
+    assert [face is None for face in follow_all(follower, [90] * 3)] == [False, True, False]
 
 
 def test_a_face_that_is_lost_for_good_is_a_gap_not_an_error():

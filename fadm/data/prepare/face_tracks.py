@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.face.cuts import CutDetector
+from fadm.face.cuts import Change, mark_changes
 from fadm.face.tracker import LandmarkTracker, TrackedFace
 from fadm.media.frames import Frame, FrameSource
 
@@ -94,7 +94,6 @@ class FaceTrackCollector:
     _num_sampled: int = 0
     _open: dict[int, FaceTrack] = field(default_factory=dict)  # by the face's id
     _people: dict[int, int] = field(default_factory=dict)  # the face's id -> its number in the shot
-    _cuts: CutDetector = field(default_factory=CutDetector)
 
     def collect(self, frames: Iterable[Frame]) -> Iterator[FaceTrack]:
         """Track the faces of a video; only landmarks are kept in memory.
@@ -105,11 +104,15 @@ class FaceTrackCollector:
         Yields:
             Face tracks in the order in which they end.
         """
-        for number, frame in select_frames(frames, lambda number: number % self.stride == 0):
+        sampled = select_frames(frames, lambda number: number % self.stride == 0)
+        for (number, frame), change, _ in mark_changes(sampled, lambda numbered: numbered[1].pixels):
             self.ended = float(frame.time)
-            if self._cuts.is_cut(frame.pixels) or not self.num_shots:
+            if change is Change.CUT or not self.num_shots:
                 yield from self._end_shot()
-            yield from self._track(frame, number)
+            if change is Change.FLASH:
+                self._num_sampled += 1
+            else:
+                yield from self._track(frame, number)
         yield from self._close(list(self._open))
 
     def _end_shot(self) -> Iterator[FaceTrack]:
@@ -141,6 +144,5 @@ class FaceTrackCollector:
         try:
             faces = self.tracker.track(pixels)
         except (RuntimeError, ValueError):
-            self.tracker.reset()
             return []
         return [face for face in faces if np.isfinite(face.landmarks).all()]
