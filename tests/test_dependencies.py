@@ -11,7 +11,19 @@ PACKAGE = Path(__file__).parents[1] / "fadm"
 
 # The stages in order: each imports earlier ones only.
 STAGES = ("media", "face", "attributes", "coarse", "diffusion", "rendering", "animation")
-INFRASTRUCTURE = {"blendshapes", "config", "device", "errors", "files", "optional", "options", "progress", "templates", "weights"}
+INFRASTRUCTURE = {
+    "blendshapes",
+    "config",
+    "device",
+    "errors",
+    "files",
+    "optional",
+    "options",
+    "processes",
+    "progress",
+    "templates",
+    "weights",
+}
 # What no stage imports, and which stages and helpers each of them may import beside the infrastructure.
 AROUND = {
     "metrics": {"media", "face", "attributes"},

@@ -16,13 +16,14 @@ from torch.utils.data import DataLoader, Dataset
 from fadm.config import config_to_dict
 from fadm.data.datasets import Sample, StepBatches
 from fadm.data.shards import Pixels
+from fadm.processes import leave_interrupts_to_parent
 from fadm.training.checkpoint import TrainedModule, TrainingState, average_networks, load_state, save_state
 from fadm.training.logbook import Logbook, StepReport
 from fadm.training.objective import Batch, Objective, to_unit, use_channels_last
 from fadm.training.options import DataOptions, OptimizerOptions, RunOptions
 from fadm.training.processes import is_true_in_any, make_accelerator
 from fadm.training.run_folder import RunFolder
-from fadm.training.signals import leave_interrupts_to_parent, stop_signals
+from fadm.training.signals import stop_signals
 from fadm.training.step import set_learning_rate, train_step
 from fadm.weights.store import save_weights
 
@@ -175,9 +176,10 @@ def read_batches(
         num_workers=data.workers,
         pin_memory=is_cuda,
         multiprocessing_context="spawn" if data.workers else None,
-        worker_init_fn=leave_interrupts_to_parent,
     )
-    for batch in loader:
+    with leave_interrupts_to_parent():  # those that read ahead: the step still needs their samples
+        reading = iter(loader)
+    for batch in reading:
         yield {name: to_unit(tensor.to(accelerator.device, non_blocking=is_cuda)) for name, tensor in batch.items()}
 
 

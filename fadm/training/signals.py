@@ -32,12 +32,3 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def leave_interrupts_to_parent(worker: int) -> None:
-    """Ignore Ctrl-C in a process that reads ahead: its parent still needs the samples of the step.
-
-    Args:
-        worker: Number of the process, as `torch.utils.data.DataLoader` gives it.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -24,6 +23,7 @@ from fadm.data.pairs.generators import CoarsePair, PairGenerator
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError, OutputError
 from fadm.files import explain_failure, replace_file
+from fadm.processes import leave_interrupts_to_parent
 
 STORED = ("coarse", "person", "confidence", "attributes")  # stored fields of a pair, where it has them
 
@@ -144,7 +144,9 @@ def build_coarse_pairs(
     else:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
             try:
-                for done, future in enumerate(as_completed([pool.submit(_fill_clip, *job) for job in jobs])):
+                with leave_interrupts_to_parent():  # submitting starts the processes
+                    futures = [pool.submit(_fill_clip, *job) for job in jobs]
+                for done, future in enumerate(as_completed(futures)):
                     future.result()
                     report(done + 1, len(jobs))
             finally:
@@ -236,4 +238,3 @@ def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: PairGenera
 
 def _begin_worker() -> None:
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself

@@ -5,7 +5,6 @@ Each process has a pipe of its own, whose end tells of its death: whichever mome
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from fadm.data.prepare.layouts import Recording
 from fadm.data.prepare.options import PrepareOptions
 from fadm.errors import OutputError
+from fadm.processes import leave_interrupts_to_parent
 
 Job = tuple[Recording, ...]
 
@@ -72,7 +72,8 @@ def _start_worker(
     limits = {name: os.environ.get(name) for name in _THREAD_LIMITS}
     os.environ.update(dict.fromkeys(_THREAD_LIMITS, "1"))  # read by the libraries when the process loads them
     try:
-        process.start()
+        with leave_interrupts_to_parent():
+            process.start()
     finally:
         for name, limit in limits.items():
             os.environ.pop(name) if limit is None else os.environ.update({name: limit})
@@ -114,7 +115,6 @@ def serve(connection: Connection, options: PrepareOptions) -> None:
             of an OutputError.
         options: How recordings are prepared.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     import torch
