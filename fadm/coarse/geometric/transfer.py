@@ -95,17 +95,17 @@ class MotionTransfer:
             inner_upper, inner_lower = list(upper[1:-1]), list(lower[1:-1])
             opening = _opening(driver, inner_upper, inner_lower)
             usual = _opening(self.driver_neutral, inner_upper, inner_lower)
-            own = _opening(self.source.canonical, inner_upper, inner_lower)
+            own = _opening(self.source.canonical, inner_upper, inner_lower).clamp(min=0)
             if driver_rest is None:
                 rest = usual * own / _opening(self.source_neutral, inner_upper, inner_lower)
             else:
                 rest = _opening(driver_rest, inner_upper, inner_lower)
             rest = torch.maximum(rest, 0.5 * usual)
             share = (1 + self.gains.eyes_gain * (opening / rest - 1)).clamp(0, 2)
-            own_lids = self.source.canonical[:, inner_upper] - self.source.canonical[:, inner_lower]
-            lids = shape[:, inner_upper] - shape[:, inner_lower]
             missing = own * share - _opening(shape, inner_upper, inner_lower)
-            lids = lids + own_lids * (missing / own)[:, None, None]
+            profile = self.source_neutral[:, inner_upper] - self.source_neutral[:, inner_lower]  # of an open eye
+            profile = profile / _opening(self.source_neutral, inner_upper, inner_lower)[:, None, None]
+            lids = shape[:, inner_upper] - shape[:, inner_lower] + profile * missing[:, None, None]
             lids[..., 1].clamp_(max=0)  # they meet and do not cross
             shape[:, inner_upper] = shape[:, inner_lower] + lids
         return shape
