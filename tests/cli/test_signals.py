@@ -1,3 +1,4 @@
+import json
 import os
 import pty
 import signal
@@ -8,7 +9,10 @@ import pytest
 
 from fadm.cli import signals
 from tests.cli.process import start_fadm
+from tests.clips import carphone_frames, write_clip
+from tests.media.samples import ASTRONAUT
 
+ANIMATES = "from fadm.cli import main; main()"
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
@@ -89,3 +93,21 @@ def test_another_thread_leaves_signals_alone():
     thread.start()
     thread.join()
     assert len(made) == 1 and signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("output", ["a.mp4", "pictures/"])
+def test_an_animation_is_undone_while_its_threads_render(tmp_path, output):
+    clip = write_clip(tmp_path / "driver.mp4", carphone_frames() * 8)
+    place = tmp_path / "results"
+    place.mkdir()
+    options = ("--crop", "--size", 128, "--json")
+    process = start_fadm("animate", ASTRONAUT, clip, "-o", f"{place}/{output}", *options, program=ANIMATES)
+    while not ((line := json.loads(process.stdout.readline()))["stage"] == "rendering" and line["done"]):
+        pass
+    assert process.poll() is None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process.send_signal(number)
+        time.sleep(0.03)
+    assert process.communicate(timeout=60)[1] == "fadm: interrupted\n"
+    assert process.returncode in (130, 143) and list(place.iterdir()) == []  # both may wait for one operation
