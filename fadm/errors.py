@@ -21,6 +21,20 @@ class FaceError(FadmError):
     """A picture or video in which the requested face is not found."""
 
 
+class TurnedFaceError(FaceError):
+    """A picture or video whose face lies on its side or upside down.
+
+    Attributes:
+        turns: Quarter turns counter-clockwise that make it upright, 1 to 3.
+    """
+
+    def __init__(self, where: str, turns: int) -> None:
+        way = ("on its side", "upside down", "on its side")[turns - 1]
+        turn = ("90 degrees counter-clockwise", "180 degrees", "90 degrees clockwise")[turns - 1]
+        super().__init__(f"{where}: the face lies {way}; turn the picture by {turn} first")
+        self.turns = turns
+
+
 class ConfigError(FadmError):
     """A configuration with an unknown, mistyped or missing key."""
 

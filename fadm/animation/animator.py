@@ -27,6 +27,7 @@ from fadm.coarse.driver_crops import driver_windows, follow_driver, whole_window
 from fadm.coarse.generators import CoarseAnimation, DrawnFrame
 from fadm.coarse.source import PreparedSource, fit_source, keep_alpha
 from fadm.device import choose_device
+from fadm.errors import TurnedFaceError
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
 from fadm.face.tracker import FaceTracker, LandmarkTracker
@@ -163,13 +164,40 @@ class Animator:
             The motion, and the follower, which counts the frames on which the tracker failed.
 
         Raises:
-            FaceError: The face that is asked for is not there.
+            FaceError: The face that is asked for is not there, or lies on its side or upside down.
         """
         with closing(self.make_tracker(is_video=not options.stills)) as tracker:
             smoothing = OneEuroFilter(min_cutoff=options.smoothing)
             where = f"driver '{driver.path}'"
             follower = FaceFollower(tracker, options.driving_face, smoothing, where, options.stills)
             return extract_motion(driver, follower, self.model, on_frame, identity), follower
+
+    def read_upright(
+        self,
+        driver: FrameSource,
+        options: MotionOptions,
+        on_frame: Callable[[], None] = lambda: None,
+        identity: Tensor | None = None,
+    ) -> tuple[Motion, FaceFollower]:
+        """Track a driver; one whose face lies on its side or upside down is turned for good.
+
+        Args:
+            driver: The driver.
+            options: Which face is followed, and how steadily.
+            on_frame: Called after each frame.
+            identity: The driver's identity coefficients (1, I), if they are known.
+
+        Returns:
+            As `read_motion`.
+
+        Raises:
+            FaceError: The face that is asked for is not there.
+        """
+        try:
+            return self.read_motion(driver, options, on_frame, identity)
+        except TurnedFaceError as error:
+            driver.turn(error.turns)
+            return self.read_motion(driver, options, on_frame, identity)
 
     def read_driver(
         self,
@@ -194,7 +222,7 @@ class Animator:
             OptionError: The anchor frame shows no face.
         """
         identity = prepared.face.identity if options.placement == "clip" else None
-        motion, follower = self.read_motion(driver, options, on_frame, identity)
+        motion, follower = self.read_upright(driver, options, on_frame, identity)
         return DriverMotion(motion, self.anchor(prepared, motion, options), follower)
 
     def anchor(self, prepared: PreparedSource, motion: Motion, options: AnimateOptions) -> AnchoredMotion:

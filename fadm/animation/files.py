@@ -182,7 +182,7 @@ def extract_file(
     check_folder(output)
     driver = open_driver(driving, options)
     progress.stage("tracking", driver.num_frames)
-    motion, _ = animator.read_motion(driver, options, progress.advance)
+    motion, _ = animator.read_upright(driver, options, progress.advance)
     save_motion(motion, output, animator.model)
     return motion
 

@@ -94,10 +94,23 @@ def compose(prepared: PreparedSource, drawn: DrawnFrame) -> Pixels:
     """
     pixels = to_pixels(drawn.view) if prepared.is_crop else _paste(prepared.picture, drawn.window, drawn.view)
     if prepared.alpha is None:
-        return pixels
+        return turn_back(prepared, pixels)
     assert drawn.alpha is not None  # choose_alpha asks for a generator that has it
     alpha = to_pixels(drawn.alpha) if prepared.is_crop else _paste(prepared.alpha, drawn.window, drawn.alpha)
-    return take_off_white(pixels, alpha)
+    return turn_back(prepared, take_off_white(pixels, alpha))
+
+
+def turn_back(prepared: PreparedSource, pixels: Pixels) -> Pixels:
+    """Turn a result as the source's picture was given.
+
+    Args:
+        prepared: The source, its face upright.
+        pixels: The result (H, W, C) uint8, its face upright.
+
+    Returns:
+        The result as the source lies.
+    """
+    return np.ascontiguousarray(np.rot90(pixels, -prepared.turns)) if prepared.turns else pixels
 
 
 def show_source(prepared: PreparedSource) -> Pixels:
@@ -114,7 +127,8 @@ def show_source(prepared: PreparedSource) -> Pixels:
         return copy_square(pixels, prepared.crop, prepared.size) if prepared.is_crop else pixels
 
     picture = cut(prepared.picture)
-    return picture if prepared.alpha is None else take_off_white(picture, cut(prepared.alpha))
+    shown = picture if prepared.alpha is None else take_off_white(picture, cut(prepared.alpha))
+    return turn_back(prepared, shown)
 
 
 def set_back(drawn: DrawnFrame) -> Pixels:

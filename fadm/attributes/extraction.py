@@ -13,9 +13,11 @@ from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion import Motion
 from fadm.blendshapes import NUM_BLENDSHAPES
-from fadm.errors import FaceError
+from fadm.errors import FaceError, TurnedFaceError
 from fadm.face.coefficients import estimate_blendshapes
 from fadm.face.cuts import Change, Thumbnail, changed_share, mark_changes
+from fadm.face.landmarker import face_region
+from fadm.face.region import count_turns
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
 from fadm.face.tracker import LandmarkTracker, TrackedFace
@@ -70,7 +72,7 @@ class FaceFollower:
             The frame, and landmarks (478, 3) in pixels, None where the frame does not show the face.
 
         Raises:
-            FaceError: The first frame with a face does not show the chosen one.
+            FaceError: The first frame with a face does not show the chosen one, or it is not upright there.
         """
         if self.is_stills:
             for frame in frames:
@@ -96,6 +98,8 @@ class FaceFollower:
                 return None
             if self._followed is not None:
                 self._begin_shot(chosen)
+            elif self.num_shots == 1:
+                self._check_upright(faces[chosen])
             self._followed = chosen
         self._absent = 0
         self._newcomers.clear()
@@ -129,8 +133,15 @@ class FaceFollower:
         chosen = self._choose(faces) if faces else None
         if chosen is None:
             return None
+        if self._followed is None:
+            self._check_upright(faces[chosen])
         self._followed = chosen
         return faces[chosen].landmarks
+
+    def _check_upright(self, face: TrackedFace) -> None:
+        turns = count_turns(face_region(face.landmarks))
+        if turns:
+            raise TurnedFaceError(self.where, turns)
 
     def _track(self, pixels: NDArray[np.uint8]) -> list[TrackedFace]:
         """Find all faces; a frame on which the tracker fails counts as one without a face."""

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel, fit_face
 from fadm.errors import OptionError
+from fadm.face.landmarker import face_region
+from fadm.face.region import count_turns, turn_points
 from fadm.face.segmentation import segment_people
 from fadm.face.topology import FACE_OVAL
 from fadm.media.crop import Square, cut_square, resize_pixels, square_around, to_tensor
@@ -35,6 +37,7 @@ class PreparedSource:
         size: Side in pixels at which a crop is written.
         is_whole: The crop is the whole picture (which is square), not a window around the face.
         alpha: Its alpha (H, W, 1) uint8 if the result is to have one; the picture is over white.
+        turns: Quarter turns counter-clockwise that made the picture's face upright; results are turned back.
     """
 
     picture: Pixels
@@ -43,6 +46,7 @@ class PreparedSource:
     size: int
     is_whole: bool = False
     alpha: Pixels | None = None
+    turns: int = 0
 
     @cached_property
     def crop(self) -> Square:
@@ -71,7 +75,7 @@ class PreparedSource:
 
 
 def fit_source(model: LandmarkModel, picture: Pixels, landmarks: FloatArray, options: SourceOptions) -> PreparedSource:
-    """Resize a picture to what the options allow, and fit its face.
+    """Turn a picture so that its face is upright, resize it to what the options allow, and fit the face.
 
     Args:
         model: The face model.
@@ -85,6 +89,10 @@ def fit_source(model: LandmarkModel, picture: Pixels, landmarks: FloatArray, opt
     Raises:
         OptionError: The window is the whole picture, and the picture is not square.
     """
+    turns = count_turns(face_region(landmarks))
+    if turns:
+        landmarks = turn_points(landmarks, (len(picture), picture.shape[1]), turns)
+        picture = np.ascontiguousarray(np.rot90(picture, turns))
     height, width = picture.shape[:2]
     is_whole = options.window == "picture"
     if is_whole and height != width:
@@ -96,7 +104,7 @@ def fit_source(model: LandmarkModel, picture: Pixels, landmarks: FloatArray, opt
         picture = resize_pixels(picture, round(width * factor), round(height * factor))
         landmarks = (landmarks + 0.5) * np.float32(factor) - 0.5
     face = fit_face(model, torch.from_numpy(landmarks))
-    return PreparedSource(picture, face, options.crop, options.size or DEFAULT_CROP_SIZE, is_whole)
+    return PreparedSource(picture, face, options.crop, options.size or DEFAULT_CROP_SIZE, is_whole, turns=turns)
 
 
 def keep_alpha(prepared: PreparedSource, alpha: Pixels | None) -> PreparedSource:
@@ -111,6 +119,7 @@ def keep_alpha(prepared: PreparedSource, alpha: Pixels | None) -> PreparedSource
     """
     if alpha is None:
         return prepared
+    alpha = np.rot90(alpha, prepared.turns)
     height, width = prepared.picture.shape[:2]
     is_fitting = alpha.shape == (height, width)
     return replace(prepared, alpha=(alpha if is_fitting else resize_pixels(alpha, width, height))[..., None])

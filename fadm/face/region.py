@@ -12,6 +12,8 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
+LARGEST_LEAN = 60  # degrees by which an upright person's head may lean
+
 
 @dataclass(frozen=True)
 class Region:
@@ -78,6 +80,39 @@ def region_around(points: FloatArray, right: FloatArray, scale: float) -> Region
     low, high = level.min(0), level.max(0)
     x, y = (low + high) / 2 @ axes
     return Region(float(x), float(y), float((high - low).max()) * scale, angle)
+
+
+def count_turns(region: Region) -> int:
+    """Count the quarter turns by which a face lies on its side or upside down.
+
+    Args:
+        region: The region around the face, upright with it.
+
+    Returns:
+        Quarter turns counter-clockwise that make the picture upright, 0 to 3; 0 for a head that leans by up to 60
+        degrees.
+    """
+    degrees = math.degrees(region.angle)
+    return 0 if abs(degrees) <= LARGEST_LEAN else round(degrees / 90) % 4
+
+
+def turn_points(points: FloatArray, size: tuple[int, int], turns: int) -> FloatArray:
+    """Turn points together with their picture.
+
+    Args:
+        points: Points (N, 2 or 3) in pixels; x and y come first.
+        size: Height and width of the picture in pixels.
+        turns: Quarter turns counter-clockwise, as in numpy's rot90.
+
+    Returns:
+        The points in the turned picture.
+    """
+    height, width = size
+    turned = points.copy()
+    for _ in range(turns):
+        turned[:, 0], turned[:, 1] = turned[:, 1].copy(), width - 1 - turned[:, 0]
+        height, width = width, height
+    return turned
 
 
 def shared_area(a: Region, b: Region) -> float:

@@ -104,6 +104,7 @@ class FrameSource:
         audio: The sound of the part, None if there is none.
         decode: Decodes the frames; its argument chooses the frames whose pixels are wanted.
         num_damaged: Frames that the latest complete iteration left out because they could not be decoded.
+        turns: Quarter turns counter-clockwise by which the frames are turned when they are read (see `turn`).
     """
 
     path: Path
@@ -115,6 +116,17 @@ class FrameSource:
     audio: AudioTrack | None
     decode: Callable[[Wanted], Iterator[Decoded]]
     num_damaged: int = 0
+    turns: int = 0
+
+    def turn(self, turns: int) -> None:
+        """Turn all frames that are read from now on, for a file whose tag does not say how it is to be shown.
+
+        Args:
+            turns: Quarter turns counter-clockwise, beside those before.
+        """
+        self.turns = (self.turns + turns) % 4
+        if turns % 2:
+            self.width, self.height = self.height, self.width
 
     def __iter__(self) -> Iterator[Frame]:
         return (frame for _, frame in self.select(want_all))
@@ -140,5 +152,6 @@ class FrameSource:
             origin = pts if origin is None else origin
             number += 1
             if pixels is not None:
+                pixels = np.ascontiguousarray(np.rot90(pixels, self.turns)) if self.turns else pixels
                 yield number, Frame(pixels, pts - origin, (pts - origin) * self.time_base)
         self.num_damaged = num_damaged
