@@ -88,6 +88,7 @@ class FaceTracker:
         """See `LandmarkTracker`."""
         if pixels.ndim != 3 or pixels.shape[2] != 3:
             raise ValueError(f"expected three-channel RGB pixels, got the shape {pixels.shape}")
+        pixels = np.ascontiguousarray(pixels)
         if not self._is_video:
             return [TrackedFace(f.landmarks, f.presence, i) for i, f in enumerate(self._find_new(pixels, []))]
         followed = self._follow(pixels)

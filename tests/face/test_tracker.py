@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from fadm.face.landmarker import face_region
+from fadm.face.region import count_turns, turn_points
 from fadm.face.topology import CHIN, FOREHEAD_TOP, IRIS_LEFT, IRIS_RIGHT
 from fadm.face.tracker import FaceTracker, face_box
 from fadm.media.crop import resize_pixels
@@ -60,6 +62,18 @@ def test_two_faces_side_by_side():
             faces.sort(key=lambda face: face[0, 0])
             assert len(faces) == 2
             np.testing.assert_allclose(faces[1][:, :2] - faces[0][:, :2], [[512, 0]] * 478, atol=4)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("is_video", [False, True])
+def test_a_face_that_lies_is_found_as_it_lies(turns, is_video):
+    """An upside-down face has an upright false one at its place, of which the network is less sure."""
+    pixels = read_image(ASTRONAUT)
+    (upright,) = track_picture(pixels)
+    with FaceTracker(is_video=is_video) as tracker:
+        (face,) = tracker.track(np.rot90(pixels, -turns))
+    np.testing.assert_allclose(turn_points(face.landmarks, (512, 512), turns)[:, :2], upright[:, :2], atol=2)
+    assert count_turns(face_region(face.landmarks)) == turns
 
 
 def test_no_face_is_an_empty_list():
