@@ -1,7 +1,8 @@
 """The linear map between blendshape coefficients and the face model's numbers, learned from tracked clips.
 
-Both ways it is a ridge regression on differences from each person's mean, so that features of a face are no
-expression. The numbers are expression, jaw rotation and gaze, one after the other.
+Both ways it is a ridge regression on differences from each clip's mean, so that features of a face are no expression.
+What moves together in the clips is still told apart: coefficients of brows and eyes move the upper part of the face
+alone, the others its lower part. The numbers are expression, jaw rotation and gaze, one after the other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,11 @@ from fadm.attributes.face_attributes import FaceAttributes
 from fadm.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
 
 NUM_OTHERS = 3 + 4  # of jaw rotation and gaze, after the expression
-RIDGE = 0.1  # added to the variances of the inputs, each of which is 1
-# Deviations below these count as noise: inputs are divided by at least that much.
-LEAST_BLENDSHAPE, LEAST_NUMBER = 0.02, 0.005
+# Added to the variances of the coefficients, which all have one scale: one that clips hardly use moves little.
+RIDGE = 3e-4
+NUMBER_RIDGE = 0.1  # added to the variances of the numbers, each of which is 1
+LEAST_NUMBER = 0.005  # numbers of a smaller deviation are noise
+UPPER_BLENDSHAPES = ("brow", "eye", "cheekSquint")  # how the names of those of the face's upper part begin
 LEAST_VARIANCE = 1e-5  # of a coefficient on held-out clips, below which no share is measured
 
 
@@ -37,7 +40,7 @@ class FaceMovement(NamedTuple):
 
 @dataclass(frozen=True)
 class Performance:
-    """What one person does in T frames, in both languages.
+    """What one person does in the T frames of a clip, in both languages.
 
     Attributes:
         numbers: Expression, jaw rotation and gaze (T, E + 7), as `join_numbers` gives them.
@@ -50,13 +53,13 @@ class Performance:
 
 @dataclass(frozen=True)
 class BlendshapeMap:
-    """The map, and the means of all people, which it maps to each other.
+    """The map, and the means of all clips, which it maps to each other.
 
     Attributes:
         number_slopes: Change of the numbers by each coefficient (E + 7, 52).
         blendshape_slopes: Change of the coefficients by each number (52, E + 7).
-        mean_numbers: Mean of the people's mean numbers (E + 7,).
-        mean_blendshapes: Mean of the people's mean coefficients (52,).
+        mean_numbers: Mean of the clips' mean numbers (E + 7,).
+        mean_blendshapes: Mean of the clips' mean coefficients (52,).
     """
 
     number_slopes: Tensor
@@ -160,20 +163,26 @@ def split_numbers(numbers: Tensor) -> FaceMovement:
     return FaceMovement(*numbers.split([numbers.shape[1] - NUM_OTHERS, 3, 4], dim=1))
 
 
-def learn_blendshape_map(performances: Sequence[Performance], ridge: float = RIDGE) -> BlendshapeMap:
+def learn_blendshape_map(performances: Sequence[Performance], upper: Tensor, *, ridge: float = RIDGE) -> BlendshapeMap:
     """Learn the map by ridge regression, both ways.
 
     Args:
-        performances: What each person does, all of a person's clips together.
-        ridge: Strength of the prior, against inputs of unit variance.
+        performances: What people do, each clip by itself.
+        upper: What numbers do in the upper part of the face, as numbers: a matrix (E + 7, E + 7).
+        ridge: Variance added to that of the coefficients, as a prior of small movements.
 
     Returns:
         The map.
     """
     numbers, blendshapes = _centre(performances)
+    slopes = torch.zeros(numbers.shape[1], NUM_BLENDSHAPES)
+    is_upper = torch.tensor([name.startswith(UPPER_BLENDSHAPES) for name in BLENDSHAPES])
+    for part, kept in ((is_upper, upper), (~is_upper, torch.eye(len(upper)) - upper)):
+        slopes[:, part] = kept @ _regress(blendshapes[:, part], numbers, ridge)
+    deviations = numbers.square().mean(0).sqrt().clamp(min=LEAST_NUMBER)
     return BlendshapeMap(
-        number_slopes=_regress(blendshapes, numbers, ridge, LEAST_BLENDSHAPE),
-        blendshape_slopes=_regress(numbers, blendshapes, ridge, LEAST_NUMBER),
+        number_slopes=slopes,
+        blendshape_slopes=_regress(numbers / deviations, blendshapes, NUMBER_RIDGE) / deviations,
         mean_numbers=torch.stack([p.numbers.mean(0) for p in performances]).mean(0),
         mean_blendshapes=torch.stack([p.blendshapes.mean(0) for p in performances]).mean(0),
     )
@@ -181,7 +190,7 @@ def learn_blendshape_map(performances: Sequence[Performance], ridge: float = RID
 
 @dataclass(frozen=True)
 class ExplainedBlendshapes:
-    """Shares of variance that the map explains on held-out people, in differences from each person's mean.
+    """Shares of variance that the map explains on held-out people, in differences from each clip's mean.
 
     Attributes:
         expression: Of the landmarks' displacement by the expression, by the coefficients.
@@ -236,17 +245,14 @@ def measure_explained_blendshapes(
 
 
 def _centre(performances: Sequence[Performance]) -> tuple[Tensor, Tensor]:
-    """Numbers (N, E + 7) and coefficients (N, 52) of all people, less each person's mean."""
+    """Numbers (N, E + 7) and coefficients (N, 52) of all clips, less each clip's mean."""
     numbers = torch.cat([p.numbers - p.numbers.mean(0) for p in performances])
     blendshapes = torch.cat([p.blendshapes - p.blendshapes.mean(0) for p in performances])
     return numbers, blendshapes
 
 
-def _regress(inputs: Tensor, targets: Tensor, ridge: float, least: float) -> Tensor:
+def _regress(inputs: Tensor, targets: Tensor, ridge: float) -> Tensor:
     """Slopes (M, K) float32 of the ridge regression of targets (N, M) on inputs (N, K), both of zero mean."""
     inputs, targets = inputs.double(), targets.double()
-    scale = inputs.square().mean(0).sqrt().clamp(min=least)
-    scaled = inputs / scale
-    gram = scaled.T @ scaled / len(scaled) + ridge * torch.eye(scaled.shape[1], dtype=scaled.dtype)
-    slopes = torch.linalg.solve(gram, scaled.T @ targets / len(scaled)) / scale[:, None]
-    return slopes.T.float().contiguous()
+    gram = inputs.T @ inputs / len(inputs) + ridge * torch.eye(inputs.shape[1], dtype=inputs.dtype)
+    return torch.linalg.solve(gram, inputs.T @ targets / len(inputs)).T.float()

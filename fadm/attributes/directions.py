@@ -26,13 +26,18 @@ FULL_BROWS = 0.07
 FULL_GAZE = 0.06
 WIDEST_EYE = 0.4  # additional opening, in heights of the source's opening
 FULL_JAW = 0.22  # rotation of the jaw in radians
-RIDGE = 1e-6  # added to the diagonal of G G^T, in square model units
+RIDGE = 1e-8  # added to the diagonal of G G^T, in square model units
+EYE_REACH = 0.35  # around the middle of an eye, in model units: the rest of the face stays where it is in a blink
+STILLNESS = 0.01  # deviation of what stays, in model units
 
 # What each control is made of: coefficients at 1, and coefficients at -1.
 COMBINATIONS: dict[str, tuple[dict[str, float], dict[str, float]]] = {
-    "smile": ({"mouthSmileLeft": 1, "mouthSmileRight": 1}, {"mouthFrownLeft": 1, "mouthFrownRight": 1}),
+    "smile": (
+        {"mouthSmileLeft": 1, "mouthSmileRight": 1},
+        {"mouthSmileLeft": -1, "mouthSmileRight": -1, "mouthFrownLeft": 1, "mouthFrownRight": 1},
+    ),
     "mouth_open": ({"jawOpen": 1}, {"jawOpen": -1}),
-    "pucker": ({"mouthPucker": 1}, {"mouthStretchLeft": 1, "mouthStretchRight": 1}),
+    "pucker": ({"mouthPucker": 1.5}, {"mouthStretchLeft": 0.5, "mouthStretchRight": 0.5}),
     "blink_left": ({"eyeBlinkLeft": 1}, {"eyeWideLeft": 1}),
     "blink_right": ({"eyeBlinkRight": 1}, {"eyeWideRight": 1}),
     "brows_up": (
@@ -40,7 +45,7 @@ COMBINATIONS: dict[str, tuple[dict[str, float], dict[str, float]]] = {
         {"browDownLeft": 1, "browDownRight": 1},
     ),
     "gaze_left": ({"eyeLookOutLeft": 1, "eyeLookInRight": 1}, {"eyeLookInLeft": 1, "eyeLookOutRight": 1}),
-    "gaze_up": ({"eyeLookUpLeft": 1, "eyeLookUpRight": 1}, {"eyeLookDownLeft": 1, "eyeLookDownRight": 1}),
+    "gaze_up": ({"eyeLookUpLeft": 2, "eyeLookUpRight": 2}, {"eyeLookDownLeft": 1.5, "eyeLookDownRight": 1.5}),
 }
 LID_BLENDSHAPES = ("eyeBlinkLeft", "eyeBlinkRight", "eyeWideLeft", "eyeWideRight")
 
@@ -74,12 +79,13 @@ def measure_gradients(model: LandmarkModel) -> dict[str, Tensor]:
     }
 
 
-def find_expression(model: LandmarkModel, measures: dict[str, float]) -> Tensor:
+def find_expression(model: LandmarkModel, measures: dict[str, float], still: Tensor | None = None) -> Tensor:
     """Find the likeliest expression that changes the named measures and leaves the others alone.
 
     Args:
         model: The face model.
         measures: Change of each measure in model units; a missing name stands for 0.
+        still: Whether a landmark should stay where it is (478,); none has to unless given.
 
     Returns:
         The change of the expression coefficients (1, 50).
@@ -87,8 +93,23 @@ def find_expression(model: LandmarkModel, measures: dict[str, float]) -> Tensor:
     gradients = measure_gradients(model)
     G = torch.stack([(model.expression_basis * gradient).sum((1, 2)) for gradient in gradients.values()])
     target = torch.tensor([measures.get(name, 0.0) for name in gradients])
-    gram = G @ G.T + RIDGE * torch.eye(len(G))
-    return (G.T @ torch.linalg.solve(gram, target))[None]
+    spread = G.T  # the prior's covariance times G^T
+    if still is not None:
+        kept = model.expression_basis[:, still].flatten(1) / STILLNESS
+        spread = torch.linalg.solve(torch.eye(len(kept)) + kept @ kept.T, G.T)
+    gram = G @ spread + RIDGE * torch.eye(len(G))
+    return (spread @ torch.linalg.solve(gram, target))[None]
+
+
+def _close_lids(model: LandmarkModel, shape: Tensor, closing: dict[str, float]) -> Tensor:
+    """Find the expression (1, 50) that closes each eye of a face (1, 478, 3) by a share of its opening."""
+    measures = {}
+    still = torch.arange(len(model.mean)) < topology.NUM_SURFACE
+    for name, (upper, lower, _) in zip(("blink_right", "blink_left"), topology.EYES, strict=True):
+        height = float((shape[0, list(lower[2:7]), 1] - shape[0, list(upper[2:7]), 1]).mean())
+        measures[name] = closing[name] * height
+        still &= (model.mean - model.mean[list(upper + lower)].mean(0)).norm(dim=1) > EYE_REACH
+    return find_expression(model, measures, still)
 
 
 def combine_controls(controls: FaceControls) -> dict[str, float]:
@@ -152,7 +173,7 @@ def _change_by_blendshapes(model: LandmarkModel, shape: Tensor, blendshapes: dic
         for side in ("Left", "Right")
     }
     change = learned.to_change(others)
-    return change._replace(expression=change.expression + find_expression(model, _close_lids(shape, closing)))
+    return change._replace(expression=change.expression + _close_lids(model, shape, closing))
 
 
 def _change_by_measures(model: LandmarkModel, shape: Tensor, controls: FaceControls) -> FaceMovement:
@@ -165,16 +186,7 @@ def _change_by_measures(model: LandmarkModel, shape: Tensor, controls: FaceContr
         "brows_up": controls.brows_up * FULL_BROWS,
     }
     return FaceMovement(
-        find_expression(model, measures | _close_lids(shape, closing)),
+        find_expression(model, measures) + _close_lids(model, shape, closing),
         torch.tensor([[FULL_JAW * controls.mouth_open, 0.0, 0.0]]),
         torch.tensor([[controls.gaze_left, -controls.gaze_up] * 2]) * FULL_GAZE,
     )
-
-
-def _close_lids(shape: Tensor, closing: dict[str, float]) -> dict[str, float]:
-    """Measures of the lids that close each eye by a share of its opening in a face (1, 478, 3)."""
-    measures = {}
-    for name, (upper, lower, _) in zip(("blink_right", "blink_left"), topology.EYES, strict=True):
-        height = float((shape[0, list(lower[2:7]), 1] - shape[0, list(upper[2:7]), 1]).mean())
-        measures[name] = closing[name] * height
-    return measures

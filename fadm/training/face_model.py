@@ -5,16 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fadm.attributes.blendshape_map import (
     LEAST_VARIANCE,
     ExplainedBlendshapes,
-    Performance,
-    join_numbers,
-    learn_blendshape_map,
     measure_explained_blendshapes,
 )
 from fadm.attributes.face_attributes import FaceAttributes
@@ -33,10 +29,10 @@ from fadm.data.provenance import describe_clips
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.errors import InputError
 from fadm.face import topology
-from fadm.face.coefficients import estimate_blendshapes
 from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.files import check_folder
 from fadm.options import Gains, check_choice
+from fadm.training.blendshapes import learn_map, mirror_landmarks, read_performances, see_blendshapes
 
 ALIGN_ROUNDS = 5
 
@@ -111,7 +107,7 @@ def train_face_model(
             "terms with `fadm data prepare --tier open`"
         )
     model = learn_landmark_model(clips, LandmarkModelConfig())
-    model = add_blendshapes(model, learn_blendshape_map(read_performances(model, clips)))
+    model = add_blendshapes(model, learn_map(model, clips))
     metadata = {"kind": "landmark face model", "landmark_model": LANDMARK_MODEL} | describe_clips(clips)
     explained = mapped = None
     if validation:
@@ -176,7 +172,7 @@ def _with_motion(clips: Sequence[TrackedClip]) -> list[Tensor]:
 def _align_all(tracks: Sequence[Tensor], mean: Tensor) -> list[Tensor]:
     """Bring faces into the mean's frame, and after them their mirror images."""
     aligned = [_align(track, mean) for track in tracks]
-    return aligned + [_mirror(faces) for faces in aligned]
+    return aligned + [mirror_landmarks(faces) for faces in aligned]
 
 
 def _symmetric_mean(tracks: Sequence[Tensor]) -> Tensor:
@@ -184,7 +180,7 @@ def _symmetric_mean(tracks: Sequence[Tensor]) -> Tensor:
     mean = tracks[0][0]
     for _ in range(ALIGN_ROUNDS):
         mean = _stand_upright(torch.stack([_align(track, mean).mean(0) for track in tracks]).mean(0))
-        mean = (mean + _mirror(mean)) / 2
+        mean = (mean + mirror_landmarks(mean)) / 2
     return mean
 
 
@@ -203,11 +199,6 @@ def _align(faces: Tensor, mean: Tensor) -> Tensor:
     stable = list(topology.STABLE)
     scale, rotation, translation = fit_similarity(mean[stable].expand(len(faces), -1, -1), faces[:, stable])
     return (faces - translation[:, None]) @ rotation / scale[:, None, None]
-
-
-def _mirror(faces: Tensor) -> Tensor:
-    partners = torch.from_numpy(topology.mirror_partners())
-    return faces[..., partners, :] * faces.new_tensor([-1.0, 1.0, 1.0])
 
 
 def _principal_components(samples: Tensor, count: int) -> Tensor:
@@ -240,28 +231,6 @@ def _learn_jaw(motion: Tensor, arms: Tensor) -> tuple[Tensor, Tensor]:
     return weights, full * weights[:, None]
 
 
-def read_performances(model: LandmarkModel, clips: Sequence[TrackedClip]) -> list[Performance]:
-    """Describe what the people of clips do, in the model's numbers and in blendshape coefficients.
-
-    Args:
-        model: The model.
-        clips: Tracked clips; portraits of one frame are left out.
-
-    Returns:
-        One performance for each person.
-    """
-    people: dict[str, list[Performance]] = {}
-    for clip in clips:
-        if len(clip.landmarks) > 1:
-            landmarks = torch.from_numpy(256 * clip.landmarks)
-            attributes, _ = model.fit(landmarks)
-            people.setdefault(clip.identity, []).append(Performance(join_numbers(attributes), _see(landmarks)))
-    return [
-        Performance(torch.cat([part.numbers for part in parts]), torch.cat([part.blendshapes for part in parts]))
-        for parts in people.values()
-    ]
-
-
 def measure_explained_motion(model: LandmarkModel, clips: Sequence[TrackedClip]) -> ExplainedMotion:
     """Measure how much of the faces' motion the model's numbers carry.
 
@@ -289,15 +258,10 @@ def measure_explained_motion(model: LandmarkModel, clips: Sequence[TrackedClip])
         jaw = replace(pose, pose=attributes.pose)
         guesses = [transfer.move(numbers, attributes[:1])[0] for numbers in (still, pose, jaw, attributes)]
         errors.append([float((guess - tracked)[1:, surface, :2].norm(dim=-1).mean()) for guess in guesses])
-        seen.append(_see(tracked))
-        shown.append(_see(guesses[-1]))
+        seen.append(see_blendshapes(tracked))
+        shown.append(see_blendshapes(guesses[-1]))
     still_error, pose_error, jaw_error, error = torch.tensor(errors).mean(0).tolist()
     return ExplainedMotion(still_error, pose_error, jaw_error, error, _share_of_variance(seen, shown))
-
-
-def _see(landmarks: Tensor) -> Tensor:
-    """Blendshape coefficients (T, 52) of landmarks (T, 478, 3)."""
-    return torch.from_numpy(np.stack([estimate_blendshapes(face) for face in landmarks.numpy()]))
 
 
 def _share_of_variance(seen: Sequence[Tensor], shown: Sequence[Tensor]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fadm.attributes.blendshape_map import Performance, learn_blendshape_map
+from fadm.attributes.blendshape_map import BlendshapeMap, Performance
 from fadm.attributes.directions import find_expression
 from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
 from fadm.attributes.landmark_model import LandmarkModel, add_blendshapes, pose_landmarks
@@ -50,11 +50,13 @@ def degrees_between(head: Tensor, other: Tensor) -> Tensor:
     return matrix_to_axis_angle(turn).norm(dim=1).rad2deg()
 
 
-def make_performance(model: LandmarkModel, num_frames: int, *, seed: int = 0, noise: float = 0.0) -> Performance:
-    """A person who makes every movement at random, from a resting face of their own."""
+def make_performance(
+    model: LandmarkModel, num_frames: int, *, seed: int = 0, noise: float = 0.0, part: str = ""
+) -> Performance:
+    """A person who makes every movement whose name begins so at random, from a resting face of their own."""
     generator = torch.Generator().manual_seed(seed)
     blendshapes = torch.rand(num_frames, NUM_BLENDSHAPES, generator=generator)
-    blendshapes[:, BLENDSHAPES.index("tongueOut")] = 0
+    blendshapes[:, [name == "tongueOut" or not name.startswith(part) for name in BLENDSHAPES]] = 0
     numbers = blendshapes @ true_slopes(model).T + torch.randn(1, NUM_EXPRESSION + 7, generator=generator)
     return Performance(numbers + noise * torch.randn(numbers.shape, generator=generator), blendshapes)
 
@@ -84,9 +86,10 @@ def true_slopes(model: LandmarkModel) -> Tensor:
 
 
 def make_mapped_model(model: LandmarkModel) -> LandmarkModel:
-    """The model with a map learned from made-up people."""
-    people = [make_performance(model, 400, seed=seed) for seed in range(3)]
-    return add_blendshapes(model, learn_blendshape_map(people, ridge=1e-6))
+    """The model with the map of made-up people."""
+    slopes = true_slopes(model)
+    means = torch.zeros(len(slopes)), torch.zeros(NUM_BLENDSHAPES)
+    return add_blendshapes(model, BlendshapeMap(slopes, torch.linalg.pinv(slopes), *means))
 
 
 def without_map(model: LandmarkModel) -> LandmarkModel:

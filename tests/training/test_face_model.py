@@ -7,7 +7,7 @@ from fadm.blendshapes import BLENDSHAPES
 from fadm.data.shards import TrackedClip
 from fadm.errors import InputError
 from fadm.face import topology
-from fadm.training.face_model import learn_landmark_model, measure_explained_motion, read_performances
+from fadm.training.face_model import learn_landmark_model, measure_explained_motion
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
 
 SHIPPED = load_landmark_model()
@@ -94,10 +94,3 @@ def test_the_shares_of_the_blendshapes_variance(learned):
     assert set(shares) <= set(BLENDSHAPES) and len(shares) > 20 and max(shares.values()) <= 1
     few = LandmarkModel(learned.config, learned.state_dict() | {"expression_basis": learned.expression_basis * 0})
     assert shares["mouthPucker"] > 0.9 > measure_explained_motion(few, [make_clip(20)]).blendshapes["mouthPucker"]
-
-
-def test_what_a_person_does_in_both_languages():
-    clips = [make_clip(0), make_clip(1, identity="0"), make_clip(2), make_clip(3, num_frames=1)]
-    first, second = read_performances(SHIPPED, clips)
-    assert first.numbers.shape == (24, 57) and first.blendshapes.shape == (24, 52)
-    assert second.numbers.shape == (12, 57)
