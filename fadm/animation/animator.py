@@ -23,6 +23,7 @@ from fadm.attributes.directions import change_attributes
 from fadm.attributes.extraction import FaceFollower, extract_motion
 from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model, pose_landmarks
 from fadm.attributes.motion import Motion, make_still_motion
+from fadm.attributes.placement import calm_camera, ease_returns
 from fadm.coarse.driver_crops import driver_windows, follow_driver, whole_window
 from fadm.coarse.generators import CoarseAnimation, DrawnFrame
 from fadm.coarse.source import PreparedSource, fit_source, keep_alpha
@@ -248,7 +249,11 @@ class Animator:
         stand_ins = find_stand_ins(motion, options.gap, anchors)[: len(filled)]
         is_measured = relative and options.placement != "clip"
         kept = {shot: frame for shot, frame in enumerate(anchors) if frame is not None} if is_measured else {}
-        return AnchoredMotion(filled, kept, stand_ins)
+        if not kept or options.stills:  # pictures that do not follow each other have no speed
+            return AnchoredMotion(filled, kept, stand_ins)
+        if options.gap in ("hold", "source"):
+            filled = ease_returns(filled, motion.is_tracked)
+        return AnchoredMotion(filled, kept, stand_ins, calm_camera(filled, kept))
 
     def render(
         self,

@@ -24,11 +24,13 @@ class AnchoredMotion:
         anchors: Anchor frame by shot; empty for absolute motion.
         stand_ins: The driver's frame used at each frame (T,) int64: the frame itself, or another one where it shows no
             face.
+        camera: Camera of each frame (T, 3) by which the head is placed; None for the motion's.
     """
 
     motion: Motion
     anchors: dict[int, int]
     stand_ins: Tensor
+    camera: Tensor | None = None
 
 
 def find_anchors(motion: Motion, model: LandmarkModel, source: FaceAttributes, choice: str) -> list[int | None]:

@@ -3,7 +3,7 @@
 A generator is made for one source. `follow` binds it to one motion and returns an animation that draws the frames.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -132,7 +132,10 @@ class GeometricAnimation:
         anchor = motion.attributes[[anchors[shot]]] if anchors else None
         if self._is_clip:  # the source is itself a frame of the driver's clip
             anchor = self.generator.prepared.face.attributes
-        landmarks, carried = self._transfer_of(shot).move(motion.attributes[[index]], anchor)
+        driving = motion.attributes[[index]]
+        if self._anchored.camera is not None:
+            driving = replace(driving, camera=self._anchored.camera[[index]])
+        landmarks, carried = self._transfer_of(shot).move(driving, anchor)
         return landmarks[0], carried[0]
 
     def draw(self, index: int, driving: Tensor | None) -> DrawnFrame:

@@ -1,5 +1,7 @@
 """Transfer the driver's change of pose and expression to the source's landmarks."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -82,7 +84,7 @@ class MotionTransfer:
         shift = gain * (driving.camera[:, 1:] - reference.camera[:, 1:]) / reference.camera[:, :1]
         shift = shift * own.camera[:, :1]
         if self.reach is not None:
-            size, shift = size.clamp(*SIZE_RANGE), _limit_length(shift, LARGEST_SHIFT * self.reach)
+            size, shift = _limit_size(size), _limit_length(shift, LARGEST_SHIFT * self.reach)
         return head, torch.cat([own.camera[:, :1] * size, own.camera[:, 1:] + shift], 1)
 
     def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor | None) -> Tensor:
@@ -145,6 +147,15 @@ def _limit_length(vectors: Tensor, limit: float) -> Tensor:
     half = limit / 2
     shortened = half + half * torch.tanh((length - half) / half)
     return vectors * torch.where(length > half, shortened / length, 1.0)
+
+
+def _limit_size(sizes: Tensor) -> Tensor:
+    """Bring factors of size (B, 1) smoothly into SIZE_RANGE; those up to half of the way to a limit are unchanged."""
+    logs = sizes.log()
+    limit = torch.where(logs < 0, -math.log(SIZE_RANGE[0]), math.log(SIZE_RANGE[1]))
+    half = limit / 2
+    shortened = half + half * torch.tanh((logs.abs() - half) / half)
+    return torch.where(logs.abs() > half, logs.sign() * shortened, logs).exp()
 
 
 def _mouth_width(shape: Tensor) -> Tensor:
