@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fadm.attributes.landmark_model import load_landmark_model
 from fadm.config import config_from_dict, config_to_dict, read_table
 from fadm.data.synthetic.clips import SyntheticOptions
 from fadm.media.crop import resize_pixels
 from fadm.media.image import read_image, write_image
 from fadm.rendering.options import RendererConfig
 from fadm.rendering.renderer import DiffusionRenderer
-from tests.attributes.made_up import make_mapped_model
 from tests.clips import carphone_frames, write_clip
 from tests.data.raw_videos import moving_portrait, run_here
 from tests.docs.pages import ROOT, Command
@@ -67,19 +65,10 @@ def stand_ins(folder: Path) -> Iterator[None]:
         save_network(home, "fadm", make_renderer(), {"kind": "fadm"})
         small = DiffusionRenderer(config_from_dict(RendererConfig, SMALL, source="renderer_small.toml"))
         save_network(home, "fadm_small", small, {"kind": "fadm", "attributes": "landmarks"})
-        _teach_blendshapes(patch)
         patch.setattr("fadm.data.prepare.pipeline.run_jobs", run_here)
         few = partial(SyntheticOptions, clips=1, validation_clips=1, frames=2)
         patch.setattr("fadm.training.tasks.SyntheticOptions", few)
         yield
-
-
-def _teach_blendshapes(patch: pytest.MonkeyPatch) -> None:
-    """Give the package's face model a map of blendshapes, where it has none."""
-    model = load_landmark_model()
-    if model.blendshape_map is None:
-        mapped = make_mapped_model(model)
-        patch.setattr("fadm.animation.animator.load_landmark_model", lambda: mapped)
 
 
 def why_not_run(command: Command) -> str:
