@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -117,7 +117,8 @@ def refine(frames: list[DrawnFrame], *given, batch=1, workers=1, **options) -> l
 def test_no_correction_leaves_frames_as_they_are():
     for before, after in zip(video(), refine(video(), StubRenderer(0.0)), strict=True):
         assert torch.equal(before.view, after.view)
-        assert replace(after, view=before.view) == before
+        others = [field.name for field in fields(before) if field.name != "view"]
+        assert all(getattr(after, name) is getattr(before, name) for name in others)
 
 
 @pytest.mark.parametrize("amount", [0.1, -0.15])
