@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
-from itertools import islice
+from itertools import islice, repeat, takewhile
 from threading import Lock
 from typing import TypeVar
 
@@ -172,3 +172,20 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: in
                 yield result
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Iterate in a thread of its own, with one CPU thread for PyTorch, a few items ahead.
+
+    Args:
+        items: The items.
+
+    Yields:
+        The items in order.
+
+    Raises:
+        FadmError: The process is a fork of the one that began.
+    """
+    iterator, end = iter(items), object()
+    read = map_ahead(lambda _: next(iterator, end), repeat(None), workers=1)
+    yield from takewhile(lambda item: item is not end, read)

@@ -1,8 +1,10 @@
+import threading
+
 import pytest
 import torch
 
-from fadm.device import autocast, choose_device, choose_dtype, map_ahead, seeded_generator
-from fadm.errors import OptionError
+from fadm.device import autocast, choose_device, choose_dtype, map_ahead, read_ahead, seeded_generator
+from fadm.errors import InputError, OptionError
 
 
 def test_named_device_and_dtype_are_taken():
@@ -60,3 +62,21 @@ def test_who_maps_last_restores_the_threads():
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_items_are_read_ahead_in_order_in_another_thread():
+    threads, done = set(), []
+
+    def produce():
+        for number in range(20):
+            threads.add(threading.get_ident())
+            done.append(number)
+            yield number
+        raise InputError("the end is damaged")
+
+    read = read_ahead(produce())
+    assert [next(read) for _ in range(10)] == list(range(10))
+    assert 10 <= len(done) <= 13 and threading.get_ident() not in threads
+    with pytest.raises(InputError, match="the end is damaged"):
+        list(read)
+    assert list(read_ahead([])) == []

@@ -13,6 +13,7 @@ from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion import Motion
 from fadm.blendshapes import NUM_BLENDSHAPES
+from fadm.device import read_ahead
 from fadm.errors import FaceError, TurnedFaceError
 from fadm.face.coefficients import estimate_blendshapes
 from fadm.face.cuts import Change, Thumbnail, changed_share, mark_changes
@@ -62,24 +63,26 @@ class FaceFollower:
     _newcomers: dict[int, int] = field(default_factory=dict)  # frames in which each was seen since then
     _thumbnails: deque[Thumbnail] = field(default_factory=lambda: deque(maxlen=LONGEST_FADE))
 
-    def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FloatArray | None]]:
+    def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FloatArray | None, int]]:
         """Find the followed face in each frame.
 
         Args:
             frames: The frames of a driver.
 
         Yields:
-            The frame, and landmarks (478, 3) in pixels, None where the frame does not show the face.
+            The frame, landmarks (478, 3) in pixels, None where the frame does not show the face, and the number of the
+            shot, from 0.
 
         Raises:
             FaceError: The first frame with a face does not show the chosen one, or it is not upright there.
         """
         if self.is_stills:
             for frame in frames:
-                yield frame, self._find(frame)
+                yield frame, self._find(frame), 0
         else:
             for frame, change, thumbnail in mark_changes(frames, lambda frame: frame.pixels):
-                yield frame, self._follow(frame, change, thumbnail)
+                landmarks = self._follow(frame, change, thumbnail)
+                yield frame, landmarks, self.num_shots - 1
 
     def _follow(self, frame: Frame, change: Change, thumbnail: Thumbnail) -> FloatArray | None:
         if change is Change.FLASH:
@@ -170,6 +173,8 @@ def extract_motion(
 ) -> Motion:
     """Track and fit every frame of a driver; pictures are not kept.
 
+    Reading, tracking and fitting run in a thread each.
+
     Args:
         frames: The driver's frames.
         follower: Follows the face.
@@ -187,13 +192,13 @@ def extract_motion(
     blendshapes: list[FloatArray] = []
     pts: list[int] = []
     shots: list[int] = []
-    for frame, landmarks in follower.follow(frames):
-        if shots and follower.num_shots - 1 != shots[-1]:
+    for frame, landmarks, shot in read_ahead(follower.follow(read_ahead(frames))):
+        if shots and shot != shots[-1]:
             fitter.end_shot()
         fitter.add(landmarks)
         blendshapes.append(_NO_BLENDSHAPES if landmarks is None else estimate_blendshapes(landmarks))
         pts.append(frame.pts)
-        shots.append(follower.num_shots - 1)
+        shots.append(shot)
         on_frame()
     fitter.end_shot()
     attributes, is_tracked, identity = fitter.result()

@@ -62,7 +62,7 @@ def make_follower(script: list, choice: str = "largest") -> FaceFollower:
 
 
 def follow_all(follower: FaceFollower, brightness: list[int]) -> list[np.ndarray | None]:
-    return [landmarks for _, landmarks in follower.follow(make_source(brightness))]
+    return [landmarks for _, landmarks, _ in follower.follow(make_source(brightness))]
 
 
 def test_frames_become_a_motion_in_time():
