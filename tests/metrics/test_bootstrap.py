@@ -11,6 +11,7 @@ from fadm.metrics.bootstrap import (
     bootstrap_difference,
     bootstrap_mean,
     bootstrap_ratio,
+    bootstrap_statistic,
 )
 
 
@@ -102,3 +103,23 @@ def test_a_ratio_to_zero_has_no_interval():
 def test_what_does_not_compare_is_refused(a, b, message):
     with pytest.raises(MetricError, match=message):
         bootstrap_difference(a, b)
+
+
+def test_any_function_of_means_has_an_interval():
+    """A ratio by it is `bootstrap_ratio`; a correlation of products is numpy's."""
+    a, b = draw_groups(12, 4), draw_groups(12, 4, seed=1)
+    a["video 3"][1] = math.nan
+    assert bootstrap_statistic((a, b), lambda a, b: a / b) == bootstrap_ratio(a, b)
+    x, y = ({name: numbers - 5 for name, numbers in values.items()} for values in draw_twins())
+    products = [{name: left[name] * right[name] for name in x} for left, right in ((x, y), (x, x), (y, y))]
+    found = bootstrap_statistic(products, lambda xy, xx, yy: xy / (xx * yy) ** 0.5)
+    columns = [np.concatenate([*values.values()]) for values in (x, y)]
+    exact = columns[0] @ columns[1] / (np.linalg.norm(columns[0]) * np.linalg.norm(columns[1]))
+    assert found.estimate == pytest.approx(exact) and found.low < exact < found.high and found.num_groups == 20
+    with pytest.raises(MetricError, match="only one has video 11"):
+        bootstrap_statistic((a, b, draw_groups(11, 4)), lambda a, b, c: a)
+
+
+def draw_twins():
+    x, noise = draw_groups(20, 5, seed=2), draw_groups(20, 5, seed=3)
+    return x, {name: x[name] + 0.5 * (noise[name] - 5) for name in x}
