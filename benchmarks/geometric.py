@@ -76,7 +76,8 @@ def measure(clip: TrackedClip, source: int, target: int, tracker: FaceTracker) -
     for result in (drawn.view, to_tensor(own.pixels)):
         difference = result - to_tensor(driving.pixels)
         errors.append((float(difference.abs().mean()), float(-10 * difference.square().mean().log10())))
-    distances = [float(np.linalg.norm((a - requested)[:, :2], axis=1).mean()) for a in (tracked[0].landmarks, own.landmarks)]
+    faces = (tracked[0].landmarks, own.landmarks)
+    distances = [float(np.linalg.norm((face - requested)[:, :2], axis=1).mean()) for face in faces]
     return errors[0][0], errors[1][0], errors[0][1], errors[1][1], *distances
 
 

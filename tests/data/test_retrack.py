@@ -17,7 +17,7 @@ from tests.face.portraits import read_portrait
 def shard(tmp_path):
     """A clip of three frames, the second of them grey, tracked by no named model and one pixel too far right."""
     portrait = read_portrait()
-    fractions = ((portrait.landmarks + [1.5, 0.5, 0]) / 256)[None].repeat(3, 0).astype(np.float16)
+    fractions = ((portrait.landmarks + np.array([1.5, 0.5, 0])) / 256)[None].repeat(3, 0).astype(np.float16)
     pictures = (portrait.pixels, np.full_like(portrait.pixels, 128), portrait.pixels)
     content = {f"a.{i:02d}.png": pack_png(pixels) for i, pixels in enumerate(pictures)}
     info = {"identity": "someone", "frames": 3, "frame_numbers": [4, 5, 8]}
