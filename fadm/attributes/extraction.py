@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float32]
 
 CHUNK = 32  # frames fitted at once; the first chunk of a shot gives its identity
 MIN_PRESENCE = 0.8  # of a face whose landmarks are followed; what a picture's edge cuts in half is guessed
-PATIENCE = 15  # frames to wait for a lost face before somebody who has come since is followed
+PATIENCE = 50  # frames to wait for a lost face before somebody who has come since is followed
 STEADY_FRAMES = 5  # in which such a newcomer must have been seen
 LONGEST_FADE = 50  # frames in which one scene may pass into another
 OTHER_SCENE = 0.6  # share of the picture that has changed then

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadm.face.appearance import describe_looks
-from fadm.face.detector import MODELS, QUARTER_TURNS, search_faces
+from fadm.face.detector import FULL_RANGE, MODELS, QUARTER_TURNS, search_faces
 from fadm.face.landmarker import MIN_PRESENCE, SeenFace, face_region, see_face, settle_face
 from fadm.face.people import People, Sighting
 from fadm.face.region import Region, shared_area
@@ -25,7 +25,7 @@ FloatArray = NDArray[np.float32]
 MAX_FACES = 4
 SAME_FACE = 0.4  # regions that share more than this part of their union show one face
 SURE_PRESENCE = 0.99  # a face found at one turn that is as sure as this is not looked for at other turns
-SEARCH_INTERVAL = 30  # frames after which a video is searched for further faces
+SEARCH_INTERVAL = 20  # frames after which a video is searched for further faces
 LOST_INTERVAL = 5  # frames between the searches for a face that was lost a short while ago
 LOST_LATELY = 60  # frames
 LOOKS_INTERVAL = 5  # frames after which it is checked who a followed face is
@@ -138,8 +138,7 @@ class FaceTracker:
         """Search the picture for faces that are not followed yet."""
         is_thorough = not known and self._frame % SEARCH_INTERVAL == 0
         turns = QUARTER_TURNS if is_thorough else self._usual_turns()
-        # Beside a face that is followed another one may wait for the next search: each is made by one of the models.
-        models = (MODELS[self._frame // LOST_INTERVAL % len(MODELS)],) if known else MODELS
+        models = (FULL_RANGE,) if known else MODELS  # beside a face that is followed no other one fills the window
         regions = [face_region(face.landmarks) for face in known]
         found: list[SeenFace] = []
         for detections in search_faces(pixels, models=models, turns=turns, is_thorough=is_thorough):

@@ -10,9 +10,10 @@ from fadm.attributes.landmark_model import load_landmark_model
 from fadm.errors import FaceError
 from fadm.face.coefficients import estimate_blendshapes
 from fadm.face.smoothing import OneEuroFilter
-from fadm.face.tracker import TrackedFace
-from fadm.media.frames import FrameSource
+from fadm.face.tracker import FaceTracker, TrackedFace
+from fadm.media.frames import Frame, FrameSource
 from tests.attributes.made_up import make_attributes, make_identity, make_landmarks
+from tests.face.scenes import fading, passing
 
 MODEL = load_landmark_model()
 OWN, OTHER = make_identity(MODEL), make_identity(MODEL, seed=1)
@@ -136,6 +137,27 @@ def test_a_person_who_takes_over_in_another_scene_is_followed_at_once():
     followed = follow_all(follower, [90, 90, 90, 90, 100, 110, 120, 130, 140, 150, 150, 150, 150, 150])
     first = [face is not None and np.array_equal(face, LARGER_LEFT) for face in followed].index(True)
     assert first == 4 + STEADY_FRAMES - 1 and follower.num_shots == 2
+
+
+def test_who_is_hidden_by_somebody_else_is_followed_again():
+    frames = [Frame(pixels, n, Fraction(n, 25)) for n, pixels in enumerate(passing(76, lambda n: 300 - 5 * n))]
+    with FaceTracker() as tracker:
+        follower = FaceFollower(tracker, "largest", OneEuroFilter(), "driver")
+        found = [face for _, face, _ in follower.follow(frames)]
+    is_seen = [face is not None for face in found]
+    assert all(is_seen[:20]) and all(is_seen[-10:]) and 5 < is_seen.count(False) < 50
+    columns = [face[:, 0].mean() for face in found if face is not None]
+    assert min(columns) > 125 and max(columns) < 170  # the other one passes from 200 to 0
+    assert follower.num_shots == 1
+
+
+@pytest.mark.parametrize("during", [12, 25])
+def test_a_fade_into_another_person_is_another_shot(during):
+    frames = [Frame(pixels, n, Fraction(n, 25)) for n, pixels in enumerate(fading(8, during, 16))]
+    with FaceTracker() as tracker:
+        follower = FaceFollower(tracker, "largest", OneEuroFilter(), "driver")
+        found = [face is not None for _, face, _ in follower.follow(frames)]
+    assert follower.num_shots == 2 and all(found[:8]) and all(found[-6:])
 
 
 def test_a_flash_is_a_gap_in_one_shot():
