@@ -121,9 +121,20 @@ def measure_angles(attributes: FaceAttributes) -> dict[str, float]:
     Returns:
         Yaw, pitch and roll in degrees.
     """
-    rotation = axis_angle_to_matrix(attributes.head)
-    yaw, pitch, roll = (rotation_angles(rotation)[0] * RADIANS_PER_DEGREE).rad2deg().tolist()
-    return {"yaw": -yaw, "pitch": pitch, "roll": roll}
+    return dict(zip(("yaw", "pitch", "roll"), head_angles(attributes)[0].tolist(), strict=True))
+
+
+def head_angles(attributes: FaceAttributes) -> Tensor:
+    """Compute the head angles of several faces, with the signs of `measure_angles`.
+
+    Args:
+        attributes: Attributes of B faces.
+
+    Returns:
+        Yaw, pitch and roll (B, 3) in degrees.
+    """
+    angles = (rotation_angles(axis_angle_to_matrix(attributes.head)) * RADIANS_PER_DEGREE).rad2deg()
+    return angles * angles.new_tensor([-1.0, 1.0, 1.0])
 
 
 def measure_controls(model: LandmarkModel, face: FittedFace) -> dict[str, float]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from fadm.errors import OptionError
+from fadm.evaluation.following import collect_motions, measure_following
 from fadm.evaluation.journal import CaseResult, read_run
 from fadm.evaluation.measures import METRICS
+from fadm.evaluation.outputs.following import following_tables
 from fadm.evaluation.outputs.records import write_json
 from fadm.evaluation.outputs.tables import detail_table, paper_table, set_table, write_latex
 from fadm.evaluation.pairs import PairList
@@ -64,6 +66,7 @@ class Comparison:
         lines = ["# Comparison", "", overview, "", *paper_table(self.rows), "", *detail_table(summary)]
         if summary.sets:
             lines += ["", *set_table(summary)]
+        lines += following_tables(summary)
         if summary.notes:
             lines += ["", "Notes:", *(f"- {note}" for note in summary.notes)]
         if self.with_published:
@@ -175,4 +178,7 @@ def _summarise(manifest: dict[str, Any], pairs: PairList, entries: Sequence[_Ent
         for name, by_stage in found_sets.items():
             if e.stage in by_stage:
                 sets.setdefault(name, {})[e.title] = by_stage[e.stage]
-    return Summary(manifest, stages, len(pairs.cases), pairs.num_frames, made, means, changes, sets, set_size, notes)
+    motions = {e.title: collect_motions(e.results, pairs, e.stage) for e in entries}
+    following = measure_following(motions, dict.fromkeys(stages[1:], stages[0]))
+    counts = (len(pairs.cases), pairs.num_frames, made)
+    return Summary(manifest, stages, *counts, means, changes, sets, set_size, notes, following)

@@ -18,9 +18,10 @@ from fadm.errors import OptionError
 from fadm.evaluation.clip_frames import ClipFrames
 from fadm.evaluation.features import FeatureExtractors, FrameFeatures
 from fadm.evaluation.journal import CaseResult, Journal
-from fadm.evaluation.measures import BY_NAME, Reference, Values, measure, measured_names
+from fadm.evaluation.measures import BY_NAME, FOLLOWING, Reference, Values, measure, measured_names
 from fadm.evaluation.pairs import Case, PairList
 from fadm.evaluation.prediction import Method, Prediction
+from fadm.evaluation.signals import read_signals
 from fadm.files import explain_failure
 from fadm.media.image import write_image
 from fadm.progress import NO_PROGRESS, Progress
@@ -58,7 +59,13 @@ class Evaluation:
             has_truth=self.pairs.has_truth,
             is_video=self.pairs.is_video,
             missing=self.extractors.missing,
+            has_motion=self.pairs.has_motion,
         )
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is measured how the results follow the drivers' movements."""
+        return FOLLOWING in self.groups and self.pairs.has_motion
 
     @property
     def pools(self) -> list[str]:
@@ -175,6 +182,10 @@ def measure_case(evaluation: Evaluation, case: Case, prediction: Prediction) -> 
         reference = _make_reference(evaluation, case, slice(None), targets)
         for stage, results in stages.items():
             result.values[stage] |= measure(results, reference, over_time, extractors)
+    if evaluation.follows:
+        shown, driver = (evaluation.frames.identity(clip) for clip in (case.source_clip, case.driving_clip))
+        result.signals = {REFERENCE: read_signals(targets, driver, extractors)}
+        result.signals |= {stage: read_signals(frames, shown, extractors) for stage, frames in stages.items()}
     result.features = {
         network: {stage: torch.stack(rows) for stage, rows in by_stage.items()} for network, by_stage in pooled.items()
     }

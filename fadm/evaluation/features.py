@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model
+from fadm.blendshapes import NUM_BLENDSHAPES
 from fadm.errors import PackageError
+from fadm.face.coefficients import estimate_blendshapes
 from fadm.face.selection import track_pictures
 from fadm.face.tracker import FaceTracker
 from fadm.media.crop import to_tensor
 from fadm.metrics import identity, perceptual
 from fadm.metrics.distribution import FID_NAME, FRECHET_NAME, KERNEL_NAME, KID_NAME
+from fadm.metrics.eye_pixels import measure_eye_pixels
+from fadm.metrics.following import measure_eyes
 from fadm.networks import fan
 from fadm.networks.arcface import ArcFaceEmbedder
 from fadm.networks.dlib_embedder import DlibEmbedder
@@ -172,6 +176,24 @@ class FrameFeatures:
     def has_face(self) -> bool:
         """Whether the tracker found a face."""
         return bool(self.landmarks.isfinite().all())
+
+    @cached_property
+    def coefficients(self) -> Tensor:
+        """Blendshape coefficients (52,) of the largest face, NaN without one."""
+        if not self.has_face:
+            return torch.full((NUM_BLENDSHAPES,), torch.nan)
+        with self._extractors.watch.time("blendshapes"):
+            return torch.from_numpy(estimate_blendshapes(self.landmarks.numpy()))
+
+    @cached_property
+    def eyes(self) -> Tensor:
+        """Lid opening and iris position by landmarks, then by pixels (10,), NaN where they are not seen."""
+        landmarks = self.landmarks[None]
+        by_landmarks = measure_eyes(landmarks)
+        by_pixels = measure_eye_pixels(to_tensor(self.pixels), landmarks)
+        is_shut = by_landmarks[:, 2:4].isnan()  # of the right and the left iris
+        by_pixels[:, 2:].masked_fill_(is_shut, torch.nan)
+        return torch.cat([by_landmarks, by_pixels], dim=1)[0]
 
     @cached_property
     def features(self) -> list[Tensor]:

@@ -36,6 +36,8 @@ class CaseResult:
         notes: A kind and a sentence on what was not as expected.
         features: Pooled features (N, D) by network and stage; those of the reference set are under `reference`.
         seconds: Seconds by part.
+        signals: Movements of the face (T, S) by stage (`fadm.metrics.following.SIGNALS`); the driver's are under
+            `reference`.
     """
 
     case: str
@@ -44,6 +46,7 @@ class CaseResult:
     notes: list[tuple[str, str]] = field(default_factory=list)
     features: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    signals: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Journal:
@@ -195,6 +198,8 @@ def _pack(result: CaseResult) -> dict[str, Any]:
     packed["seconds"] = {part: round(seconds, 5) for part, seconds in result.seconds.items()}
     for network, features in result.features.items():
         packed[FEATURES_OF[network]] = {stage: _pack_tensor(tensor) for stage, tensor in features.items()}
+    if result.signals:
+        packed["signals"] = {stage: _pack_tensor(tensor) for stage, tensor in result.signals.items()}
     return packed
 
 
@@ -209,7 +214,8 @@ def _unpack(packed: dict[str, Any]) -> CaseResult:
         if key in packed
     }
     notes = [(str(kind), str(text)) for kind, text in packed["notes"]]
-    return CaseResult(packed["case"], values, packed["made"], notes, features, packed["seconds"])
+    signals = {stage: _unpack_tensor(text) for stage, text in packed.get("signals", {}).items()}
+    return CaseResult(packed["case"], values, packed["made"], notes, features, packed["seconds"], signals)
 
 
 def _pack_tensor(tensor: Tensor) -> list[Any]:

@@ -89,7 +89,8 @@ METRICS = (
     Metric("jitter_against_driver", "temporal", "jitter against the driver, px", -1, 3, span=3),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
-FACE_GROUPS = frozenset({"landmarks", "identity", "attributes", "temporal"})
+FOLLOWING = "following"
+FACE_GROUPS = frozenset({"landmarks", "identity", "attributes", FOLLOWING, "temporal"})
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,10 @@ class Reference:
     is_video: bool
 
 
-def measured_names(groups: Sequence[str], *, has_truth: bool, is_video: bool, missing: Iterable[str]) -> list[str]:
-    """List the metrics that apply.
+def measured_names(
+    groups: Sequence[str], *, has_truth: bool, is_video: bool, missing: Iterable[str], has_motion: bool = True
+) -> list[str]:
+    """List the metrics that apply and have a value for each frame or window.
 
     The shares of missing faces are added to every group that measures faces.
 
@@ -123,11 +126,13 @@ def measured_names(groups: Sequence[str], *, has_truth: bool, is_video: bool, mi
         has_truth: Whether the driving frames are the ground truth.
         is_video: Whether a case is a video.
         missing: Metrics that cannot be measured here.
+        has_motion: Whether there is a motion to follow.
 
     Returns:
         Names in the order of `METRICS`.
     """
-    groups = [group for group in groups if is_video or group != "temporal"]
+    left_out = {group for group, fits in (("temporal", is_video), (FOLLOWING, has_motion)) if not fits}
+    groups = [group for group in groups if group not in left_out]
     chosen = {metric.name for metric in METRICS if metric.group in groups}
     if not FACE_GROUPS.isdisjoint(groups):
         chosen |= {"missing_face", "missing_face_driver"}
@@ -231,8 +236,8 @@ def _measure_attributes(results: list[FrameFeatures], reference: Reference, extr
     shown, driver = reference.identities
     if not results:
         return {name: [] for name, metric in BY_NAME.items() if metric.group == "attributes"}
-    a = _fit(_landmarks(results), shown, extractors)
-    b = _fit(_landmarks(reference.targets[: len(results)]), driver, extractors)
+    a = fit_person(results, shown, extractors)
+    b = fit_person(reference.targets[: len(results)], driver, extractors)
     names = [name for name, metric in BY_NAME.items() if metric.group == "attributes"]
     return {name: getattr(attributes, name)(a, b).tolist() for name in names}
 
@@ -243,8 +248,18 @@ def _measure_temporal(results: list[FrameFeatures], reference: Reference, extrac
     return measure_steadiness(results, reference.targets[: len(results)], has_truth=reference.has_truth)
 
 
-def _fit(points: Tensor, person: Tensor, extractors: FeatureExtractors) -> FaceAttributes:
-    """Fit attributes (T) of a known person, NaN where the landmarks (T, 478, 3) are."""
+def fit_person(frames: Sequence[FrameFeatures], person: Tensor, extractors: FeatureExtractors) -> FaceAttributes:
+    """Fit the attributes of a known person.
+
+    Args:
+        frames: T frames, at least one.
+        person: The fitted identity (1, I).
+        extractors: The networks.
+
+    Returns:
+        T rows of attributes, NaN without a face.
+    """
+    points = _landmarks(frames)
     seen = points.isfinite().all(dim=2).all(dim=1)
     fitted, _ = extractors.model.fit(points.where(seen[:, None, None], extractors.model.mean), person)
     absent = torch.where(seen, 0.0, torch.nan)[:, None]

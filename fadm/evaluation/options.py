@@ -9,7 +9,7 @@ from fadm.options import RefineOptions, check_choice, check_range, option
 TWO_FOLDERS = "two-folders"
 PROTOCOLS = ("random-pairs", "reconstruction", "cross-identity", TWO_FOLDERS)
 VIDEO_PROTOCOLS = ("reconstruction", "cross-identity", TWO_FOLDERS)
-GROUPS = ("pixel", "perceptual", "landmarks", "identity", "attributes", "temporal", "distribution")
+GROUPS = ("pixel", "perceptual", "landmarks", "identity", "attributes", "following", "temporal", "distribution")
 MOTIONS = ("best", "first", "absolute")
 CONDITIONS = ("appearance", "motion", "source", "person")
 DEFAULT_COUNT = 1000  # pairs of the protocol random-pairs

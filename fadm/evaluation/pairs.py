@@ -7,6 +7,7 @@ the first frame is FOMM's (arXiv 2003.00196, section 4); cross-identity transfer
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -69,6 +70,14 @@ class PairList:
     def has_truth(self) -> bool:
         """Whether the driving frames are the ground truth of the result."""
         return self.protocol != "cross-identity"
+
+    @property
+    def has_motion(self) -> bool:
+        """Whether a source clip is driven by several frames of one clip, so that a motion can be followed."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for case in self.cases:
+            counts[case.source_clip, case.driving_clip] += len(case.driving_frames)
+        return max(counts.values(), default=0) >= 2
 
     @property
     def num_frames(self) -> int:

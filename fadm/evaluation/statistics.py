@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from fadm.errors import MetricError
 from fadm.evaluation.evaluator import REFERENCE
 from fadm.evaluation.features import EFFICIENTNET, INCEPTION
+from fadm.evaluation.following import Followings, collect_motions, measure_following
 from fadm.evaluation.journal import CaseResult, ordered_results
-from fadm.evaluation.measures import BY_NAME
+from fadm.evaluation.measures import BY_NAME, FOLLOWING
 from fadm.evaluation.methods import WITHOUT
 from fadm.evaluation.pairs import PairList
 from fadm.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_mean, bootstrap_ratio
@@ -72,6 +73,7 @@ class Summary:
         sets: Distances between sets of pictures by metric, then stage.
         set_size: Pictures in the reference set.
         notes: Sentences on what was not as expected.
+        following: How the results follow the drivers' movements, by movement, then stage.
     """
 
     manifest: dict[str, Any]
@@ -84,6 +86,7 @@ class Summary:
     sets: dict[str, dict[str, float]]
     set_size: int = 0
     notes: list[str] = field(default_factory=list)
+    following: Followings = field(default_factory=dict)
 
     @property
     def metrics(self) -> list[str]:
@@ -122,8 +125,13 @@ def summarise(manifest: dict[str, Any], pairs: PairList, results: Mapping[str, C
     for reason in dict.fromkeys(manifest["not measured"].values()):
         without = [name for name, why in manifest["not measured"].items() if why == reason]
         notes.append(f"{', '.join(without)} {'is' if len(without) == 1 else 'are'} not measured: {reason}")
+    motions = {stage: collect_motions(results, pairs, stage) for stage in stages}
+    following = measure_following(motions, {stage: baseline_of(stage, stages) for stage in stages[1:]})
+    if FOLLOWING in manifest["groups"] and not pairs.has_motion:
+        notes.append(f"{FOLLOWING} is not measured: no clip drives a source with two frames, so there is no motion")
     made = {stage: sum(result.made.get(stage, 0) for result in results.values()) for stage in stages}
-    return Summary(manifest, stages, len(pairs.cases), pairs.num_frames, made, means, changes, sets, set_size, notes)
+    counts = (len(pairs.cases), pairs.num_frames, made)
+    return Summary(manifest, stages, *counts, means, changes, sets, set_size, notes, following)
 
 
 def collect(results: Mapping[str, CaseResult], pairs: PairList, stage: str, name: str) -> ByClip:

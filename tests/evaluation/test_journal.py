@@ -15,6 +15,7 @@ RESULT = CaseResult(
     [("missing", "nothing there")],
     {"EfficientNet-Lite0": {"coarse": torch.tensor([[1 / 3, -2.0]])}},
     {"pixel": 0.5},
+    {"reference": torch.tensor([[0.1, 1 / 3], [float("nan"), 0.5]])},
 )
 
 
@@ -33,7 +34,9 @@ def test_a_result_is_read_back_to_the_last_digit(tmp_path):
     read = results["00000"]
     (features,) = read.features.pop("EfficientNet-Lite0").values()
     assert torch.equal(features, RESULT.features["EfficientNet-Lite0"]["coarse"])
-    assert read == CaseResult(**vars(RESULT) | {"features": {}})
+    signals = read.signals.pop("reference")
+    torch.testing.assert_close(signals, RESULT.signals["reference"], rtol=0, atol=0, equal_nan=True)
+    assert read == CaseResult(**vars(RESULT) | {"features": {}, "signals": {}})
     assert all(json.loads(line) for line in (tmp_path / "run" / RESULTS).read_text().splitlines())
 
 

@@ -19,12 +19,15 @@ def make_scene(extractors, has_truth=True):
 
 
 def test_what_applies_depends_on_the_protocol():
-    assert len(BY_NAME) == len(METRICS) and {metric.group for metric in METRICS} == {*GROUPS} - {"distribution"}
+    assert len(BY_NAME) == len(METRICS)
+    assert {metric.group for metric in METRICS} == {*GROUPS} - {"following", "distribution"}
     assert measured_names(GROUPS, **ALL) == [metric.name for metric in METRICS]
     cross = measured_names(GROUPS, **ALL | {"has_truth": False})
     assert not {"l1", "akd", "lpips_alex", "flicker_still"} & {*cross} and {"missing_face", "csim_dlib"} <= {*cross}
     single = measured_names(("landmarks", "temporal"), **ALL | {"is_video": False})
     assert "missing_face" in measured_names(("identity",), **ALL) and measured_names(("temporal",), **ALL)[0] != "akd"
+    assert measured_names(("following",), **ALL) == ["missing_face", "missing_face_driver"]
+    assert measured_names(("following",), **ALL, has_motion=False) == []
     assert single == [metric.name for metric in METRICS if metric.group == "landmarks"]
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fadm.evaluation.journal import CaseResult
+from fadm.evaluation.outputs.formats import show
 from fadm.evaluation.outputs.records import write_case_csv, write_csv, write_json
-from fadm.evaluation.outputs.tables import show, show_change, write_latex, write_markdown
+from fadm.evaluation.outputs.tables import show_change, write_latex, write_markdown
 from fadm.evaluation.pairs import Case, PairList
 from fadm.evaluation.statistics import baseline_of, collect, summarise
 
@@ -20,6 +21,7 @@ MANIFEST = {
     "method": "ours",
     "protocol": "random-pairs",
     "stages": ["coarse", "rendered"],
+    "groups": ["pixel", "landmarks"],
     "metrics": ["l1", "psnr", "akd", "missing_face"],
     "pairs": PAIRS.sha256,
     "data": "0" * 64,

@@ -1,7 +1,10 @@
-"""A table of text, and how Markdown and LaTeX write one."""
+"""A table of text, how Markdown and LaTeX write one, and how its numbers are shown."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from fadm.metrics.bootstrap import Interval
 
 LATEX_SPELLINGS = {
     "\\": r"\textbackslash{}",
@@ -78,6 +81,41 @@ def format_latex(table: Table) -> str:
         intervals = [rf"{{\scriptsize {cell.interval}}}" if cell.interval else "" for cell in cells]
         lines += [" & ".join([_escape(title), *texts]) + r" \\", " & ".join(["", *intervals]) + r" \\"]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def show_interval(interval: Interval | None, digits: int, *, sign: bool = False, unit: str = "") -> str:
+    """Show an estimate and its interval.
+
+    Args:
+        interval: The estimate; None where nothing was measured.
+        digits: How many, behind the point.
+        sign: Whether positive numbers have one.
+        unit: What follows the estimate.
+
+    Returns:
+        "estimate [low, high]"; the estimate alone where a single clip says nothing about others.
+    """
+    if interval is None:
+        return "-"
+    if interval.num_groups < 2:
+        return show(interval.estimate, digits, sign=sign) + unit
+    numbers = [show(n, digits, sign=sign) for n in (interval.estimate, interval.low, interval.high)]
+    return f"{numbers[0]}{unit} [{numbers[1]}, {numbers[2]}]"
+
+
+def show(number: float, digits: int, *, sign: bool = False) -> str:
+    """Show a number.
+
+    Args:
+        number: The number.
+        digits: How many, behind the point.
+        sign: Whether a positive number has one.
+
+    Returns:
+        The number; without a sign where only zeros are left.
+    """
+    written = f"{number:{'+' if sign else ''}.{digits}f}"
+    return written.lstrip("+-") if math.isfinite(number) and float(written) == 0 else written
 
 
 def _escape(text: str) -> str:

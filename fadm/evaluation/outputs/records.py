@@ -97,6 +97,7 @@ def write_json(summary: Summary) -> str:
         "changes": {name: {s: asdict(c) for s, c in by.items()} for name, by in summary.changes.items()},
         "sets": summary.sets,
         "set_size": summary.set_size,
+        "following": {name: {s: asdict(f) for s, f in by.items()} for name, by in summary.following.items()},
         "notes": summary.notes,
     }
     return json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n"

@@ -1,18 +1,18 @@
 """The report of a run: one HTML file with its tables, plots, and worst, median and best cases as strips of pictures."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from fadm.evaluation.evaluator import Evaluation, predict_cases
 from fadm.evaluation.journal import CaseResult
 from fadm.evaluation.measures import BY_NAME
 from fadm.evaluation.outputs.files import draw_stage_curve
+from fadm.evaluation.outputs.following import tabulate_following
+from fadm.evaluation.outputs.movement_strips import draw_movements, pack_jpeg
 from fadm.evaluation.outputs.plots import Bar, draw_changes, draw_curves
 from fadm.evaluation.outputs.records import mean_of_frames
 from fadm.evaluation.outputs.tables import (
@@ -36,7 +36,6 @@ Pixels = NDArray[np.uint8]
 REPORT = "report.html"
 PER_RANK = 3  # cases shown of the worst, the median and the best ones
 STRIP_SIDE = 160  # pixels of height of a picture in a strip
-JPEG_QUALITY = 88
 RANKING = ("l1", "efficientnet_lite0_distance", "akd", "csim_dlib", "expression_distance_l1")  # the first measured one
 WORST, MEDIAN, BEST = "Worst", "Median", "Best"
 
@@ -93,6 +92,7 @@ def write_report(
     tables = [tabulate_means(rows_of(summary)), tabulate_details(summary)]
     if summary.sets:
         tables.append(tabulate_sets(summary))
+    tables += tabulate_following(summary)
     page = render_page(
         "fadm.evaluation.outputs",
         "report.html.j2",
@@ -102,6 +102,8 @@ def write_report(
         notes=summary.notes,
         plots=_draw_plots(summary, results, ranking),
         order=_describe_strips(evaluation),
+        columns=", ".join(("source", "driver", *evaluation.method.stages)),
+        movements=draw_movements(evaluation, results, progress) if summary.following else {},
         ranks=_find_examples(evaluation, results, summary.stages[-1], ranking, progress) if ranking else {},
     )
     write_whole(folder / REPORT, page.encode())
@@ -207,6 +209,4 @@ def _draw_strip(evaluation: Evaluation, case: Case, made: Prediction, frame: int
         difference = 4 * np.abs(pictures[-1].astype(np.int16) - driver)
         pictures.append(np.clip(difference, 0, 255).astype(np.uint8))
     row = [resize_pixels(p, round(STRIP_SIDE * p.shape[1] / len(p)), STRIP_SIDE) for p in pictures]
-    file = io.BytesIO()
-    Image.fromarray(np.concatenate(row, axis=1)).save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    return file.getvalue()
+    return pack_jpeg(np.concatenate(row, axis=1))

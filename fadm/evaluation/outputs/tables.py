@@ -1,10 +1,10 @@
 """A run's numbers for readers: tables in Markdown, and in LaTeX as papers print them."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from fadm.evaluation.measures import BY_NAME
-from fadm.evaluation.outputs.formats import Cell, Table, format_latex, format_markdown
+from fadm.evaluation.outputs.following import following_tables
+from fadm.evaluation.outputs.formats import Cell, Table, format_latex, format_markdown, show, show_interval
 from fadm.evaluation.statistics import SET_TITLES, Summary
 from fadm.metrics.bootstrap import Interval
 
@@ -41,6 +41,7 @@ def write_markdown(summary: Summary) -> str:
     lines += ["", *detail_table(summary)]
     if summary.sets:
         lines += ["", *set_table(summary)]
+    lines += following_tables(summary)
     if summary.notes:
         lines += ["", "Notes:", *(f"- {note}" for note in summary.notes)]
     return "\n".join(lines) + "\n"
@@ -231,38 +232,3 @@ def show_change(summary: Summary, name: str, stage: str) -> str:
     if change.percent is not None:
         return show_interval(change.percent, 1, sign=True, unit=" %")
     return show_interval(change.difference, BY_NAME[name].digits, sign=True)
-
-
-def show_interval(interval: Interval | None, digits: int, *, sign: bool = False, unit: str = "") -> str:
-    """Show an estimate and its interval.
-
-    Args:
-        interval: The estimate; None where nothing was measured.
-        digits: How many, behind the point.
-        sign: Whether positive numbers have one.
-        unit: What follows the estimate.
-
-    Returns:
-        "estimate [low, high]"; the estimate alone where a single clip says nothing about others.
-    """
-    if interval is None:
-        return "-"
-    if interval.num_groups < 2:
-        return show(interval.estimate, digits, sign=sign) + unit
-    numbers = [show(n, digits, sign=sign) for n in (interval.estimate, interval.low, interval.high)]
-    return f"{numbers[0]}{unit} [{numbers[1]}, {numbers[2]}]"
-
-
-def show(number: float, digits: int, *, sign: bool = False) -> str:
-    """Show a number.
-
-    Args:
-        number: The number.
-        digits: How many, behind the point.
-        sign: Whether a positive number has one.
-
-    Returns:
-        The number; without a sign where only zeros are left.
-    """
-    written = f"{number:{'+' if sign else ''}.{digits}f}"
-    return written.lstrip("+-") if math.isfinite(number) and float(written) == 0 else written
