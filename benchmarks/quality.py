@@ -49,8 +49,11 @@ def plan(count: int) -> dict[str, tuple[str | None, RunOptions | AblationOptions
             AblationOptions(count=fewer, metrics=PICTURES, steps="1", without=",".join(CONDITIONS)),
         ),
         "steps": (None, AblationOptions(count=few, metrics=PICTURES, steps="1,2,4,8,20,100")),
-        "reconstruction": (None, RunOptions(protocol="reconstruction", metrics="pixel,temporal")),
-        "cross-identity": (None, RunOptions(protocol="cross-identity", metrics="identity,attributes,landmarks")),
+        "reconstruction": (None, RunOptions(protocol="reconstruction", metrics="pixel,following,temporal")),
+        "cross-identity": (
+            None,
+            RunOptions(protocol="cross-identity", metrics="identity,attributes,landmarks,following"),
+        ),
     }
 
 
