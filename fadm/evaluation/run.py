@@ -8,6 +8,7 @@ from typing import Any
 from fadm.device import choose_device
 from fadm.evaluation.build import build_ablation, build_evaluation, choose_pairs, choose_protocol, read_clips
 from fadm.evaluation.evaluator import Evaluation, measure_cases
+from fadm.evaluation.following import Following
 from fadm.evaluation.journal import RUN, read_run
 from fadm.evaluation.options import AblationOptions, MeasureOptions, RunOptions
 from fadm.evaluation.outputs.files import MARKDOWN, measure_time, write_outputs
@@ -38,7 +39,8 @@ def evaluate(
         progress: Follows the work.
 
     Returns:
-        The means by metric and stage with counts and seconds as data, and the table as text.
+        The means by metric and stage, expression following by movement and stage, counts and seconds as data, and the
+        table as text.
 
     Raises:
         FadmError: Choices contradict each other, data or weights cannot be used, or a package is missing.
@@ -86,5 +88,14 @@ def run_and_write(
     timing = measure_time(results, pairs)
     report = {"output": str(folder), "frames": pairs.num_frames, "seconds": timing["seconds"]}
     report["means"] = {n: {s: i.estimate for s, i in by.items()} for n, by in summary.means.items()}
+    report["following"] = {
+        name: {stage: _describe_following(found) for stage, found in by_stage.items()}
+        for name, by_stage in summary.following.items()
+    }
     table = (folder / MARKDOWN).read_text(encoding="utf-8")
     return report, f"{table}\n{folder}: {', '.join(sorted(p.name for p in folder.iterdir() if p.name != RUN))}"
+
+
+def _describe_following(found: Following) -> dict[str, float | None]:
+    correlation = None if found.correlation is None else found.correlation.estimate
+    return {"gain": found.gain.estimate, "correlation": correlation}

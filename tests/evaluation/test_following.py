@@ -1,5 +1,6 @@
 """Expression following of runs: what is centred together, statistics of known motions, and whole runs."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -124,6 +125,10 @@ def test_the_truth_follows_exactly_and_the_source_not_at_all(tmp_path, shard):
             write_image(tmp_path / "exact" / key / f"{i}.png", picture.read())
     run_on(shard, str(tmp_path / "exact"), tmp_path / "exact_run", tmp_path / "still" / "pairs.json", **options)
     found = {name: read_following(tmp_path / name) for name in ("still", "exact_run")}
+    lines = (tmp_path / "exact_run" / "movements.csv").read_text().splitlines()
+    rows = list(csv.DictReader(lines))
+    assert [row["picture"] for row in rows[:5]] == ["driver"] * 4 + ["result"] and len(rows) == 16
+    assert {**rows[1], "picture": ""} == {**rows[5], "picture": ""}  # the second frame of both
     assert found["still"]["roll"]["source"]["gain"]["estimate"] == 0
     assert {by["source"]["gain"]["estimate"] for by in found["still"].values()} == {0}
     assert found["still"]["roll"]["source"]["correlation"] is None

@@ -11,14 +11,14 @@ from fadm.evaluation.measures import BY_NAME
 from fadm.evaluation.methods import WITHOUT
 from fadm.evaluation.outputs.formats import Cell, Table, format_markdown
 from fadm.evaluation.outputs.plots import draw_curves
-from fadm.evaluation.outputs.records import write_case_csv, write_csv, write_json
+from fadm.evaluation.outputs.records import write_case_csv, write_csv, write_json, write_movement_csv
 from fadm.evaluation.outputs.tables import rows_of, tabulate_means, write_latex, write_markdown
 from fadm.evaluation.pairs import PairList
 from fadm.evaluation.statistics import Summary
 from fadm.files import write_whole
 
 CSV, JSON, MARKDOWN, LATEX, TIMING = "frames.csv", "summary.json", "table.md", "table.tex", "timing.json"
-CASES = "cases.csv"
+CASES, MOVEMENTS = "cases.csv", "movements.csv"
 CURVE, CURVE_TABLE = "curve.svg", "curve.md"
 CURVE_METRICS = ("l1", "efficientnet_lite0_distance", "akd")
 
@@ -46,6 +46,9 @@ def write_outputs(folder: Path, summary: Summary, pairs: PairList, results: Mapp
         LATEX: write_latex(rows_of(summary)),
         TIMING: json.dumps(measure_time(results, pairs), indent=1) + "\n",
     }
+    movements = write_movement_csv(pairs, results)
+    if movements:
+        contents[MOVEMENTS] = movements
     for name, content in contents.items():
         write_whole(folder / name, content.encode())
     curve = draw_stage_curve(summary, results)

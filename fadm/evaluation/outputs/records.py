@@ -1,4 +1,4 @@
-"""A run's numbers for other programs: CSV of frames and of cases, and JSON of the summary."""
+"""A run's numbers for other programs: CSV of frames, of cases and of movements, and JSON of the summary."""
 
 import csv
 import io
@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from fadm.evaluation.evaluator import REFERENCE
 from fadm.evaluation.journal import CaseResult, ordered_results
 from fadm.evaluation.pairs import PairList
 from fadm.evaluation.statistics import Summary
+from fadm.metrics.following import SIGNALS
 
 
 def write_csv(pairs: PairList, results: Mapping[str, CaseResult], names: Sequence[str]) -> str:
@@ -60,6 +62,30 @@ def write_case_csv(pairs: PairList, results: Mapping[str, CaseResult], names: Se
             counts = [len(case.driving_frames), result.made.get(stage, 0)]
             writer.writerow([case.name, case.source_clip, case.driving_clip, stage, *counts, *means, notes])
     return file.getvalue()
+
+
+def write_movement_csv(pairs: PairList, results: Mapping[str, CaseResult]) -> str:
+    """Write a line for each frame of each driver and of each stage: the signals of its face.
+
+    Args:
+        pairs: The cases, whose order the lines have.
+        results: The measured cases by name.
+
+    Returns:
+        CSV with a line of heads; empty where no signals were read.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["case", "source clip", "driving clip", "driving frame", "picture", *SIGNALS])
+    empty = file.tell()
+    for case in pairs.cases:
+        signals = results[case.name].signals if case.name in results else {}
+        for picture, rows in signals.items():
+            title = "driver" if picture == REFERENCE else picture
+            for number, row in zip(case.driving_frames, rows.tolist(), strict=False):
+                place = [case.name, case.source_clip, case.driving_clip, number, title]
+                writer.writerow([*place, *map(_show_cell, row)])
+    return file.getvalue() if file.tell() > empty else ""
 
 
 def mean_of_frames(numbers: Sequence[float]) -> float:
