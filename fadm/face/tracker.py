@@ -150,7 +150,7 @@ class FaceTracker:
                         regions.append(face_region(face.landmarks))
             if found:
                 break
-        found.sort(key=lambda face: -face.presence)
+        found.sort(key=lambda face: (-round(face.presence, 2), abs(face_region(face.landmarks).angle)))
         regions, kept = [face_region(face.landmarks) for face in known], []
         for face in found:
             if not _is_among(face_region(face.landmarks), regions):
