@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fadm.coarse.geometric.eyes import Eye, draw_eyes, prepare_eyes
 from fadm.coarse.geometric.flow import (
     FIRST_EYE_TRIANGLE,
     FIRST_MOUTH_TRIANGLE,
@@ -43,6 +44,7 @@ class GeometricSource:
         landmarks: Its landmarks (478, 3), in its pixels.
         mesh: The mesh that carries it.
         mouth: The interior of its mouth.
+        eyes: Its open eyes, taken apart.
         hidden: The side of the face that it hides, or None.
         view: The window that is rendered.
         pixels: Places of the result's pixels in the picture (S, S, 2).
@@ -53,6 +55,7 @@ class GeometricSource:
     landmarks: FloatArray
     mesh: SourceMesh
     mouth: MouthInterior
+    eyes: list[Eye]
     hidden: HiddenSide | None
     view: Square
     pixels: FloatArray
@@ -99,7 +102,8 @@ def prepare_source(
     if picture.shape[1] > 3:  # the mouth is opaque, and no light changes alpha
         mouth = replace(mouth, picture=_add_ones(mouth.picture))
         hidden = hidden and replace(hidden, tone=_add_ones(hidden.tone))
-    return GeometricSource(picture, landmarks, mesh, mouth, hidden, view, view_grid(view, size), cells)
+    eyes = prepare_eyes(picture, landmarks)
+    return GeometricSource(picture, landmarks, mesh, mouth, eyes, hidden, view, view_grid(view, size), cells)
 
 
 def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) -> CoarseFrame:
@@ -127,6 +131,7 @@ def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) ->
     mend_tears(frame, source.picture, source.pixels, displacement, find_tears(displacement, cell))
     if source.hidden is not None:
         frame = show_hidden_side(source.hidden, frame, source.picture, field, mesh, moved, source.cells, source.pixels)
+    draw_eyes(source.eyes, frame, source.picture, source.pixels, source.view, landmarks.numpy(), carried.numpy())
     if revealed:
         _show_mouth(source, frame, is_open, revealed, landmarks.numpy(), carried.numpy())
     return CoarseFrame(frame[:, :3], flow, fields[:, 2:], frame[:, 3:] if frame.shape[1] > 3 else None)
