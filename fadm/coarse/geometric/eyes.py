@@ -189,7 +189,8 @@ def _measure_shadows(
         drawn += layers.iris.cover(away) * (eyeball.read_texture(layers.disc, points) - drawn)
         ratio = np.log(np.clip((seen + 0.02) / (drawn + 0.02), *eyeball.SHADOW_RANGE))
         share = np.clip(room / eyeball.SHADOW_DEPTHS[:, None], 0, 1) * np.clip(room / 0.02, 0, 1)
-        ratio[..., :3] = ratio[..., :3].mean(-1, keepdims=True)
+        grey = ratio[..., :3].mean(-1, keepdims=True)
+        ratio[..., :3] += layers.iris.cover(away) * (grey - ratio[..., :3])  # colours of an iris are its own
         ratio *= share[..., None]
         weight = share[..., None] + 1e-3
         kernel = np.array([1, 2, 3, 2, 1]) / 9
@@ -207,9 +208,9 @@ def _find_lid_skin(picture: Tensor, frame: EyeFrame, lids: Lids) -> FloatArray:
     """Colour of the upper lid's skin along the eye (N, C): the lighter part of what lies between lashes and fold."""
     places = np.linspace(0.1, 0.9, 17)
     edge, fold = _heights(lids.upper, places), _heights(lids.fold, places)
-    shares = np.linspace(0.45, 1.15, 9)[:, None]
+    shares = np.linspace(0.5, 1.4, 9)[:, None]
     colours = _read(picture, frame, np.stack([np.tile(places, (9, 1)), edge + shares * (fold - edge)], -1))
-    order = eyeball.measure_luminance(colours).argsort(0)[3:7]  # of nine: without lashes, fold and frames of glasses
+    order = eyeball.measure_luminance(colours).argsort(0)[3:7]  # of nine: without lashes, fold, frames of glasses and shine
     lighter = np.take_along_axis(colours, order[..., None], 0).mean(0)
     basis = np.stack([np.ones_like(places), places - 0.5, (places - 0.5) ** 2 - 0.05], 1)
     factors = np.linalg.lstsq(basis, lighter, rcond=None)[0]
@@ -292,9 +293,8 @@ def _draw_lids(
         return
     rise = lines.upper - local[..., 1]
     lashes = np.minimum(LASHES, 0.6 * own_height)
-    strip = 0.5 * (own_height - lashes)  # is stretched; what is above it moves with the fold
-    across = np.clip((rise - lashes) / np.maximum(growth + strip, 1e-3), 0, 1)
-    source_rise = np.minimum(rise, lashes) + across * strip + np.maximum(0, rise - lashes - growth - strip)
+    across = np.clip((rise - lashes) / np.maximum(growth + own_height - lashes, 1e-3), 0, 1)
+    source_rise = np.minimum(rise, lashes) + across * (own_height - lashes)
     upper = np.stack([lines.upper_place, lines.own_upper - source_rise], -1)
     lower = np.stack([lines.lower_place, lines.own_lower + local[..., 1] - lines.lower], -1)
     below = -rise + (lines.upper - lines.lower)
@@ -302,7 +302,7 @@ def _draw_lids(
     reads = torch.from_numpy(np.stack([eye.frame.place(place) for place in (upper, lower)]))
     own_upper, own_lower = sample(picture.expand(2, -1, -1, -1), reads)
     fresh = np.clip(4 * np.minimum(across, 1 - across), 0, 1) * growth / (growth + BEND)
-    fresh = fresh * fresh * (3 - 2 * fresh)
+    fresh = fresh * fresh * (3 - 2 * fresh) * np.clip(lines.inside / 0.25, 0, 1)
     shade = (1 - DARKER * (2 * across - 1) ** 2)[..., None]
     skin = torch.from_numpy((lines.skin * shade).astype(np.float32)).permute(2, 0, 1).to(window.device)
     own_upper = torch.lerp(own_upper, skin, _weight(fresh, window))

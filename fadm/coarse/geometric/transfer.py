@@ -15,7 +15,7 @@ from fadm.options import Gains
 LARGEST_SHIFT = 0.7  # of the distance between the head's outline and where nothing moves
 SIZE_RANGE = (0.75, 1.3)  # change of the head's size in the picture
 CLOSED, HALF_OPEN = 0.24, 0.5  # tracked openings, of the neutral face's: of closed eyes, and from which they are exact
-WIDEST = 1.5  # greatest opening of an eye, of the neutral face's
+WIDEST = 1.4  # greatest opening of an eye, of the neutral face's
 
 
 class MotionTransfer:
