@@ -13,10 +13,9 @@ FloatArray = NDArray[np.floating[Any]]
 
 LEFT, TOP, SIDE = -0.1, -0.6, 1.2  # the part of the eye's frame that the textures cover
 UPPER_EDGE, LOWER_EDGE = 0.045, 0.03  # depth below a lid's edge up to which lashes and its shadow hide the eyeball
-SHADOW_DEPTHS = np.linspace(0.01, 0.16, 7)  # depths below a lid's edge at which its shadow is stored
-SHADOW_PLACES = np.linspace(0, 1, 17)  # places along a lid at which its shadow is stored
-SHADOW_RANGE = (0.2, 1.4)  # darkest and lightest factor
 WHITE_BY_SKIN = 0.55  # least luminance of the white over that of the skin below the eye
+GLOW = (0.04, 0.1)  # excess of light from which a texel is part of a highlight, and from which it is nothing else
+CARUNCLE = 0.88  # from there to the inner corner the eyeball is reddish and darker
 NUM_RINGS = 10  # radii at which the mean colour of an iris is taken
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 
@@ -113,11 +112,12 @@ def take_apart(picture: FloatArray, above: FloatArray, below: FloatArray, iris: 
     """
     grid = texture_grid(len(picture))
     away = np.linalg.norm(grid - iris.centre, axis=-1) / iris.radius
-    seen = np.clip(above / UPPER_EDGE - 1, 0, 1) * np.clip(below / LOWER_EDGE - 1, 0, 1)
+    seen = np.clip(above / UPPER_EDGE - 0.5, 0, 1) * np.clip(below / LOWER_EDGE - 0.5, 0, 1)
     outside = (away - 1) * iris.radius / iris.edge
     white = _fit_white(picture, grid, seen * (outside > 1))
     white = _lighten(white, picture[(below < -0.15) & (below > -0.4)])
-    own = seen * np.clip((outside - 0.5) / 2, 0, 1)
+    darker = measure_luminance(white - picture) * (grid[..., 0] < CARUNCLE)  # rests of lashes, lids and iris
+    own = seen * np.clip((outside - 0.5) / 2, 0, 1) * np.clip(1.5 - darker / 0.06, 0, 1)
     white = white + own[..., None] * (picture - white)
     disc, highlights = _complete_iris(picture, grid, seen, iris, away)
     return Eyeball(iris, white, disc, highlights)
@@ -158,36 +158,37 @@ def _complete_iris(
     picture: FloatArray, grid: FloatArray, seen: FloatArray, iris: Iris, away: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Complete the iris by its mirror images and its mean colour at each radius; separate its highlights."""
-    within = away < 1
-    rings = np.linspace(0, 1, NUM_RINGS + 1)
-    middles, colours = [], []
-    for first, last in zip(rings[:-1], rings[1:], strict=True):
-        ring = picture[(away >= first) & (away < last) & (seen > 0.5)]
-        if len(ring) >= 4:
-            order = measure_luminance(ring).argsort()[len(ring) // 5 : len(ring) // 5 + max(1, len(ring) * 2 // 5)]
-            middles.append((first + last) / 2)
-            colours.append(ring[order].mean(0))
-    if not colours:
-        inside = picture[within & (seen >= seen[within].max())] if within.any() else picture.reshape(-1, picture.shape[-1])
-        middles, colours = [0.5], [np.quantile(inside, 0.2, axis=0)]
-    table = np.array(colours)
-    inner = 1 - 0.6 * iris.edge / iris.radius  # from there outwards the white shines through
-    pulled = np.minimum(away, inner)
-    mean = np.stack([np.interp(pulled, middles, table[:, c]) for c in range(table.shape[1])], -1)
-
-    arm = (grid - iris.centre) * np.minimum(1, inner / np.maximum(away, 1e-6))[..., None]
+    edge = 1 - 0.6 * iris.edge / iris.radius  # from there outwards the white shines through
+    mean = _mean_of_rings(picture, seen, away, np.minimum(away, edge))
+    arm = (grid - iris.centre) * np.minimum(1, edge / np.maximum(away, 1e-6))[..., None]
     known = np.concatenate([picture, seen[..., None]], -1)
     disc, missing = np.zeros_like(picture), np.ones_like(away)[..., None]
-    highlights = np.zeros_like(picture)
     for mirror in ([1, 1], [1, -1], [-1, 1], [-1, -1]):
         image = read_texture(known, iris.centre + arm * mirror)
-        excess = measure_luminance(image[..., :-1] - mean)[..., None]
-        glow = np.clip((excess - 0.04) / 0.06, 0, 1)
-        clean = image[..., :-1] + glow * (mean - image[..., :-1])
+        clean = image[..., :-1] + _find_glow(image[..., :-1], mean) * (mean - image[..., :-1])
         share = missing * image[..., -1:]
         disc, missing = disc + share * clean, missing - share
-        if mirror == [1, 1]:
-            bright = np.clip(picture - mean, 0, 1) * glow * np.clip((0.9 - away) / 0.1, 0, 1)[..., None]
-            highlights = bright * np.clip(seen * 2, 0, 1)[..., None]
+    within = np.clip((0.9 - away) / 0.1, 0, 1) * np.clip(seen * 2, 0, 1)
+    highlights = np.clip(picture - mean, 0, 1) * _find_glow(picture, mean) * within[..., None]
     highlights[..., 3:] = 0
     return disc + missing * mean, highlights
+
+
+def _find_glow(picture: FloatArray, mean: FloatArray) -> FloatArray:
+    """Share (T, T, 1) to which a texel is a highlight: lighter than the iris usually is at its radius."""
+    return np.clip((measure_luminance(picture - mean)[..., None] - GLOW[0]) / (GLOW[1] - GLOW[0]), 0, 1)
+
+
+def _mean_of_rings(picture: FloatArray, seen: FloatArray, away: FloatArray, radii: FloatArray) -> FloatArray:
+    """Colours (T, T, C) that an iris has at radii (T, T) on average, without its lightest and darkest parts."""
+    middles, colours = [], []
+    for first in np.arange(NUM_RINGS) / NUM_RINGS:
+        ring = picture[(away >= first) & (away < first + 1 / NUM_RINGS) & (seen > 0.5)]
+        if len(ring) >= 4:
+            order = measure_luminance(ring).argsort()[len(ring) // 5 :][: max(1, len(ring) * 2 // 5)]
+            middles.append(first + 0.5 / NUM_RINGS)
+            colours.append(ring[order].mean(0))
+    if not colours:  # hardly anything of it is seen
+        middles, colours = [0.5], [np.quantile(picture[away < max(1, away.min() * 2)], 0.2, axis=0)]
+    table = np.array(colours)
+    return np.stack([np.interp(radii, middles, values) for values in table.T], -1)

@@ -111,13 +111,13 @@ class MotionTransfer:
             change = change * torch.where(change < 0, own / rest, (own_usual / usual) * (own / own_usual).clamp(max=1))
             wanted = (own + self.gains.eyes_gain * change).clamp(min=0)
             wanted = torch.minimum(wanted, torch.maximum(own, WIDEST * own_usual))
-            present = _opening(shape, inner_upper, inner_lower)
+            lids = shape[:, inner_upper] - shape[:, inner_lower]
+            lids[..., 1].clamp_(max=0)  # they meet and do not cross
+            present = -lids[..., 1].mean(1)
             profile = self.source_neutral[:, inner_upper] - self.source_neutral[:, inner_lower]  # of an open eye
             profile = profile * ((wanted - present).clamp(min=0) / own_usual)[:, None, None]
             closing = (wanted / present.clamp(min=1e-6)).clamp(0, 1)[:, None, None]
-            lids = closing * (shape[:, inner_upper] - shape[:, inner_lower]) + profile
-            lids[..., 1].clamp_(max=0)  # they meet and do not cross
-            shape[:, inner_upper] = shape[:, inner_lower] + lids
+            shape[:, inner_upper] = shape[:, inner_lower] + closing * lids + profile
         return shape
 
     def _turn_irises(self, shape: Tensor, gaze: Tensor) -> Tensor:
