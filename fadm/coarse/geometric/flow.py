@@ -75,6 +75,25 @@ def flow_of_mesh(
     return MeshFlow(displacement, np.append(moving, -1)[index], barycentric)
 
 
+def fit_affine(points: FloatArray, target: FloatArray) -> FloatArray:
+    """Fit an affine map of the picture by least squares.
+
+    Args:
+        points: Points (N, 2 or 3), of which x and y are used.
+        target: Where they belong (N, 2 or 3).
+
+    Returns:
+        Matrix (3, 2): target ~ [points, 1] @ matrix.
+    """
+    ones = np.ones((len(points), 1), np.float32)
+    return np.linalg.lstsq(np.concatenate([points[:, :2], ones], 1), target[:, :2], rcond=None)[0]
+
+
+def apply_affine(points: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Map points (..., 2) by a matrix (3, 2)."""
+    return (points @ matrix[:2] + matrix[2]).astype(np.float32)
+
+
 def upsample(field: FloatArray, size: int) -> Tensor:
     """Upsample a field bilinearly from the grid to pixels.
 

@@ -8,11 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fadm.coarse.geometric.eye_layers import draw_eyes
+from fadm.coarse.geometric.eyes import Eye, eye_chains, prepare_eyes
 from fadm.coarse.geometric.flow import (
     FIRST_EYE_TRIANGLE,
     FIRST_MOUTH_TRIANGLE,
     MeshFlow,
+    apply_affine,
     find_tears,
+    fit_affine,
     flow_of_mesh,
     mend_tears,
     sample,
@@ -43,6 +47,7 @@ class GeometricSource:
         landmarks: Its landmarks (478, 3), in its pixels.
         mesh: The mesh that carries it.
         mouth: The interior of its mouth.
+        eyes: Its open eyes, taken apart.
         hidden: The side of the face that it hides, or None.
         view: The window that is rendered.
         pixels: Places of the result's pixels in the picture (S, S, 2).
@@ -53,6 +58,7 @@ class GeometricSource:
     landmarks: FloatArray
     mesh: SourceMesh
     mouth: MouthInterior
+    eyes: list[Eye]
     hidden: HiddenSide | None
     view: Square
     pixels: FloatArray
@@ -99,7 +105,10 @@ def prepare_source(
     if picture.shape[1] > 3:  # the mouth is opaque, and no light changes alpha
         mouth = replace(mouth, picture=_add_ones(mouth.picture))
         hidden = hidden and replace(hidden, tone=_add_ones(hidden.tone))
-    return GeometricSource(picture, landmarks, mesh, mouth, hidden, view, view_grid(view, size), cells)
+    eyes = prepare_eyes(picture, landmarks)
+    if hidden is not None:  # of an eye that is hidden, its mirror image is shown
+        eyes = [eye for eye in eyes if hidden.share[eye_chains(eye.index)[0]].mean() < 0.5]
+    return GeometricSource(picture, landmarks, mesh, mouth, eyes, hidden, view, view_grid(view, size), cells)
 
 
 def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) -> CoarseFrame:
@@ -127,6 +136,7 @@ def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) ->
     mend_tears(frame, source.picture, source.pixels, displacement, find_tears(displacement, cell))
     if source.hidden is not None:
         frame = show_hidden_side(source.hidden, frame, source.picture, field, mesh, moved, source.cells, source.pixels)
+    draw_eyes(source.eyes, frame, source.picture, source.pixels, source.view, landmarks.numpy(), carried.numpy())
     if revealed:
         _show_mouth(source, frame, is_open, revealed, landmarks.numpy(), carried.numpy())
     return CoarseFrame(frame[:, :3], flow, fields[:, 2:], frame[:, 3:] if frame.shape[1] > 3 else None)
@@ -141,16 +151,6 @@ def _is_between(field: MeshFlow, first: int, count: int) -> NDArray[np.bool_]:
     return (field.triangle_index >= first) & (field.triangle_index < first + count)
 
 
-def _affine(points: FloatArray, target: FloatArray) -> FloatArray:
-    """Fit a matrix (3, 2) by least squares: target (N, 2) ~ [points (N, 2), 1] @ matrix."""
-    ones = np.ones((len(points), 1), np.float32)
-    return np.linalg.lstsq(np.concatenate([points[:, :2], ones], 1), target[:, :2], rcond=None)[0]
-
-
-def _apply_affine(points: FloatArray, matrix: FloatArray) -> FloatArray:
-    return (points @ matrix[:2] + matrix[2]).astype(np.float32)
-
-
 def _turn_eyeballs(source: GeometricSource, field: MeshFlow, landmarks: FloatArray, carried: FloatArray) -> FloatArray:
     """Between the lids show the eyeball, moved by the skull and turned by the gaze, instead of stretching it."""
     displacement = field.displacement.copy()
@@ -160,12 +160,12 @@ def _turn_eyeballs(source: GeometricSource, field: MeshFlow, landmarks: FloatArr
         if not len(rows):
             continue
         ring = list(upper + lower)
-        back = _affine(carried[ring], source.landmarks[ring])
+        back = fit_affine(carried[ring], source.landmarks[ring])
         center, own = carried[iris[0], :2], source.landmarks[iris[0], :2]
         radius = np.linalg.norm(source.landmarks[list(iris[1:]), :2] - own, axis=1).mean()
         points = source.cells[rows, columns]
         turned = (landmarks[iris[0], :2] - center) @ back[:2]
-        place = _apply_affine(points, back)
+        place = apply_affine(points, back)
         away = np.linalg.norm(place - turned - own, axis=1) / (2.2 * radius)
         place = place - turned * np.clip(1.5 - away, 0, 1)[:, None]
         widening = _height(landmarks, upper, lower) / _height(source.landmarks, upper, lower)
@@ -224,9 +224,9 @@ def _show_mouth(
     bottom, right = (math.ceil((last + 2) * cell) for last in (rows[-1], columns[-1]))
     lip = list(topology.INNER_UPPER_LIP)
     follow = LIP_FOLLOW * (landmarks[lip] - carried[lip]).mean(0)
-    back = _affine(carried[list(MOUTH_FRAME)] + follow, source.landmarks[list(MOUTH_FRAME)])
+    back = fit_affine(carried[list(MOUTH_FRAME)] + follow, source.landmarks[list(MOUTH_FRAME)])
     pixels = source.pixels[top:bottom, left:right]
-    place = _apply_affine(pixels, back)
+    place = apply_affine(pixels, back)
     mouth = source.mouth
     corner = np.array([mouth.window.left, mouth.window.top], np.float32)
     scale = mouth.picture.shape[-1] / mouth.window.side

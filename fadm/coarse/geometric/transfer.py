@@ -14,6 +14,8 @@ from fadm.options import Gains
 
 LARGEST_SHIFT = 0.7  # of the distance between the head's outline and where nothing moves
 SIZE_RANGE = (0.75, 1.3)  # change of the head's size in the picture
+CLOSED, HALF_OPEN = 0.24, 0.5  # tracked openings, of the neutral face's: of closed eyes, and from which they are exact
+WIDEST = 1.4  # greatest opening of an eye, of the neutral face's
 
 
 class MotionTransfer:
@@ -36,6 +38,7 @@ class MotionTransfer:
         self.driver_neutral = model.shape(driver_identity)
         self.source_neutral = model.shape(source.identity)
         self.mouth_scale = (_mouth_width(self.source_neutral) / _mouth_width(self.driver_neutral)).clamp(0.6, 1.6)
+        self.eye_scale = _eye_widths(self.source_neutral) / _eye_widths(self.driver_neutral)
         self.mouth_share, self.brow_share = region_shares(model.mean)
 
     def move(self, driving: FaceAttributes, anchor: FaceAttributes | None) -> tuple[Tensor, Tensor]:
@@ -60,7 +63,7 @@ class MotionTransfer:
         driver_rest = None if anchor is None else self.driver_neutral + rest
         shape = self._open_lids(shape, self.driver_neutral + rest + motion, driver_rest)
         shape = _part_lips(shape)
-        shape = self._turn_irises(shape, gains.gaze_gain * (driving.gaze - reference.gaze))
+        shape = self._turn_irises(shape, gains.gaze_gain * self.eye_scale * (driving.gaze - reference.gaze))
 
         head, camera = self._move_head(driving, reference, anchor is None)
         posed = FaceAttributes(driving.expression, torch.cat([head, driving.jaw], 1), camera, driving.gaze)
@@ -95,21 +98,26 @@ class MotionTransfer:
         shape = shape.clone()
         for upper, lower, _ in topology.EYES:
             inner_upper, inner_lower = list(upper[1:-1]), list(lower[1:-1])
-            opening = _opening(driver, inner_upper, inner_lower)
             usual = _opening(self.driver_neutral, inner_upper, inner_lower)
+            opening = _calibrate(_opening(driver, inner_upper, inner_lower), usual)
             own = _opening(self.source.canonical, inner_upper, inner_lower).clamp(min=0)
             if driver_rest is None:
                 rest = usual * own / _opening(self.source_neutral, inner_upper, inner_lower)
             else:
-                rest = _opening(driver_rest, inner_upper, inner_lower)
+                rest = _calibrate(_opening(driver_rest, inner_upper, inner_lower), usual)
             rest = torch.maximum(rest, 0.5 * usual)
-            share = (1 + self.gains.eyes_gain * (opening / rest - 1)).clamp(0, 2)
-            missing = own * share - _opening(shape, inner_upper, inner_lower)
-            profile = self.source_neutral[:, inner_upper] - self.source_neutral[:, inner_lower]  # of an open eye
-            profile = profile / _opening(self.source_neutral, inner_upper, inner_lower)[:, None, None]
-            lids = shape[:, inner_upper] - shape[:, inner_lower] + profile * missing[:, None, None]
+            own_usual = _opening(self.source_neutral, inner_upper, inner_lower)
+            change = opening - rest
+            change = change * torch.where(change < 0, own / rest, (own_usual / usual) * (own / own_usual).clamp(max=1))
+            wanted = (own + self.gains.eyes_gain * change).clamp(min=0)
+            wanted = torch.minimum(wanted, torch.maximum(own, WIDEST * own_usual))
+            lids = shape[:, inner_upper] - shape[:, inner_lower]
             lids[..., 1].clamp_(max=0)  # they meet and do not cross
-            shape[:, inner_upper] = shape[:, inner_lower] + lids
+            present = -lids[..., 1].mean(1)
+            profile = self.source_neutral[:, inner_upper] - self.source_neutral[:, inner_lower]  # of an open eye
+            profile = profile * ((wanted - present).clamp(min=0) / own_usual)[:, None, None]
+            closing = (wanted / present.clamp(min=1e-6)).clamp(0, 1)[:, None, None]
+            shape[:, inner_upper] = shape[:, inner_lower] + closing * lids + profile
         return shape
 
     def _turn_irises(self, shape: Tensor, gaze: Tensor) -> Tensor:
@@ -158,6 +166,12 @@ def _limit_size(sizes: Tensor) -> Tensor:
     return torch.where(logs.abs() > half, logs.sign() * shortened, logs).exp()
 
 
+def _eye_widths(shape: Tensor) -> Tensor:
+    """Widths of the right and the left eye, once for each number of the gaze (B, 4)."""
+    widths = [(shape[:, upper[0]] - shape[:, upper[-1]]).norm(dim=-1) for upper, _, _ in topology.EYES]
+    return torch.stack(widths, 1).repeat_interleave(2, 1)
+
+
 def _mouth_width(shape: Tensor) -> Tensor:
     return (shape[:, topology.MOUTH_CORNERS[0]] - shape[:, topology.MOUTH_CORNERS[1]]).norm(dim=-1)
 
@@ -165,6 +179,12 @@ def _mouth_width(shape: Tensor) -> Tensor:
 def _opening(shape: Tensor, upper: list[int], lower: list[int]) -> Tensor:
     """Mean height of an eye's opening (B,)."""
     return (shape[:, lower, 1] - shape[:, upper, 1]).mean(1)
+
+
+def _calibrate(opening: Tensor, usual: Tensor) -> Tensor:
+    """Correct an eye's tracked opening (B,): landmarks of closed lids do not quite meet."""
+    slope = HALF_OPEN / (HALF_OPEN - CLOSED)
+    return torch.minimum(opening, slope * (opening - CLOSED * usual)).clamp(min=0)
 
 
 def _part_lips(shape: Tensor) -> Tensor:
