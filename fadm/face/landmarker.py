@@ -19,10 +19,8 @@ SIDE = 256  # pixels of a window's side
 LANDMARK_MODEL = "mediapipe face mesh 2"  # what shards call the model of their landmarks
 MIN_PRESENCE = 0.5  # a region that shows a face less probably shows none
 SETTLING_LOOKS = 4  # looks at a new face until its landmarks, which place the next look, are stable
-MAX_UNREST = (
-    0.03  # mean way of the landmarks from one look to the next, in sides of the window; where there is no face,
-)
-# they wander
+# Mean way of the landmarks from one look to the next, in sides of the window; where there is no face, they wander.
+MAX_UNREST = 0.03
 WINDOW = 1.5  # the side over the longer side of the landmarks' box, as in MediaPipe's tracking
 
 _network = ModelPerThread("face_landmarks_detector")
