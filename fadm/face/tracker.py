@@ -4,6 +4,7 @@ A face that is followed is looked for where its own landmarks were in the frame 
 where no face is followed, and now and then for faces that have entered.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadm.face.appearance import describe_looks
-from fadm.face.detector import FULL_RANGE, MODELS, QUARTER_TURNS, search_faces
+from fadm.face.detector import FULL_RANGE, MODELS, QUARTER_TURNS, Detection, search_faces
 from fadm.face.landmarker import MIN_PRESENCE, SeenFace, face_region, see_face, settle_face
 from fadm.face.people import People, Sighting
 from fadm.face.region import Region, shared_area
@@ -24,6 +25,9 @@ FloatArray = NDArray[np.float32]
 
 MAX_FACES = 4
 SAME_FACE = 0.4  # regions that share more than this part of their union show one face
+UPRIGHT = math.radians(60)  # a face that is turned less
+UPRIGHT_BONUS = 0.06  # added to the score of such a detection: most faces are
+PART = 0.6  # a face within another one whose region is smaller than this share of the other's is a part of it
 SURE_PRESENCE = 0.99  # a face found at one turn that is as sure as this is not looked for at other turns
 SEARCH_INTERVAL = 20  # frames after which a video is searched for further faces
 LOST_INTERVAL = 5  # frames between the searches for a face that was lost a short while ago
@@ -142,7 +146,7 @@ class FaceTracker:
         regions = [face_region(face.landmarks) for face in known]
         found: list[SeenFace] = []
         for detections in search_faces(pixels, models=models, turns=turns, is_thorough=is_thorough):
-            for detection in detections:
+            for detection in sorted(detections, key=_rank):
                 face = None if _is_among(detection.region, regions) else settle_face(pixels, detection.region)
                 if face is not None:
                     found.append(face)
@@ -150,13 +154,21 @@ class FaceTracker:
                         regions.append(face_region(face.landmarks))
             if found:
                 break
-        found.sort(key=lambda face: (-round(face.presence, 2), abs(face_region(face.landmarks).angle)))
+        return self._choose_new(found, known)[: self._max_faces - len(known)]
+
+    @staticmethod
+    def _choose_new(found: list[SeenFace], known: list[SeenFace]) -> list[SeenFace]:
+        """Of faces that lie on each other keep the surest, and no face that is a part of another one."""
+        places = [face_region(face.landmarks) for face in found]
+        whole = [face for face, place in zip(found, places, strict=True) if not any(_is_part(place, p) for p in places)]
+        whole.sort(key=lambda face: -face.presence)
         regions, kept = [face_region(face.landmarks) for face in known], []
-        for face in found:
-            if not _is_among(face_region(face.landmarks), regions):
-                regions.append(face_region(face.landmarks))
+        for face in whole:
+            region = face_region(face.landmarks)
+            if not _is_among(region, regions):
+                regions.append(region)
                 kept.append(face)
-        return kept[: self._max_faces - len(known)]
+        return kept
 
     def _usual_turns(self) -> list[float]:
         """Upright, and as the people of the shot were turned when they were last seen."""
@@ -212,6 +224,17 @@ def face_box(landmarks: FloatArray) -> tuple[float, float, float, float]:
 
 def _is_among(region: Region, regions: list[Region]) -> bool:
     return any(shared_area(region, other) >= SAME_FACE for other in regions)
+
+
+def _rank(detection: Detection) -> float:
+    """Order of detections: the surest first, with a preference for upright ones."""
+    return -detection.score - UPRIGHT_BONUS * (abs(detection.region.angle) < UPRIGHT)
+
+
+def _is_part(region: Region, other: Region) -> bool:
+    """Whether a region is only a part of another face, such as its mouth."""
+    away = max(abs(region.x - other.x), abs(region.y - other.y))
+    return region.side < PART * other.side and away < other.side / 3
 
 
 def _without_repeats(found: list[_Found]) -> list[_Found]:
