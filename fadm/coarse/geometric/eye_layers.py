@@ -29,7 +29,7 @@ LASHES = 0.1  # height of the lashes at the lid's edge, which are not stretched
 BEND = 0.04  # growth of the lid at which half of its middle is skin that was folded away
 DARKER = 0.12  # by how much that skin is darker at the lashes and the fold
 BELOW = 0.08  # height below the lower lid that is drawn with it
-MARGIN = 0.15  # drawn around lids and fold
+MARGIN = 0.1  # drawn around lids and fold
 OVERLAP, NEARLY_SHUT = 0.04, 0.1  # lids that are less than the second apart overlap by up to the first
 ROUND = 2.05  # radius of the eyeball over the iris's
 
@@ -93,9 +93,9 @@ def draw_eyes(
         chains = eye_chains(eye.index)
         ring = chains[0] + chains[1]
         iris = topology.EYES[eye.index][2][0]
-        back = fit_affine(carried[ring], eye.frame.place(np.concatenate([eye.lids.upper, eye.lids.lower])))
-        lids = Lids(*(eye.frame.local(apply_affine(landmarks[chain, :2], back)) for chain in chains))
-        turn = (landmarks[iris, :2] - carried[iris, :2]) @ back[:2] @ eye.frame.axes.T / eye.frame.width
+        back = fit_affine(carried[ring], np.concatenate([eye.lids.upper, eye.lids.lower])).astype(np.float32)
+        lids = Lids(*(apply_affine(landmarks[chain, :2], back) for chain in chains))
+        turn = (landmarks[iris, :2] - carried[iris, :2]) @ back[:2]
         by_lids = np.abs(np.concatenate([lids.upper - eye.lids.upper, lids.lower - eye.lids.lower])).max()
         noticed = _rise(max(float(by_lids), math.hypot(*turn)), *NOTICED)
         if not noticed:
@@ -111,18 +111,18 @@ def _open_window(
 ) -> _Window | None:
     """Cut out the pixels around an eye's outline (N, 2); None outside of the frame."""
     size, scale = len(pixels), len(pixels) / view.side
-    shrink = math.sqrt(abs(float(np.linalg.det(back[:2])))) / eye.frame.width
+    shrink = math.sqrt(abs(float(np.linalg.det(back[:2]))))
     corner = np.array([view.left, view.top])
     low = np.floor((outline.min(0) - MARGIN / shrink - corner) * scale).astype(int).clip(0, size)
     high = np.ceil((outline.max(0) + MARGIN / shrink - corner) * scale).astype(int).clip(0, size)
     if (high - low < 2).any():
         return None
     rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
-    local = eye.frame.local(apply_affine(pixels[rows, columns], back))
+    local = apply_affine(pixels[rows, columns], back)
     table = _tabulate(eye, lids)
-    spot = np.clip((local[..., 0] - NODES[0]) / (NODES[1] - NODES[0]), 0, len(NODES) - 1.001)
+    spot = np.clip((local[..., 0] - np.float32(NODES[0])) / np.float32(NODES[1] - NODES[0]), 0, len(NODES) - 1.001)
     node = spot.astype(int)
-    share = (spot - node).astype(np.float32)[..., None]
+    share = (spot - node.astype(np.float32))[..., None]
     read = table[node] * (1 - share) + table[node + 1] * share
     lines = [*np.moveaxis(read[..., :9], -1, 0), read[..., 9:]]
     return _Window(frame[0][:, rows, columns], local, shrink / scale, *lines)
@@ -149,7 +149,7 @@ def _draw_lids(eye: Eye, window: _Window, picture: Tensor, noticed: float) -> No
     """Draw a closing lid: lashes as they are, and above them skin that was folded away."""
     height, own_height = window.upper - window.fold, window.own_upper - window.own_fold
     growth = np.maximum(height - own_height, 0)
-    ends = np.clip(window.inside / 0.1, 0, 1)
+    ends = np.clip(window.inside / 0.03, 0, 1)
     closing = _rise(float((growth * ends).max()), 0.0, CLOSING) * noticed
     if not closing:
         return
@@ -157,8 +157,9 @@ def _draw_lids(eye: Eye, window: _Window, picture: Tensor, noticed: float) -> No
     lashes = np.minimum(LASHES, 0.6 * own_height)
     across = np.clip((rise - lashes) / np.maximum(growth + own_height - lashes, 1e-3), 0, 1)  # from lashes to fold
     source_rise = np.minimum(rise, lashes) + across * (own_height - lashes)
-    upper = np.stack([window.upper_place, window.own_upper - source_rise], -1)
-    lower = np.stack([window.lower_place, window.own_lower + below], -1)
+    half = 0.5 / eye.frame.width  # a pixel of the source that touches the edge shows the eyeball too
+    upper = np.stack([window.upper_place, window.own_upper - np.maximum(source_rise, half)], -1)
+    lower = np.stack([window.lower_place, window.own_lower + np.maximum(below, half)], -1)
     places = torch.from_numpy(np.stack([eye.frame.place(place) for place in (upper, lower)]))
     upper_lid, lower_lid = sample(picture.expand(2, -1, -1, -1), places)
 
@@ -183,9 +184,9 @@ def _draw_ball(eye: Eye, window: _Window, turn: FloatArray, noticed: float) -> N
         return
     colours = len(window.frame)
     ball = _sample_texture(eye.ball, window.local)
-    arm = _unturn(window.local - eye.iris.centre - turn, turn, ROUND * eye.iris.radius)
+    arm = _unturn(window.local - (eye.iris.centre + turn).astype(np.float32), turn, ROUND * eye.iris.radius)
     is_iris = _weight(eye.iris.cover(np.linalg.norm(arm, axis=-1), window.pixel), ball)
-    drawn = torch.lerp(ball[:colours], _sample_texture(eye.disc, eye.iris.centre + arm), is_iris)
+    drawn = torch.lerp(ball[:colours], _sample_texture(eye.disc, eye.iris.centre.astype(np.float32) + arm), is_iris)
     drawn *= _sample_shadow(eye.shadows[:, :colours], window.upper_place, above)
     drawn *= _sample_shadow(eye.shadows[:, colours:], window.lower_place, below)
     drawn = (drawn + ball[colours:] * is_iris).clamp(0, 1)
@@ -197,14 +198,14 @@ def _unturn(arm: FloatArray, turn: FloatArray, reach: float) -> FloatArray:
     length = math.hypot(*turn)
     if length < 1e-6:
         return arm
-    direction = turn / length
+    direction = (turn / length).astype(np.float32)
     narrow = math.sqrt(max(1 - (length / reach) ** 2, 0.4))
     return arm + ((arm @ direction) * (1 / narrow - 1))[..., None] * direction
 
 
 def _sample_texture(texture: Tensor, local: FloatArray) -> Tensor:
     """Colours (C, h, w) of a texture at places (h, w, 2) of the eye's frame."""
-    unit = _tensor((local - [LEFT, TOP]) * (2 / SIDE) - 1)[None].to(texture.device)
+    unit = _tensor((local - np.float32([LEFT, TOP])) * np.float32(2 / SIDE) - 1)[None].to(texture.device)
     return F.grid_sample(texture, unit, mode="bilinear", padding_mode="border", align_corners=False)[0]
 
 

@@ -49,7 +49,8 @@ class EyeFrame:
 
     def place(self, local: FloatArray) -> FloatArray:
         """Places (..., 2) of the eye's frame in the source."""
-        return (self.corner + self.width * local @ self.axes).astype(np.float32)
+        axes = (self.width * self.axes).astype(local.dtype)
+        return (local @ axes + self.corner.astype(local.dtype)).astype(np.float32)
 
 
 @dataclass(frozen=True)

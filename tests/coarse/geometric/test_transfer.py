@@ -6,7 +6,7 @@ import torch
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, fit_face, load_landmark_model
 from fadm.attributes.rotation import axis_angle_to_matrix
-from fadm.coarse.geometric.transfer import LARGEST_SHIFT, SIZE_RANGE, MotionTransfer, region_shares
+from fadm.coarse.geometric.transfer import CLOSED, LARGEST_SHIFT, SIZE_RANGE, WIDEST, MotionTransfer, region_shares
 from fadm.face import topology
 from fadm.options import Gains
 from tests.attributes.made_up import degrees_between, make_attributes, make_identity, make_landmarks
@@ -32,6 +32,15 @@ def make_driver(num_frames: int) -> FaceAttributes:
 
 def make_transfer(gains: Gains | None = None) -> MotionTransfer:
     return MotionTransfer(MODEL, SOURCE, gains or Gains(), DRIVER, REACH)
+
+
+def scale_openings(face: torch.Tensor, share: float) -> torch.Tensor:
+    """A face (1, 478, 3) whose upper lids are moved to a share of its openings."""
+    face = face.clone()
+    for upper, lower, _ in topology.EYES:
+        inner, opposite = list(upper[1:-1]), list(lower[1:-1])
+        face[:, inner] = face[:, opposite] + share * (face[:, inner] - face[:, opposite])
+    return face
 
 
 def move_head(**changes: torch.Tensor) -> torch.Tensor:
@@ -100,18 +109,41 @@ def test_the_head_grows_and_shrinks_within_a_range(factor, expected):
     assert height[0] / height[1] == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize(("gain", "share"), [(0.0, 1.0), (1.0, 0.3), (0.5, 0.65)])
-def test_eyes_open_by_the_drivers_share(gain, share):
-    """The driver closes its eyes to 30 % of what they are at rest."""
+@pytest.mark.parametrize(
+    ("gain", "driver", "share"), [(0, 0.6, 1), (1, 0.6, 0.6), (0.5, 0.6, 0.8), (1, CLOSED, 0), (1, 0.1, 0)]
+)
+def test_eyes_open_by_the_drivers_share(gain, driver, share):
+    """The driver closes its eyes to a share of what they are at rest; tracked lids of closed eyes do not quite meet."""
     transfer = make_transfer(Gains(eyes_gain=gain))
     own = SOURCE.canonical.clone()
-    closing = transfer.driver_neutral.clone()
-    for upper, lower, _ in topology.EYES:
-        inner, opposite = list(upper[1:-1]), list(lower[1:-1])
-        closing[:, inner] = closing[:, opposite] + 0.3 * (closing[:, inner] - closing[:, opposite])
-    opened = transfer._open_lids(own, closing, transfer.driver_neutral)
-    for found, expected in zip(eye_openings(opened[0].numpy()), eye_openings(own[0].numpy()), strict=True):
-        assert found == pytest.approx(share * expected, rel=0.02)
+    moved = transfer._open_lids(own, scale_openings(transfer.driver_neutral, driver), transfer.driver_neutral)
+    for found, expected in zip(eye_openings(moved[0].numpy()), eye_openings(own[0].numpy()), strict=True):
+        assert found == pytest.approx(share * expected, rel=0.02, abs=1e-5)
+
+
+def test_eyes_open_no_wider_than_eyes_do():
+    transfer = make_transfer()
+    moved = transfer._open_lids(SOURCE.canonical, scale_openings(transfer.driver_neutral, 3.0), transfer.driver_neutral)
+    openings = (eye_openings(face[0].numpy()) for face in (moved, transfer.source_neutral))
+    for found, usual in zip(*openings, strict=True):
+        assert found < 1.1 * WIDEST * usual
+
+
+def test_lids_that_crossed_leave_no_slit():
+    """The driver's expression alone would push the source's lids through each other."""
+    transfer = make_transfer()
+    crossed = scale_openings(SOURCE.canonical, -0.3)
+    moved = transfer._open_lids(crossed, scale_openings(transfer.driver_neutral, 0.1), transfer.driver_neutral)
+    assert max(map(abs, eye_openings(moved[0].numpy()))) < 1e-5
+
+
+def test_a_driver_with_larger_eyes_moves_the_irises_as_far_in_their_eyes():
+    transfer = make_transfer()
+    widths = [
+        torch.stack([(face[0, upper[0]] - face[0, upper[-1]]).norm() for upper, _, _ in topology.EYES])
+        for face in (transfer.source_neutral, transfer.driver_neutral)
+    ]
+    torch.testing.assert_close(transfer.eye_scale[0, ::2], widths[0] / widths[1])
 
 
 def test_a_source_with_closed_eyes_keeps_a_face():
