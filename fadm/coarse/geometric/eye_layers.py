@@ -122,7 +122,7 @@ def _open_window(
     table = _tabulate(eye, lids)
     spot = np.clip((local[..., 0] - np.float32(NODES[0])) / np.float32(NODES[1] - NODES[0]), 0, len(NODES) - 1.001)
     node = spot.astype(int)
-    share = (spot - node.astype(np.float32))[..., None]
+    share: FloatArray = (spot - node.astype(np.float32))[..., None]
     read = table[node] * (1 - share) + table[node + 1] * share
     lines = [*np.moveaxis(read[..., :9], -1, 0), read[..., 9:]]
     return _Window(frame[0][:, rows, columns], local, shrink / scale, *lines)
@@ -205,7 +205,7 @@ def _unturn(arm: FloatArray, turn: FloatArray, reach: float) -> FloatArray:
 
 def _sample_texture(texture: Tensor, local: FloatArray) -> Tensor:
     """Colours (C, h, w) of a texture at places (h, w, 2) of the eye's frame."""
-    unit = _tensor((local - np.float32([LEFT, TOP])) * np.float32(2 / SIDE) - 1)[None].to(texture.device)
+    unit = _tensor((local - np.array([LEFT, TOP], np.float32)) * np.float32(2 / SIDE) - 1)[None].to(texture.device)
     return F.grid_sample(texture, unit, mode="bilinear", padding_mode="border", align_corners=False)[0]
 
 

@@ -112,7 +112,7 @@ def take_apart(picture: FloatArray, above: FloatArray, below: FloatArray, iris: 
     """
     grid = texture_grid(len(picture))
     away = np.linalg.norm(grid - iris.centre, axis=-1) / iris.radius
-    seen = np.clip(above / UPPER_EDGE - 0.5, 0, 1) * np.clip(below / LOWER_EDGE - 0.5, 0, 1)
+    seen = (np.clip(above / UPPER_EDGE - 0.5, 0, 1) * np.clip(below / LOWER_EDGE - 0.5, 0, 1)).astype(np.float32)
     outside = (away - 1) * iris.radius / iris.edge
     white = _fit_white(picture, grid, seen * (outside > 1))
     white = _lighten(white, picture[(below < -0.15) & (below > -0.4)])
