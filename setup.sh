@@ -10,9 +10,13 @@ say() { echo "set-up: $1"; }
 fail() { echo "set-up: $1" >&2; exit 1; }
 install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
 ask() { "$1" -c "import platform, sys; $2" 2>/dev/null; }
-fits() { ask "$1" 'import ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'; }
+# What they print is compared: a command that is no Python may end well, too.
+fits() { [ "$(ask "$1" 'import ensurepip, venv; print((3, 11) <= sys.version_info < (3, 15))')" = True ]; }
 identify() { ask "$1" 'print(sys.version, sys.base_prefix)'; }
-describe() { ask "$1" 'print("is Python", platform.python_version())' || echo "does not run"; }
+describe() {
+    found=$(ask "$1" 'print("is Python " + platform.python_version())') || found="does not run"
+    case $found in "is Python "* | "does not run") echo "$found" ;; *) echo "is no Python" ;; esac
+}
 
 # A named interpreter is taken or refused. Otherwise the one that `python3` starts comes first, then the newest.
 find_python() {

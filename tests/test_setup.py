@@ -48,6 +48,8 @@ def make(folder, *arguments):
     ("name", "found"),
     [
         ("missing", "does not run"),
+        ("true", "is no Python"),  # a command that ends well whatever it is given
+        ("echo", "is no Python"),
         ("python3.10", "is Python 3.10.13"),
         ("python3.15", "is Python 3.15.0"),
         ("bare", "is Python 3.12.1"),
