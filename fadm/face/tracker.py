@@ -92,7 +92,7 @@ class FaceTracker:
         """See `LandmarkTracker`."""
         if pixels.ndim != 3 or pixels.shape[2] != 3:
             raise ValueError(f"expected three-channel RGB pixels, got the shape {pixels.shape}")
-        pixels = np.ascontiguousarray(pixels)
+        pixels = np.require(pixels, requirements=["C", "W"])  # PIL's are read-only, of which torch warns
         if not self._is_video:
             return [TrackedFace(f.landmarks, f.presence, i) for i, f in enumerate(self._find_new(pixels, []))]
         followed = self._follow(pixels)

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from fadm.face.landmarker import face_region
 from fadm.face.region import count_turns, turn_points
@@ -31,6 +33,21 @@ def test_a_portrait_has_one_face_with_eyes_where_they_are(is_video):
     np.testing.assert_allclose(face[IRIS_RIGHT[0], :2], [203, 101], atol=2)
     np.testing.assert_allclose(face[IRIS_LEFT[0], :2], [246, 103], atol=2)
     assert face[FOREHEAD_TOP, 1] < face[IRIS_LEFT[0], 1] < face[CHIN, 1]
+
+
+@pytest.fixture
+def warned(recwarn):
+    """Warnings, also those that torch gives once in a process."""
+    torch.set_warn_always(True)
+    yield recwarn.list
+    torch.set_warn_always(False)
+
+
+def test_a_read_only_array_is_tracked_without_a_warning(warned):
+    with Image.open(ASTRONAUT) as picture, FaceTracker() as tracker:
+        pixels = np.asarray(picture.convert("RGB"))
+        assert not pixels.flags.writeable and len(tracker.track(pixels)) == 1
+    assert not warned
 
 
 def test_half_the_size_gives_half_the_coordinates():
