@@ -1,9 +1,12 @@
 """The 52 blendshape coefficients of a face, by MediaPipe's network from landmarks to coefficients."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fadm.blendshapes import NUM_BLENDSHAPES
+from fadm.face.landmarker import face_region
 from fadm.face.litert import ModelPerThread
 
 FloatArray = NDArray[np.float32]
@@ -22,7 +25,7 @@ _network = ModelPerThread("face_blendshapes")
 
 
 def estimate_blendshapes(landmarks: FloatArray) -> FloatArray:
-    """Estimate the blendshape coefficients of a face.
+    """Estimate the blendshape coefficients of a face, which is levelled first: they do not depend on the head's roll.
 
     Args:
         landmarks: Landmarks (478, 3) in pixels.
@@ -30,8 +33,14 @@ def estimate_blendshapes(landmarks: FloatArray) -> FloatArray:
     Returns:
         Coefficients (52,) in [0, 1] in the order of `BLENDSHAPES`; `tongueOut`, which the network does not know, is 0.
     """
-    points = np.ascontiguousarray(landmarks[None, INPUT_LANDMARKS, :2], np.float32)
-    (known,) = _network(points)
+    (known,) = _network(_level(landmarks)[None, INPUT_LANDMARKS])
     coefficients = np.zeros(NUM_BLENDSHAPES, np.float32)
     coefficients[: len(known) - 1] = known[1:]  # the network's first number is that of the neutral face
     return coefficients
+
+
+def _level(landmarks: FloatArray) -> FloatArray:
+    """Columns and rows of landmarks (478, 2), turned about their mean so that the eyes are level."""
+    angle, points = face_region(landmarks).angle, landmarks[:, :2]
+    cos, sin, centre = math.cos(angle), math.sin(angle), points.mean(0)
+    return ((points - centre) @ np.array([[cos, -sin], [sin, cos]], np.float32) + centre).astype(np.float32)

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from fadm.blendshapes import BLENDSHAPES, mirror_blendshape
+from fadm.face.coefficients import estimate_blendshapes
+from fadm.face.topology import mirror_partners
+from tests.face.portraits import read_portrait
+
+
+def turned(landmarks: np.ndarray, degrees: float) -> np.ndarray:
+    """Landmarks as a picture that is turned clockwise shows them."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    result = landmarks.copy()
+    result[:, :2] = landmarks[:, :2] @ np.array([[cos, sin], [-sin, cos]], np.float32)
+    return result
+
+
+def test_a_smile_is_seen_and_the_tongue_is_not():
+    coefficients = estimate_blendshapes(read_portrait().landmarks)
+    assert coefficients.shape == (52,) and coefficients.dtype == np.float32
+    assert coefficients.min() >= 0 and coefficients.max() <= 1
+    named = dict(zip(BLENDSHAPES, coefficients.tolist(), strict=True))
+    assert min(named["mouthSmileLeft"], named["mouthSmileRight"]) > 0.5 > named["eyeBlinkLeft"]
+    assert named["tongueOut"] == 0
+
+
+@pytest.mark.parametrize("degrees", [20, 90, 180, 270])
+def test_the_roll_of_the_head_changes_nothing(degrees):
+    landmarks = read_portrait().landmarks
+    change = estimate_blendshapes(turned(landmarks, degrees)) - estimate_blendshapes(landmarks)
+    assert np.abs(change).max() < 0.02
+
+
+def test_place_and_size_of_the_face_change_nothing():
+    landmarks = read_portrait().landmarks
+    np.testing.assert_allclose(estimate_blendshapes(3 * landmarks + 100), estimate_blendshapes(landmarks), atol=0.02)
+
+
+def test_a_mirrored_face_has_mirrored_coefficients():
+    landmarks = read_portrait().landmarks
+    mirrored = landmarks[mirror_partners()] * np.array([-1, 1, 1], np.float32)
+    order = [BLENDSHAPES.index(mirror_blendshape(name)) for name in BLENDSHAPES]
+    change = estimate_blendshapes(mirrored)[order] - estimate_blendshapes(landmarks)
+    assert np.abs(change).max() < 0.15 and np.abs(change).mean() < 0.02
