@@ -25,7 +25,10 @@ from fadm.attributes.rotation import (
 from fadm.config import config_from_dict
 from fadm.errors import WeightsError
 from fadm.face import topology
-from fadm.weights.store import load_into, load_weights, save_weights
+from fadm.face.landmarker import LANDMARK_MODEL
+from fadm.weights.store import hash_tensors, load_into, load_weights, save_weights
+
+NUMBERS = ("mean", "identity_basis", "expression_basis", "jaw_weights", "jaw_pivot")  # give them their meaning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +273,18 @@ def fit_face(model: LandmarkModel, landmarks: Tensor) -> FittedFace:
     return FittedFace(landmarks[None].float(), model.canonical(landmarks[None], identity), attributes, identity)
 
 
+def hash_numbers(model: LandmarkModel) -> str:
+    """Tell face models apart by what their numbers mean, whatever map of blendshapes they have.
+
+    Args:
+        model: The face model.
+
+    Returns:
+        The SHA-256 of mean, bases and jaw in half precision, in which they are stored.
+    """
+    return hash_tensors({name: getattr(model, name).half() for name in NUMBERS})
+
+
 def save_landmark_model(model: LandmarkModel, path: Path, metadata: Mapping[str, str]) -> None:
     """Write a model in half precision.
 
@@ -282,7 +297,8 @@ def save_landmark_model(model: LandmarkModel, path: Path, metadata: Mapping[str,
         OutputError: The file cannot be written.
     """
     tensors = {name: tensor.half() for name, tensor in model.state_dict().items()}
-    save_weights(path, tensors, config=asdict(model.config), metadata=metadata)
+    told = {**metadata, "landmark_model": LANDMARK_MODEL}
+    save_weights(path, tensors, config=asdict(model.config), metadata=told)
 
 
 def load_landmark_model(path: Path | None = None) -> LandmarkModel:
@@ -295,13 +311,19 @@ def load_landmark_model(path: Path | None = None) -> LandmarkModel:
         The model.
 
     Raises:
-        WeightsError: The file is missing, damaged or no landmark model.
+        WeightsError: The file is missing, damaged, no landmark model or one of another tracker's landmarks.
         ConfigError: Its configuration has unknown keys.
     """
     if path is None:
         with as_file(files("fadm.weights") / "landmark_model.safetensors") as embedded:
             return load_landmark_model(embedded)
     tensors, metadata = load_weights(path)
+    known = metadata.get("landmark_model")
+    if known != LANDMARK_MODEL:
+        raise WeightsError(
+            f"{path}: its landmarks are of {known or 'an unnamed model'}, not of {LANDMARK_MODEL}; learn the face model "
+            "anew with `fadm learn-face-model`"
+        )
     config = config_from_dict(LandmarkModelConfig, metadata["config"], source=str(path))
     model = LandmarkModel(config)
     load_into(model, tensors, source=str(path))

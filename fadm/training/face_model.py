@@ -29,7 +29,6 @@ from fadm.data.provenance import describe_clips
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.errors import InputError
 from fadm.face import topology
-from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.files import check_folder
 from fadm.options import Gains, check_choice
 from fadm.training.blendshapes import learn_map, mirror_landmarks, read_performances, see_blendshapes
@@ -108,7 +107,7 @@ def train_face_model(
         )
     model = learn_landmark_model(clips, LandmarkModelConfig())
     model = add_blendshapes(model, learn_map(model, clips))
-    metadata = {"kind": "landmark face model", "landmark_model": LANDMARK_MODEL} | describe_clips(clips)
+    metadata = {"kind": "landmark face model"} | describe_clips(clips)
     explained = mapped = None
     if validation:
         held_out = list(read_tracked_clips(find_shards(validation)))

@@ -14,6 +14,7 @@ from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import load_landmark_model, save_landmark_model
 from fadm.blendshapes import BLENDSHAPES
 from fadm.errors import WeightsError
+from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.weights.store import load_weights, save_weights
 from tests.attributes.made_up import make_mapped_model, make_performance, true_slopes
 
@@ -126,7 +127,7 @@ def test_a_file_whose_map_is_cut_off_is_refused(tmp_path):
     save_landmark_model(MAPPED, path, {})
     tensors, metadata = load_weights(path)
     del tensors["map_number_slopes"]
-    save_weights(path, tensors, config=metadata["config"], metadata={})
+    save_weights(path, tensors, config=metadata["config"], metadata={"landmark_model": LANDMARK_MODEL})
     with pytest.raises(WeightsError, match="map_number_slopes"):
         load_landmark_model(path)
 

@@ -4,17 +4,20 @@ import pytest
 import torch
 
 from fadm.attributes.landmark_model import (
+    NUMBERS,
     LandmarkModel,
     LandmarkModelConfig,
     fit_face,
+    hash_numbers,
     load_landmark_model,
     pose_landmarks,
     save_landmark_model,
 )
 from fadm.attributes.rotation import axis_angle_to_matrix
 from fadm.errors import WeightsError
+from fadm.face.landmarker import LANDMARK_MODEL
 from fadm.weights.store import save_weights, verify_weights
-from tests.attributes.made_up import degrees_between, make_attributes, make_identity, make_landmarks
+from tests.attributes.made_up import degrees_between, make_attributes, make_identity, make_landmarks, without_map
 
 MODEL = load_landmark_model()
 IDENTITY = make_identity(MODEL)
@@ -101,6 +104,25 @@ def test_a_saved_model_comes_back_in_half_precision(tmp_path):
 def test_weights_of_another_size_are_refused(tmp_path):
     other = LandmarkModel(LandmarkModelConfig(num_identity=3))
     path = tmp_path / "other.safetensors"
-    save_weights(path, dict(other.state_dict()), config={"num_identity": 4}, metadata={})
+    save_weights(
+        path, dict(other.state_dict()), config={"num_identity": 4}, metadata={"landmark_model": LANDMARK_MODEL}
+    )
     with pytest.raises(WeightsError, match=r"identity_basis"):
         load_landmark_model(path)
+
+
+@pytest.mark.parametrize(("told", "said"), [({}, "an unnamed model"), ({"landmark_model": "dlib 68"}, "dlib 68")])
+def test_a_model_of_other_landmarks_is_refused(tmp_path, told, said):
+    path = tmp_path / "other.safetensors"
+    save_weights(path, dict(MODEL.state_dict()), config={"has_blendshapes": True}, metadata=told)
+    with pytest.raises(WeightsError, match=f"{said}, not of mediapipe face mesh 2; .*`fadm learn-face-model`"):
+        load_landmark_model(path)
+
+
+def test_the_hash_is_of_what_gives_the_numbers_meaning(tmp_path):
+    known = hash_numbers(MODEL)
+    save_landmark_model(without_map(MODEL), tmp_path / "model.safetensors", {})
+    assert hash_numbers(load_landmark_model(tmp_path / "model.safetensors")) == known
+    tensors = MODEL.state_dict()
+    for name in NUMBERS:
+        assert hash_numbers(LandmarkModel(MODEL.config, tensors | {name: -tensors[name]})) != known
