@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.face.landmarker import SIDE, SeenFace
+from fadm.face.landmarker import SIDE, LocatedFace
 from fadm.face.topology import (
     CHIN,
     EAR_LEFT,
@@ -54,7 +54,7 @@ class Looks:
     places: FloatArray
 
 
-def describe_looks(face: SeenFace) -> Looks:
+def describe_looks(face: LocatedFace) -> Looks:
     """Describe what a face looks like.
 
     Args:

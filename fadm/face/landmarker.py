@@ -27,7 +27,7 @@ _network = ModelPerThread("face_landmarks_detector")
 
 
 @dataclass(frozen=True, eq=False)
-class SeenFace:
+class LocatedFace:
     """A face as the network sees it in a region.
 
     Attributes:
@@ -43,7 +43,7 @@ class SeenFace:
     points: FloatArray
 
 
-def see_face(pixels: Pixels, region: Region) -> SeenFace:
+def see_face(pixels: Pixels, region: Region) -> LocatedFace:
     """Find the landmarks of the face in a region.
 
     Args:
@@ -56,10 +56,10 @@ def see_face(pixels: Pixels, region: Region) -> SeenFace:
     window = cut_region(pixels, region, SIDE)
     landmarks, presence, _ = _network(window)
     points = landmarks.reshape(NUM_LANDMARKS, 3) * np.float32(1 / SIDE)
-    return SeenFace(region.to_picture(points), 1 / (1 + float(np.exp(-presence.item()))), window[0], points)
+    return LocatedFace(region.to_picture(points), 1 / (1 + float(np.exp(-presence.item()))), window[0], points)
 
 
-def settle_face(pixels: Pixels, region: Region) -> SeenFace | None:
+def settle_face(pixels: Pixels, region: Region) -> LocatedFace | None:
     """Look at a face, each time where it was seen before, until its landmarks are stable.
 
     Args:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fadm.face.appearance import describe_looks
 from fadm.face.detector import FULL_RANGE, MODELS, QUARTER_TURNS, Detection, search_faces
-from fadm.face.landmarker import MIN_PRESENCE, SeenFace, face_region, see_face, settle_face
+from fadm.face.landmarker import MIN_PRESENCE, LocatedFace, face_region, see_face, settle_face
 from fadm.face.people import People, Sighting
 from fadm.face.region import Region, shared_area
 from fadm.face.topology import FACE_OVAL
@@ -138,13 +138,13 @@ class FaceTracker:
         lost = any(p.number not in seen and self._frame - p.frame < LOST_LATELY for p in self._people.known.values())
         return lost and self._frame % LOST_INTERVAL == 0
 
-    def _find_new(self, pixels: Pixels, known: list[SeenFace]) -> list[SeenFace]:
+    def _find_new(self, pixels: Pixels, known: list[LocatedFace]) -> list[LocatedFace]:
         """Search the picture for faces that are not followed yet."""
         is_thorough = not known and self._frame % SEARCH_INTERVAL == 0
         turns = QUARTER_TURNS if is_thorough else self._usual_turns()
         models = (FULL_RANGE,) if known else MODELS  # beside a face that is followed no other one fills the window
         regions = [face_region(face.landmarks) for face in known]
-        found: list[SeenFace] = []
+        found: list[LocatedFace] = []
         for detections in search_faces(pixels, models=models, turns=turns, is_thorough=is_thorough):
             for detection in sorted(detections, key=_rank):
                 face = None if _is_among(detection.region, regions) else settle_face(pixels, detection.region)
@@ -157,7 +157,7 @@ class FaceTracker:
         return self._choose_new(found, known)[: self._max_faces - len(known)]
 
     @staticmethod
-    def _choose_new(found: list[SeenFace], known: list[SeenFace]) -> list[SeenFace]:
+    def _choose_new(found: list[LocatedFace], known: list[LocatedFace]) -> list[LocatedFace]:
         """Of faces that lie on each other keep the surest, and no face that is a part of another one."""
         places = [face_region(face.landmarks) for face in found]
         whole = [face for face, place in zip(found, places, strict=True) if not any(_is_part(place, p) for p in places)]
@@ -204,7 +204,7 @@ class FaceTracker:
 class _Found(NamedTuple):
     """A face in a frame, and the number that it was followed as; None where a search found it."""
 
-    face: SeenFace
+    face: LocatedFace
     number: int | None
 
 
