@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from fadm import AnimateOptions, Animator
-from fadm.face.segmentation import segment_person
+from fadm.face.segmentation import segment_people
+from fadm.media.crop import to_tensor
 from fadm.media.image import read_image, write_image
 from fadm.media.reader import open_frames
 from tests.clips import GRACE_HOPPER
@@ -45,7 +46,8 @@ def test_a_head_that_has_moved_leaves_no_ghost(tmp_path):
     write_frame(60, tmp_path / "driver.png")
     rendered, coarse = (draw(GRACE_HOPPER, tmp_path / "driver.png", name) for name in ("auto", "none"))
     source = read_image(GRACE_HOPPER)
-    is_left = (segment_person(source) > 0.9) & (segment_person(coarse.astype(np.uint8)) < 0.1)
+    before, after = (segment_people(to_tensor(pixels))[0, 0].numpy() for pixels in (source, coarse.astype(np.uint8)))
+    is_left = (before > 0.9) & (after < 0.1)
     is_left[FIRST_BODY_ROW:] = False
     ghost, change = source[is_left] - coarse[is_left], rendered[is_left] - coarse[is_left]
     assert len(ghost) > 5000 and np.abs(ghost).mean() > 50

@@ -1,29 +1,14 @@
 """Person masks by MediaPipe's selfie segmentation."""
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fadm.face.litert import ModelPerThread
-from fadm.media.crop import to_tensor
 
 SIDE = 256  # pixels of the network's window, into which a picture is squeezed whatever its shape
 
 _network = ModelPerThread("selfie_segmenter")
-
-
-def segment_person(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Segment the person in a picture.
-
-    Args:
-        pixels: uint8 (H, W, 3) RGB with one person.
-
-    Returns:
-        Probability of the person at each pixel, float32 (H, W) in [0, 1].
-    """
-    return segment_people(to_tensor(pixels))[0, 0].numpy()
 
 
 def segment_people(pictures: Tensor) -> Tensor:

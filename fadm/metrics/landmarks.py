@@ -1,4 +1,4 @@
-"""Errors of the face's landmarks, and the rate of frames without a face.
+"""Errors of the face's landmarks.
 
 The faces of a video are a tensor (T, 478, 3) of `fadm.face.tracker`'s landmarks in pixels, NaN in frames without a
 face; their metrics are NaN too.
@@ -10,18 +10,6 @@ from fadm.face.topology import NUM_SURFACE, UPPER_LID_LEFT, UPPER_LID_RIGHT
 
 REFERENCE_SIDE = 256
 OUTER_EYE_CORNERS = (UPPER_LID_RIGHT[0], UPPER_LID_LEFT[0])
-
-
-def missing_face_rate(landmarks: Tensor) -> float:
-    """Share of the frames in which no face was found.
-
-    Args:
-        landmarks: Landmarks (T, N, 2 or 3), NaN without a face.
-
-    Returns:
-        The share in [0, 1], NaN for no frames.
-    """
-    return landmarks.isnan().any(dim=(1, 2)).float().mean().item()
 
 
 def axis_distance(a: Tensor, b: Tensor, side: int = REFERENCE_SIDE) -> Tensor:

@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.face.segmentation import segment_person
+from fadm.face.segmentation import segment_people
 from fadm.face.topology import EYES, FACE_OVAL
 from fadm.face.tracker import FaceTracker
-from fadm.media.crop import copy_square, square_around
+from fadm.media.crop import copy_square, square_around, to_tensor
 from fadm.media.image import read_image
 from tests.media.samples import ASTRONAUT
 
@@ -32,7 +32,7 @@ def read_portrait() -> Portrait:
     pixels = read_image(ASTRONAUT)
     region = square_around(track_picture(pixels)[0][list(FACE_OVAL)], REGION_SCALE)
     head = copy_square(pixels, region, SIDE)
-    return Portrait(head, track_picture(head)[0], segment_person(head))
+    return Portrait(head, track_picture(head)[0], segment_people(to_tensor(head))[0, 0].numpy())
 
 
 @cache

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from fadm.face.segmentation import segment_people, segment_person
+from fadm.face.segmentation import segment_people
 from fadm.face.topology import NOSE_TIP
 from fadm.media.crop import to_tensor
 from tests.face.portraits import read_portrait
@@ -29,13 +29,13 @@ def test_pictures_are_looked_at_one_by_one():
 
 
 def test_threads_leave_the_error_stream_as_it_was():
-    pixels, before = read_portrait().pixels, os.fstat(2)
+    picture, before = to_tensor(read_portrait().pixels), os.fstat(2)
     with ThreadPoolExecutor(4) as pool:
-        masks = list(pool.map(segment_person, [pixels] * 12))
-    assert all(np.array_equal(mask, masks[0]) for mask in masks)
+        masks = list(pool.map(segment_people, [picture] * 12))
+    assert all(torch.equal(mask, masks[0]) for mask in masks)
     assert os.path.samestat(os.fstat(2), before)
 
 
-def test_pixels_are_rgb():
+def test_pictures_are_rgb():
     with pytest.raises(ValueError, match="three-channel RGB"):
-        segment_person(np.zeros((32, 32, 4), np.uint8))
+        segment_people(torch.zeros(1, 4, 32, 32))
