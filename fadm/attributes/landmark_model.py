@@ -321,8 +321,8 @@ def load_landmark_model(path: Path | None = None) -> LandmarkModel:
     known = metadata.get("landmark_model")
     if known != LANDMARK_MODEL:
         raise WeightsError(
-            f"{path}: its landmarks are of {known or 'an unnamed model'}, not of {LANDMARK_MODEL}; learn the face model "
-            "anew with `fadm learn-face-model`"
+            f"{path}: its landmarks are of {known or 'an unnamed model'}, not of {LANDMARK_MODEL}; learn the face "
+            "model anew with `fadm learn-face-model`"
         )
     config = config_from_dict(LandmarkModelConfig, metadata["config"], source=str(path))
     model = LandmarkModel(config)

@@ -15,14 +15,14 @@ from torch import Tensor
 from fadm.attributes.capture_motion import capture_to_motion, motion_to_capture
 from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
 from fadm.attributes.face_capture import read_face_capture, write_face_capture
-from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig, load_landmark_model
+from fadm.attributes.landmark_model import LandmarkModel, LandmarkModelConfig, hash_numbers, load_landmark_model
 from fadm.attributes.motion import Motion
 from fadm.blendshapes import BLENDSHAPES, LARGEST_BLENDSHAPE, NUM_BLENDSHAPES, suggest_blendshapes
 from fadm.errors import InputError
 from fadm.files import explain_failure, place_of, replace_file
 from fadm.options import LARGEST_TERM
 
-FORMAT = "fadm motion 1"
+FORMAT, FIRST_FORMAT = "fadm motion 2", "fadm motion 1"  # the first one names no face model
 MOTION_ENDINGS = (".json", ".npz", ".csv")
 CAPTURE_ENDING = ".csv"
 # Errors of json and numpy for damaged or foreign files; a single array is no archive (TypeError).
@@ -35,17 +35,19 @@ def save_motion(motion: Motion, path: str | Path, model: LandmarkModel | None = 
     Args:
         motion: The motion.
         path: File name, ending in .json, .npz or .csv; CSV holds no identity, shots or place in the picture.
-        model: The face model of the motion, for CSV; the package's own unless given.
+        model: The face model of the motion, which the file names; the package's own unless given.
 
     Raises:
         OutputError: The file cannot be written.
         WeightsError: CSV needs coefficients, which neither the motion nor the model gives.
     """
+    model = model or load_landmark_model()
     if Path(path).suffix.lower() == CAPTURE_ENDING:
-        write_face_capture(motion_to_capture(motion, model or load_landmark_model()), path)
+        write_face_capture(motion_to_capture(motion, model), path)
         return
     arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in _tensors(motion).items()}
-    head: dict[str, Any] = {"format": FORMAT, "time_base": str(motion.time_base), "rate": str(motion.rate)}
+    head: dict[str, Any] = {"format": FORMAT, "face_model": hash_numbers(model)}
+    head |= {"time_base": str(motion.time_base), "rate": str(motion.rate)}
     if motion.blendshapes is not None:
         arrays["blendshapes"], head["blendshape_names"] = motion.blendshapes.numpy(), BLENDSHAPES
     with replace_file(place_of(path)) as temporary, explain_failure(path), temporary.open("wb") as file:
@@ -61,18 +63,19 @@ def load_motion(path: str | Path, model: LandmarkModel | None = None) -> Motion:
 
     Args:
         path: A .json or .npz file written by `save_motion`, or a face-capture take in .csv.
-        model: The face model that a take is mapped to; the package's own unless given.
+        model: The face model that the motion must be of, or that a take is mapped to; the package's own unless given.
 
     Returns:
         The motion.
 
     Raises:
-        InputError: The file cannot be read, is no motion file, or its values contradict each other.
+        InputError: The file cannot be read, is no motion file or another face model's, or its values contradict each
+            other.
         WeightsError: The file is a take, and the face model has no map of blendshapes.
     """
-    path = Path(path)
+    path, model = Path(path), model or load_landmark_model()
     if path.suffix.lower() == CAPTURE_ENDING:
-        return capture_to_motion(read_face_capture(path), model or load_landmark_model())
+        return capture_to_motion(read_face_capture(path), model)
     try:
         if path.suffix.lower() == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
@@ -83,8 +86,14 @@ def load_motion(path: str | Path, model: LandmarkModel | None = None) -> Motion:
         raise InputError(f"'{path}' cannot be read: {error.strerror}; check the name") from error
     except DAMAGED as error:
         raise InputError(f"'{path}' is no motion file ({error}); make one with fadm motion extract") from error
-    if not isinstance(content, dict) or str(content.get("format")) != FORMAT:
+    written = str(content.get("format")) if isinstance(content, dict) else ""
+    if written not in (FORMAT, FIRST_FORMAT):
         raise InputError(f"'{path}' is no motion file of this version; make one with fadm motion extract")
+    if written == FIRST_FORMAT or str(content.get("face_model")) != hash_numbers(model):
+        raise InputError(
+            f"'{path}' was made with another face model, whose numbers mean something else; extract it again: "
+            "fadm motion extract VIDEO -o FILE"
+        )
     return _check_motion(content, path)
 
 
@@ -139,7 +148,7 @@ def _check_motion(content: dict[str, Any], path: Path) -> Motion:
 def _read_blendshapes(content: dict[str, Any], frames: int, path: Path) -> Tensor | None:
     """Take the coefficients (T, 52) by their names, 0 for those that are not in the file; None without any."""
     if "blendshapes" not in content:
-        return None  # written before the tracker gave them
+        return None  # of a tracker that gives none
     try:
         values = torch.tensor(np.asarray(content["blendshapes"], np.float32))
         names = [str(name) for name in content["blendshape_names"]]

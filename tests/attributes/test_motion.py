@@ -8,14 +8,15 @@ import torch
 
 from fadm.attributes.anchoring import fill_gaps, find_anchors
 from fadm.attributes.face_attributes import FaceAttributes
-from fadm.attributes.landmark_model import load_landmark_model
+from fadm.attributes.landmark_model import LandmarkModel, hash_numbers, load_landmark_model
 from fadm.attributes.motion import Motion
 from fadm.attributes.motion_files import load_motion, save_motion
 from fadm.blendshapes import BLENDSHAPES
 from fadm.errors import FaceError, InputError, OptionError, OutputError
-from tests.attributes.made_up import make_attributes
+from tests.attributes.made_up import make_attributes, make_mapped_model
 
 MODEL = load_landmark_model()
+HEAD = {"format": "fadm motion 2", "face_model": hash_numbers(MODEL)}
 T, F = True, False
 
 
@@ -67,7 +68,7 @@ def test_blendshapes_come_back_by_their_names(tmp_path, name):
 def test_names_may_stand_in_any_order_and_be_missing(tmp_path):
     path = tmp_path / "motion.json"
     save_motion(make_motion([T, T]), path)
-    assert load_motion(path).blendshapes is None  # as in files that were written before trackers gave them
+    assert load_motion(path).blendshapes is None  # as of a tracker that gives none
     own = {"blendshape_names": ["mouthPucker", "browDownLeft"], "blendshapes": [[0.5, 0.25], [1, 0]]}
     path.write_text(json.dumps(json.loads(path.read_text()) | own))
     read = load_motion(path).blendshapes
@@ -191,8 +192,12 @@ def test_no_frame_is_left(policy, is_tracked):
         fill_gaps(make_motion(is_tracked), policy, [1])
 
 
+EXTRACT_AGAIN = "another face model, .*; extract it again: fadm motion extract VIDEO -o FILE"
 BAD_CONTENT = {
     "other version": ({"format": "fadm motion 9"}, "no motion file of this version"),
+    "first version": ({"format": "fadm motion 1"}, EXTRACT_AGAIN),
+    "another face model": ({"face_model": "0" * 64}, EXTRACT_AGAIN),
+    "no face model": ({"face_model": None}, EXTRACT_AGAIN),
     "not a number": ({"pose": [[float("nan")] * 6] * 2}, "pose holds values that are not finite"),
     "no value": ({"camera": [[None] * 3] * 2}, "camera holds values that are not finite"),
     "too narrow": ({"expression": [[0.0] * 49] * 2}, "expression has not the shape for 2 frames"),
@@ -237,12 +242,24 @@ def test_damaged_files_are_refused(tmp_path, name, damage):
     elif damage == "missing":
         path.unlink()
     elif name.endswith("json"):
-        path.write_text(json.dumps({"format": "fadm motion 1"}))
+        path.write_text(json.dumps(HEAD))
     else:
-        np.savez(path, format="fadm motion 1")
+        np.savez(path, **HEAD)
     expected = {"missing": "cannot be read", "missing value": "missing or malformed"}.get(damage, "is no motion file")
     with pytest.raises(InputError, match=f"{name}'.*{expected}"):
         load_motion(path)
+
+
+@pytest.mark.parametrize("name", ["motion.json", "motion.npz"])
+def test_a_motion_drives_with_its_own_face_model_only(tmp_path, name):
+    tensors = MODEL.state_dict()
+    other = LandmarkModel(MODEL.config, tensors | {"expression_basis": tensors["expression_basis"].flip(0)})
+    save_motion(make_motion([T, T]), tmp_path / name, other)
+    assert len(load_motion(tmp_path / name, other)) == 2
+    with pytest.raises(InputError, match=f"{name}' was made with {EXTRACT_AGAIN}"):
+        load_motion(tmp_path / name)
+    save_motion(make_motion([T, T]), tmp_path / name)
+    assert len(load_motion(tmp_path / name, make_mapped_model(MODEL))) == 2  # another map, the same numbers
 
 
 def test_a_damaged_byte_in_a_packed_file_is_refused(tmp_path):

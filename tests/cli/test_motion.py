@@ -52,7 +52,7 @@ def test_the_file_holds_numbers_and_no_picture(tmp_path, capsys, clip):
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert report == {"output": str(tmp_path / "a.json"), "frames": 6, "shots": 1}
     content = json.loads((tmp_path / "a.json").read_text())
-    assert content["format"] == "fadm motion 1" and content["rate"] == "200/11"
+    assert content["format"] == "fadm motion 2" and content["rate"] == "200/11"
     assert np.shape(content["expression"]) == (6, 50) and np.shape(content["pose"]) == (6, 6)
     assert (tmp_path / "a.json").stat().st_size < 10_000
 
