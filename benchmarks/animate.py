@@ -7,7 +7,6 @@ python benchmarks/animate.py --memory   peak memory of a one-minute and a ten-mi
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -53,7 +52,7 @@ def measure_speed(folder: Path, size: int) -> None:
     source = folder / "source.png"
     Image.fromarray(data.astronaut()).save(source)
     given = ["animate", source, lengthen(folder, 10), "-o", folder / "out.mp4", "--crop", "--size", size, "--quiet"]
-    memory = peak_memory(given)  # first: what this process holds when it starts another counts as that one's
+    memory = peak_memory(given)
     driver = open_frames(lengthen(folder, 20))
     options = AnimateOptions(crop=True, size=size)
     warped = replace(options, renderer="none")
@@ -106,13 +105,20 @@ def measure_speed(folder: Path, size: int) -> None:
 
 
 def peak_memory(arguments: list[object]) -> float:
-    """Run `fadm` in a process of its own -> MB."""
-    code = "from fadm.cli import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)])
-    _, status, usage = os.wait4(process.pid, 0)
+    """Run `fadm` in a process of its own -> MB.
+
+    What a process holds when it starts another one counts as the other's: so a small process starts it and measures.
+    """
+    command = [sys.executable, "-c", "from fadm.cli import main; main()", *map(str, arguments)]
+    measure = (
+        "import os, subprocess, sys; process = subprocess.Popen(sys.argv[1:], stdout=sys.stderr);"
+        "_, status, usage = os.wait4(process.pid, 0); print(status, usage.ru_maxrss)"
+    )
+    run = subprocess.run([sys.executable, "-c", measure, *command], stdout=subprocess.PIPE, text=True, check=True)
+    status, kilobytes = map(int, run.stdout.split())
     if status:
         raise RuntimeError(f"fadm ended with status {status}")
-    return usage.ru_maxrss / 1024
+    return kilobytes / 1024
 
 
 def measure_memory(folder: Path) -> None:
