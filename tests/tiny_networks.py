@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fadm.attributes.deca import DECA, NUM_PARAMETERS, DECAConfig
+from fadm.attributes.landmark_model import hash_numbers, load_landmark_model
 from fadm.config import config_to_dict
 from fadm.diffusion.unet import UNetConfig
 from fadm.rendering.conditioner import ConditionerConfig
@@ -21,6 +22,11 @@ from tests.coarse import test_face_vid2vid, test_fomm
 
 BY_LANDMARKS, BY_DECA = "by_landmarks", "by_deca"  # renderers, by the attributes that they were trained with
 
+TOLD_LANDMARKS = {  # metadata of renderers that are trained with the landmark model's attributes
+    "kind": "fadm",
+    "attributes": "landmarks",
+    "face_model": hash_numbers(load_landmark_model()),
+}
 RENDERER = RendererConfig(
     unet=UNetConfig(channels=4, multipliers=(1,) * 6, residual_blocks=1, attention_levels=(), norm_groups=2),
     conditioner=ConditionerConfig(time_channels=4, channels=2),
@@ -60,7 +66,7 @@ def tiny_networks(home: Path) -> Iterator[None]:
         save_network(home, "fomm", test_fomm.make_tiny(), {"kind": "fomm"})
         save_network(home, "face_vid2vid", test_face_vid2vid.make_tiny(FACE_VID2VID), {"kind": "face_vid2vid"})
         save_network(home, "deca", make_deca(), {"kind": "deca"})
-        save_network(home, BY_LANDMARKS, make_renderer(), {"kind": "fadm", "attributes": "landmarks"})
+        save_network(home, BY_LANDMARKS, make_renderer(), TOLD_LANDMARKS)
         save_network(home, BY_DECA, make_renderer(), {"kind": "fadm"})  # as importing a released file leaves it
         yield
 

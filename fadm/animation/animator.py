@@ -99,7 +99,7 @@ class Animator:
             FadmError: An input or option cannot be used; raised before the first frame.
         """
         options = options or AnimateOptions()
-        check_choices(options, has_pictures=True)
+        check_choices(options, has_pictures=True, model=self.model)
         driver = open_driver(driving, options)
         prepared = self.prepare(source, options)
         anchored = self.read_driver(prepared, driver, options).anchored
@@ -368,7 +368,7 @@ class Animator:
         Raises:
             OptionError: No renderer is chosen, or its options contradict each other.
         """
-        check_refinement(options, is_needed=True)
+        check_refinement(options, is_needed=True, model=self.model)
         if portrait is None:
             portrait = self.find_portrait(video, motion, options.window)
         networks = load_networks(options, self.device)

@@ -3,15 +3,17 @@
 from dataclasses import fields, replace
 from typing import Any
 
+from fadm.attributes.landmark_model import LandmarkModel, hash_numbers, load_landmark_model
 from fadm.config import config_from_dict
-from fadm.errors import OptionError
-from fadm.options import AnimateOptions, Gains, RefineOptions
+from fadm.errors import OptionError, WeightsError
+from fadm.options import AnimateOptions, Gains, MotionOptions, RefineOptions
 from fadm.rendering.options import RendererConfig, RenderOptions
 from fadm.rendering.presets import get_preset
 from fadm.weights.registry import describe_weights
 
 RENDERER_KIND, NETWORK_KINDS = "fadm", ("fomm", "face_vid2vid")
 DEFAULT_RENDERER = "fadm_small"
+TRACKING = ("driving_face", "smoothing", "rate")  # options that a motion file cannot follow any more
 
 
 def choose_renderer(options: RefineOptions) -> str:
@@ -29,24 +31,21 @@ def choose_renderer(options: RefineOptions) -> str:
     return "none" if is_network else DEFAULT_RENDERER
 
 
-def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
+def check_choices(options: AnimateOptions, *, has_pictures: bool, model: LandmarkModel | None = None) -> None:
     """Check the options against each other before any work.
 
     Args:
         options: The user's options.
         has_pictures: The driver has pictures: it is no motion file.
+        model: The face model; the package's own unless given.
 
     Raises:
         OptionError: Two options, or an option and the driver, contradict each other.
-        WeightsError: Weights are missing.
+        WeightsError: Weights are missing, or were trained with another face model.
         ConfigError: A weights file's configuration is invalid.
     """
     if not has_pictures:
-        changed = [
-            f for f in ("driving_face", "smoothing", "rate") if getattr(options, f) != getattr(AnimateOptions, f)
-        ]
-        if changed:
-            raise OptionError(f"--{changed[0].replace('_', '-')} is for tracking; a motion file is tracked already")
+        refuse_tracking(options)
     if options.gap == "source" and options.relative is False:
         raise OptionError("--gap source shows the anchor's pose as the source at rest; --absolute has no anchor")
     kind = "geometric" if options.coarse == "geometric" else _kind_of(options.coarse, "--coarse", NETWORK_KINDS)
@@ -63,7 +62,7 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
     for angle in ("yaw", "pitch", "roll"):
         if kind != "face_vid2vid" and getattr(options, angle) is not None:
             raise OptionError(f"--{angle}: only --coarse face_vid2vid has a free view")
-    check_refinement(options)
+    check_refinement(options, model=model)
     if choose_renderer(options) != "none":
         source, attributes_from = choose_attributes(options), render_options(options).attributes_from
         if source == "landmarks" and attributes_from == "coarse" and kind != "geometric":
@@ -75,16 +74,32 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool) -> None:
             raise OptionError("--attributes deca needs the driver's pictures; a motion file has none")
 
 
-def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None:
+def refuse_tracking(options: MotionOptions, *others: str) -> None:
+    """Refuse options that say how a driver is tracked, for a motion file.
+
+    Args:
+        options: The user's options.
+        *others: Names of further ones that say nothing here.
+
+    Raises:
+        OptionError: One of them is given.
+    """
+    changed = [f for f in (*TRACKING, *others) if getattr(options, f) != getattr(MotionOptions, f)]
+    if changed:
+        raise OptionError(f"--{changed[0].replace('_', '-')} is for tracking; a motion file is tracked already")
+
+
+def check_refinement(options: RefineOptions, *, is_needed: bool = False, model: LandmarkModel | None = None) -> None:
     """Check the renderer's options against the renderer.
 
     Args:
         options: The user's options.
         is_needed: `none` is not allowed.
+        model: The face model; the package's own unless given.
 
     Raises:
         OptionError: An option does not fit the renderer, or there is no renderer.
-        WeightsError: Weights are missing.
+        WeightsError: Weights are missing, or were trained with another face model.
         ConfigError: The weights' configuration is invalid.
     """
     renderer = choose_renderer(options)
@@ -105,6 +120,8 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False) -> None
         )
     if trained == "deca":
         _kind_of("deca", "--attributes", ("deca",))
+    else:
+        _check_face_model(renderer, model or load_landmark_model())
     settings, timesteps = render_options(options), _config_of(renderer).timesteps
     if options.eta is not None and settings.sampler != "ddim":
         raise OptionError(f"--eta belongs to --sampler ddim, not {settings.sampler}")
@@ -168,6 +185,15 @@ def choose_attributes(options: RefineOptions) -> str:
     if options.attributes != "auto":
         return options.attributes
     return describe_weights(choose_renderer(options)).attributes
+
+
+def _check_face_model(renderer: str, model: LandmarkModel) -> None:
+    """Check what the numbers mean that a renderer is told. Raises WeightsError for those of another face model."""
+    if describe_weights(renderer).face_model != hash_numbers(model):
+        raise WeightsError(
+            f"{renderer} was trained with another face model, whose numbers mean something else; train it on with this "
+            "one (fadm train renderer, run.start), or choose another renderer"
+        )
 
 
 def _config_of(renderer: str) -> RendererConfig:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadm.animation.animator import Animator, open_driver
-from fadm.animation.choices import check_choices, check_refinement
+from fadm.animation.choices import check_choices, check_refinement, refuse_tracking
 from fadm.animation.frames import show_source
 from fadm.animation.summary import ON_WHITE, Summary, summarize
 from fadm.attributes.motion import Motion
@@ -67,7 +67,7 @@ def animate_file(
     audio = _choose_audio(driver, output, options)
     check_output(output, len(motion) if driver is None else driver.num_frames)
     check_inputs_stay(output, source, driving)
-    check_choices(options, has_pictures=driver is not None)
+    check_choices(options, has_pictures=driver is not None, model=animator.model)
     alpha, transparency = choose_alpha(source, output, is_warped=options.coarse == "geometric")
     prepared = keep_alpha(animator.prepare(source, options), alpha)
     if driver is None:
@@ -116,7 +116,7 @@ def enhance_file(
     audio = _choose_audio(frames, output, options)
     check_output(output, frames.num_frames)
     check_inputs_stay(output, video, *([] if source is None else [source]))
-    check_refinement(options, is_needed=True)
+    check_refinement(options, is_needed=True, model=animator.model)
     portrait = None if source is None else animator.prepare(source, SourceOptions(window=options.window))
     progress.stage("tracking", frames.num_frames)
     motion, follower = animator.read_motion(frames, options, progress.advance)
@@ -161,11 +161,11 @@ def extract_file(
     options: MotionOptions,
     progress: Progress = NO_PROGRESS,
 ) -> Motion:
-    """Extract a driver's motion to a motion file.
+    """Extract a driver's motion to a motion file, or write a motion file in another format.
 
     Args:
         animator: Tracks and fits.
-        driving: A video, an animation, a folder of pictures or a picture.
+        driving: A video, an animation, a folder of pictures, a picture or a motion file.
         output: The motion file, .json, .npz or (ARKit's coefficients and angles) .csv.
         options: Face, smoothing and range of the driver.
         progress: Reports stages and frames.
@@ -180,9 +180,14 @@ def extract_file(
         endings = f"{', '.join(MOTION_ENDINGS[:-1])} or {MOTION_ENDINGS[-1]}"
         raise OutputError(f"'{output}': a motion file's name ends in {endings}")
     check_folder(output)
-    driver = open_driver(driving, options)
-    progress.stage("tracking", driver.num_frames)
-    motion, _ = animator.read_upright(driver, options, progress.advance)
+    if is_motion_file(driving):
+        check_inputs_stay(output, driving)
+        refuse_tracking(options, "stills")
+        motion = load_motion(driving, animator.model).between(options.start, options.end)
+    else:
+        driver = open_driver(driving, options)
+        progress.stage("tracking", driver.num_frames)
+        motion, _ = animator.read_upright(driver, options, progress.advance)
     save_motion(motion, output, animator.model)
     return motion
 

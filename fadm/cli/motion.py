@@ -10,6 +10,7 @@ from fadm.cli.parameters import collect, takes_options
 from fadm.cli.progress import show_progress
 from fadm.options import MotionOptions
 
+DRIVER = "Driver: a video, a GIF or WebP, a folder of pictures, a picture, or a motion file to write in another format."
 app = typer.Typer(no_args_is_help=True, help="Extract a driver's motion to a file.")
 
 
@@ -21,7 +22,7 @@ def _group() -> None:
 @app.command()
 @takes_options(MotionOptions)
 def extract(
-    driving: Annotated[Path, typer.Argument(help="Driver: a video, a GIF or WebP, a folder of pictures or a picture.")],
+    driving: Annotated[Path, typer.Argument(help=DRIVER)],
     output: Annotated[Path, typer.Option("-o", "--output", help="Motion file: .json, .npz, or .csv for face capture.")],
     given: dict[str, Any],
     quiet: Quiet = False,

@@ -9,6 +9,7 @@ from typing import cast
 
 import torch
 
+from fadm.attributes.landmark_model import hash_numbers, load_landmark_model
 from fadm.data.datasets import ClipSamples, RendererSamples
 from fadm.data.pairs.generators import make_pair_generator
 from fadm.data.pairs.store import CoarsePairs, build_coarse_pairs
@@ -133,8 +134,10 @@ def _rendering_task(
     samples = RendererSamples(train, run.seed, is_jittered=recipe.data.is_jittered)
     weights = weights + [coarse.generator] * (coarse.generator != "geometric")
     weights = weights + ["deca"] * (coarse.attributes == "deca")
-    metadata = {"kind": "fadm", "attributes": coarse.attributes} | describe_clips(train.clips, weights)
-    return Task(objective, samples, validation, {"fadm": metadata})
+    metadata = {"kind": "fadm", "attributes": coarse.attributes}
+    if coarse.attributes == "landmarks":
+        metadata["face_model"] = hash_numbers(load_landmark_model())
+    return Task(objective, samples, validation, {"fadm": metadata | describe_clips(train.clips, weights)})
 
 
 def _check_rendering(

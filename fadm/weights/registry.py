@@ -52,6 +52,11 @@ class NamedWeights:
         return str(self.metadata.get("attributes", "deca"))
 
     @property
+    def face_model(self) -> str:
+        """Hash of the face model whose numbers a renderer was trained with (`hash_numbers`); empty where not named."""
+        return str(self.metadata.get("face_model", ""))
+
+    @property
     def sha256(self) -> str:
         """Hash of the tensors (`hash_tensors`), as stored in the metadata."""
         return str(self.metadata.get("sha256"))

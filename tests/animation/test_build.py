@@ -15,6 +15,7 @@ from fadm.animation.choices import (
     render_options,
 )
 from fadm.animation.files import animate_file
+from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion_files import save_motion
 from fadm.errors import FadmError, OptionError, WeightsError
 from fadm.media.reader import open_frames
@@ -23,7 +24,15 @@ from fadm.rendering.presets import get_preset
 from fadm.rendering.renderer import DiffusionRenderer
 from tests.clips import carphone_frames, write_clip
 from tests.media.samples import ASTRONAUT
-from tests.tiny_networks import BY_DECA, BY_LANDMARKS, RENDERER, save_network, tiny_networks
+from tests.tiny_networks import (
+    BY_DECA,
+    BY_LANDMARKS,
+    RENDERER,
+    TOLD_LANDMARKS,
+    make_renderer,
+    save_network,
+    tiny_networks,
+)
 
 COARSE, PRESETS = ("geometric", "fomm", "face_vid2vid"), ("default", "paper", "released")
 SENSELESS = [(coarse, BY_LANDMARKS, "released") for coarse in COARSE[1:]]
@@ -40,7 +49,7 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     with tiny_networks(home):
         short = DiffusionRenderer(replace(RENDERER, timesteps=30))
-        save_network(home, "short", short, {"kind": "fadm", "attributes": "landmarks"})
+        save_network(home, "short", short, TOLD_LANDMARKS)
         yield home
 
 
@@ -163,6 +172,21 @@ def test_a_renderer_trained_with_deca_needs_deca(home, tmp_path, monkeypatch):
         check_refinement(EnhanceOptions(renderer=str(home / "weights" / f"{BY_DECA}.safetensors")))
 
 
+@pytest.mark.parametrize("told", [{}, {"face_model": "0" * 64}])
+def test_a_renderer_of_another_face_model_is_refused(home, animator, driver, tmp_path, told):
+    save_network(home, "older", make_renderer(), {"kind": "fadm", "attributes": "landmarks"} | told)
+    message = "older was trained with another face model, .*fadm train renderer, run.start"
+    with pytest.raises(WeightsError, match=message):
+        animate_file(animator, ASTRONAUT, driver.path, tmp_path / "out.mp4", AnimateOptions(renderer="older"))
+    with pytest.raises(WeightsError, match=message):
+        check_refinement(EnhanceOptions(renderer="older"))
+    tensors = animator.model.state_dict()
+    other = LandmarkModel(animator.model.config, tensors | {"mean": 2 * tensors["mean"]})
+    with pytest.raises(WeightsError, match=f"{BY_LANDMARKS} was trained with another face model"):
+        check_refinement(EnhanceOptions(renderer=BY_LANDMARKS), model=other)
+    check_refinement(EnhanceOptions(renderer=BY_DECA), model=other)
+
+
 def test_enhancing_needs_a_renderer():
     without = EnhanceOptions(renderer="none")
     with pytest.raises(OptionError, match="leaves nothing to do: leave it out, or name weights"):
@@ -196,7 +220,7 @@ def test_a_fresh_install_renders(options, expected):
 )
 def test_a_renderer_renders_as_it_was_made_to(home, changes, metadata, preset):
     network = DiffusionRenderer(replace(RENDERER, **changes))
-    save_network(home, "made", network, {"kind": "fadm", "attributes": "landmarks"} | metadata)
+    save_network(home, "made", network, TOLD_LANDMARKS | metadata)
     assert render_options(EnhanceOptions(renderer="made")) == get_preset(preset).render
     assert render_options(EnhanceOptions(renderer="made", preset="released")) == get_preset("released").render
 

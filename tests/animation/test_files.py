@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fadm.animation.animator import Animator
@@ -246,6 +247,37 @@ def test_extract_file_writes_what_it_returns(animator, tmp_path, clip):
     read = load_motion(tmp_path / "a.npz")
     assert len(read) == len(motion) == 4 and read.rate == 25 and read.time_base == motion.time_base
     assert bool((read.attributes.expression == motion.attributes.expression).all())
+
+
+@pytest.mark.parametrize(("first", "second"), [("a.json", "b.csv"), ("a.csv", "b.json"), ("a.npz", "b.json")])
+def test_a_motion_file_is_written_in_another_format(animator, tmp_path, clip, first, second):
+    extract_file(animator, clip, tmp_path / first, MotionOptions())
+    idle = make_idle_animator()
+    written = extract_file(idle, tmp_path / first, tmp_path / second, MotionOptions())
+    read, known = (load_motion(tmp_path / name) for name in (second, first))
+    assert len(read) == len(written) == 4 and read.rate == 25
+    torch.testing.assert_close(read.blendshapes, known.blendshapes, atol=1e-4, rtol=0)
+    extract_file(idle, tmp_path / first, tmp_path / second, MotionOptions(start=0.04, end=0.12))
+    assert len(load_motion(tmp_path / second)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"),
+    [
+        ({"driving_face": "left"}, "driving-face"),
+        ({"stills": True}, "stills"),
+        ({"smoothing": 0.0}, "smoothing"),
+        ({"rate": Fraction(30)}, "rate"),
+    ],
+)
+def test_a_motion_file_is_not_tracked_again(tmp_path, options, flag):
+    with pytest.raises(OptionError, match=f"--{flag} is for tracking; a motion file is tracked already"):
+        extract_file(make_idle_animator(), tmp_path / "a.json", tmp_path / "b.csv", MotionOptions(**options))
+
+
+def test_a_motion_file_is_not_written_over_itself(tmp_path):
+    with pytest.raises(OutputError, match="would be lost"):
+        extract_file(make_idle_animator(), tmp_path / "a.json", tmp_path / "a.json", MotionOptions())
 
 
 def test_motion_files_are_known_by_their_ending():

@@ -20,7 +20,7 @@ from tests.clips import carphone_frames, write_clip
 from tests.data.raw_videos import moving_portrait, run_here
 from tests.docs.pages import ROOT, Command
 from tests.media.samples import ASTRONAUT
-from tests.tiny_networks import RENDERER, make_renderer, save_network, tiny_networks
+from tests.tiny_networks import RENDERER, TOLD_LANDMARKS, make_renderer, save_network, tiny_networks
 from tests.training import tiny
 from tests.weights.released_files import flame_table, write_flame_pickle, write_landmark_embedding
 
@@ -64,7 +64,7 @@ def stand_ins(folder: Path) -> Iterator[None]:
     with tiny_networks(home), pytest.MonkeyPatch.context() as patch:
         save_network(home, "fadm", make_renderer(), {"kind": "fadm"})
         small = DiffusionRenderer(config_from_dict(RendererConfig, SMALL, source="renderer_small.toml"))
-        save_network(home, "fadm_small", small, {"kind": "fadm", "attributes": "landmarks"})
+        save_network(home, "fadm_small", small, TOLD_LANDMARKS)
         patch.setattr("fadm.data.prepare.pipeline.run_jobs", run_here)
         few = partial(SyntheticOptions, clips=1, validation_clips=1, frames=2)
         patch.setattr("fadm.training.tasks.SyntheticOptions", few)

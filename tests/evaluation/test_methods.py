@@ -16,7 +16,15 @@ from fadm.rendering.conditions import inference_conditions
 from fadm.rendering.options import RenderOptions
 from fadm.rendering.renderer import DiffusionRenderer
 from tests.evaluation.synthetic_clips import SIDE, read_shard, run_on, swaying_head
-from tests.tiny_networks import BY_DECA, BY_LANDMARKS, RENDERER, make_renderer, save_network, tiny_networks
+from tests.tiny_networks import (
+    BY_DECA,
+    BY_LANDMARKS,
+    RENDERER,
+    TOLD_LANDMARKS,
+    make_renderer,
+    save_network,
+    tiny_networks,
+)
 
 SEEING = replace(RENDERER, use_source=True, use_person=True, unet=replace(RENDERER.unet, in_channels=11))
 CPU = torch.device("cpu")
@@ -28,9 +36,9 @@ def weights(tmp_path_factory):
     with tiny_networks(home):
         torch.manual_seed(0)
         network = DiffusionRenderer(SEEING).eval()
-        save_network(home, "seeing", network, {"kind": "fadm", "attributes": "landmarks"})
+        save_network(home, "seeing", network, TOLD_LANDMARKS)
         network = DiffusionRenderer(replace(RENDERER, target="correction")).eval()  # its correction is zero
-        save_network(home, "untrained", network, {"kind": "fadm", "attributes": "landmarks"})
+        save_network(home, "untrained", network, TOLD_LANDMARKS)
         yield home
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fadm.attributes.landmark_model import hash_numbers, load_landmark_model
 from fadm.coarse.loading import load_coarse
 from fadm.config import config_to_dict
 from fadm.data.pairs.store import PairOptions
@@ -22,6 +23,7 @@ from fadm.training.run_folder import RunFolder, read_metrics
 from fadm.training.tasks import distillation_task, face_vid2vid_task, fomm_task, renderer_task
 from fadm.weights.store import save_weights
 from tests.data.test_shards import write_shard
+from tests.tiny_networks import TOLD_LANDMARKS
 from tests.training import tiny
 from tests.training.runs import RENDERER
 
@@ -62,7 +64,7 @@ def recipe(data):
 
 
 def save_renderer(path, network, **metadata):
-    told = {"kind": "fadm", "attributes": "landmarks"} | metadata
+    told = TOLD_LANDMARKS | metadata
     save_weights(path, network.state_dict(), config=config_to_dict(network.config), metadata=told)
     return path
 
@@ -74,6 +76,7 @@ def test_a_renderers_task_is_complete(recipe):
     assert task.metadata["fadm"] == {
         "kind": "fadm",
         "attributes": "landmarks",
+        "face_model": hash_numbers(load_landmark_model()),
         "trained_on": "2 clips of 2 people",
         "sources": "synthetic faces of the package's landmark model: Apache-2.0",
         "licence": "Apache-2.0",
