@@ -8,6 +8,7 @@ from fadm.animation.face_lines import ACCENT, BLUE, DARK, GREEN, LIGHT, OVAL, dr
 from fadm.animation.seen_face import SeenFace
 from fadm.attributes.deca_face import DecaFace
 from fadm.attributes.mesh_picture import draw_mesh, draw_relief
+from fadm.face.region import turn_points
 from fadm.media.crop import copy_square, to_pixels, to_tensor
 
 Pixels = NDArray[np.uint8]
@@ -41,8 +42,8 @@ def draw_card(pixels: Pixels, face: SeenFace, unit: float) -> Image.Image:
 
 
 def _draw_views(pixels: Pixels, face: SeenFace, side: int, unit: float) -> list[Image.Image]:
-    """Close-ups of a face: its landmarks, and what DECA knows of it."""
-    close_up = copy_square(pixels, face.crop, side)
+    """Close-ups of the upright face: its landmarks, and what DECA knows of it."""
+    close_up = np.ascontiguousarray(np.rot90(copy_square(pixels, face.crop, side), face.turns))
     views = [_draw_landmarks(close_up, face, unit)]
     if face.deca is not None and face.deca.mesh is not None:
         views.append(_draw_mesh(close_up, face.deca, unit))
@@ -54,8 +55,9 @@ def _draw_views(pixels: Pixels, face: SeenFace, side: int, unit: float) -> list[
 def _draw_landmarks(close_up: Pixels, face: SeenFace, unit: float) -> Image.Image:
     view = Image.fromarray(close_up)
     draw = ImageDraw.Draw(view)
-    corner = np.array([face.crop.left, face.crop.top], np.float32)
-    landmarks = (face.landmarks[:, :2] + 0.5 - corner) * np.float32(len(close_up) / face.crop.side)
+    corner, side = np.array([face.crop.left, face.crop.top], np.float32), face.crop.side
+    landmarks = turn_points(face.landmarks[:, :2] - corner, (side, side), face.turns)
+    landmarks = (landmarks + 0.5) * np.float32(len(close_up) / side)
     draw_contours(draw, landmarks, unit, has_dots=True)
     draw_axes(draw, landmarks, face.attributes.head[0], unit)
     return view

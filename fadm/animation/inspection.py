@@ -20,6 +20,8 @@ from fadm.coarse.source import PreparedSource
 from fadm.device import choose_device
 from fadm.errors import OutputError
 from fadm.face.coefficients import estimate_blendshapes
+from fadm.face.landmarker import face_region
+from fadm.face.region import count_turns, turn_points
 from fadm.face.selection import choose_face
 from fadm.face.tracker import FaceTracker, LandmarkTracker, face_box
 from fadm.files import check_inputs_stay
@@ -133,12 +135,15 @@ def inspect_picture(
 def _inspect_face(
     pixels: Pixels, landmarks: FloatArray, number: int, model: LandmarkModel, networks: HeadNetworks | None
 ) -> SeenFace:
-    face = fit_face(model, torch.from_numpy(landmarks))
-    source = PreparedSource(pixels, face, is_crop=False, size=DEFAULT_CROP_SIZE)  # as animation sees it
+    turns, (height, width) = count_turns(face_region(landmarks)), pixels.shape[:2]
+    upright = np.ascontiguousarray(np.rot90(pixels, turns))
+    face = fit_face(model, torch.from_numpy(turn_points(landmarks, (height, width), turns)))
+    source = PreparedSource(upright, face, is_crop=False, size=DEFAULT_CROP_SIZE)  # as animation sees it
     deca = None
     if networks is not None:
-        crop = cut_face(pixels, source.crop).to(next(networks.deca.parameters()).device)
-        deca = read_deca_face(networks, crop, source.crop)
+        seen = cut_face(upright, source.crop).to(next(networks.deca.parameters()).device)
+        deca = read_deca_face(networks, seen, source.crop)
+    crop, region = (square.turned((len(upright), upright.shape[1]), -turns) for square in (source.crop, source.region))
     return SeenFace(
         number=number,
         landmarks=landmarks,
@@ -146,10 +151,11 @@ def _inspect_face(
         angles=measure_angles(face.attributes),
         controls=measure_controls(model, face),
         blendshapes=dict(zip(BLENDSHAPES, estimate_blendshapes(landmarks).tolist(), strict=True)),
-        crop=source.crop,
-        region=source.region,
-        person=source.person[0, 0].numpy(),
+        crop=crop,
+        region=region,
+        person=np.ascontiguousarray(np.rot90(source.person[0, 0].numpy(), -turns)),
         deca=deca,
+        turns=turns,
     )
 
 

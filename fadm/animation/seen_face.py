@@ -23,6 +23,7 @@ from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel
 from fadm.attributes.rotation import axis_angle_to_matrix
 from fadm.coarse.face_vid2vid.head_pose import RADIANS_PER_DEGREE, rotation_angles
+from fadm.face.region import turn_points
 from fadm.face.selection import MIN_FACE_SIZE
 from fadm.face.tracker import face_box
 from fadm.media.crop import Square
@@ -47,7 +48,8 @@ class SeenFace:
         crop: The window around the face that renderers and DECA see, in pixels of the picture.
         region: The window around the face that may move, in pixels of the picture.
         person: Probability (256, 256) that a place of the region shows the person.
-        deca: DECA's reading, None where DECA is not imported.
+        deca: DECA's reading of the upright face, None where DECA is not imported.
+        turns: Quarter turns of the picture counter-clockwise that made the face upright; so it was measured.
     """
 
     number: int
@@ -60,6 +62,7 @@ class SeenFace:
     region: Square
     person: FloatArray
     deca: DecaFace | None
+    turns: int = 0
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -84,11 +87,12 @@ class SeenFace:
         angles = ", ".join(f"{name} {angle:+z.0f}" for name, angle in self.angles.items())
         controls = ", ".join(f"{name.replace('_', ' ')} {value:+z.2f}" for name, value in self.controls.items())
         small = "" if self.is_large_enough else f" (too small, {MIN_FACE_SIZE} are needed)"
+        turned = f" when the picture is turned by {90 * self.turns} degrees counter-clockwise" if self.turns else ""
         seen = sorted(self.blendshapes.items(), key=lambda item: -item[1])
         blendshapes = ", ".join(f"{name} {value:.2f}" for name, value in seen if value >= LEAST_BLENDSHAPE)
         return (
-            f"face {self.number}: {width}x{height} pixels at x {left}, y {top}{small}; {angles} degrees; {controls}; "
-            f"blendshapes {blendshapes or 'all at rest'}"
+            f"face {self.number}: {width}x{height} pixels at x {left}, y {top}{small}; {angles} degrees{turned}; "
+            f"{controls}; blendshapes {blendshapes or 'all at rest'}"
         )
 
     def describe(self) -> dict[str, Any]:
@@ -97,6 +101,7 @@ class SeenFace:
             "face": self.number,
             "box": dict(zip(("left", "top", "right", "bottom"), _round(self.box), strict=True)),
             "is_large_enough": self.is_large_enough,
+            "turns": self.turns,
             "angles": {name: round(angle, DECIMALS) for name, angle in self.angles.items()},
             "controls": {name: round(value, DECIMALS) for name, value in self.controls.items()},
             "blendshapes": {name: round(value, DECIMALS) for name, value in self.blendshapes.items()},
@@ -105,8 +110,21 @@ class SeenFace:
             "camera": _round(self.attributes.camera[0]),
             "gaze": _round(self.attributes.gaze[0]),
             "landmarks": _round(self.landmarks),
-            "deca": None if self.deca is None else _describe_deca(self.deca),
+            "deca": None if self.deca is None else self._describe_deca(self.deca),
         }
+
+    def _describe_deca(self, deca: DecaFace) -> dict[str, Any]:
+        """DECA's parameters by name, their crop, and the mesh's landmarks: in pixels, and on the skin in metres."""
+        parameters = {name: _round(getattr(deca.code, name)[0]) for name in PARAMETER_SIZES}
+        landmarks = None if deca.landmarks is None else _round(self._turn_back(deca.landmarks.numpy(), deca.window))
+        skin = None if deca.mesh is None or deca.mesh.skin_landmarks is None else _round(deca.mesh.skin_landmarks)
+        return {"crop": vars(self.crop), **parameters, "landmarks": landmarks, "skin_landmarks": skin}
+
+    def _turn_back(self, points: FloatArray, window: Square) -> FloatArray:
+        """Bring points (N, 2) of the upright picture, in which the crop is `window`, into the picture's pixels."""
+        crop, side = self.crop, window.side
+        points = turn_points(points - np.array([window.left, window.top], np.float32), (side, side), -self.turns % 4)
+        return points + np.array([crop.left, crop.top], np.float32)
 
 
 def measure_angles(attributes: FaceAttributes) -> dict[str, float]:
@@ -171,15 +189,6 @@ def measure_controls(model: LandmarkModel, face: FittedFace) -> dict[str, float]
         "gaze_left": (right_x + left_x) / 2 / FULL_GAZE,
         "gaze_up": -(right_y + left_y) / 2 / FULL_GAZE,
     }
-
-
-def _describe_deca(face: DecaFace) -> dict[str, Any]:
-    """DECA's parameters by name, their crop, and the mesh's landmarks: in pixels, and on the skin in metres."""
-    parameters = {name: _round(getattr(face.code, name)[0]) for name in PARAMETER_SIZES}
-    skin = None if face.mesh is None else face.mesh.skin_landmarks
-    landmarks = {"landmarks": face.landmarks, "skin_landmarks": skin}
-    rounded = {name: None if points is None else _round(points) for name, points in landmarks.items()}
-    return {"crop": vars(face.window), **parameters, **rounded}
 
 
 def _round(values: Any) -> Any:

@@ -35,6 +35,22 @@ class Square:
         """
         return Square(round(self.left * factor), round(self.top * factor), max(1, round(self.side * factor)))
 
+    def turned(self, size: tuple[int, int], turns: int) -> "Square":
+        """Turn the window along with its picture.
+
+        Args:
+            size: Height and width of the picture in pixels.
+            turns: Quarter turns counter-clockwise, as in numpy's rot90.
+
+        Returns:
+            The same window in the turned picture.
+        """
+        (height, width), left, top = size, self.left, self.top
+        for _ in range(turns % 4):
+            left, top = top, width - left - self.side
+            height, width = width, height
+        return Square(left, top, self.side)
+
     def within(self, other: "Square") -> "Square":
         """Express the window in the pixels of another one.
 

@@ -6,9 +6,13 @@ import pytest
 from PIL import Image
 
 from fadm.animation.animator import Animator
+from fadm.animation.face_cards import draw_card
 from fadm.animation.inspection import inspect_file, inspect_picture
+from fadm.attributes.deca_face import load_head_networks
 from fadm.blendshapes import BLENDSHAPES
+from fadm.device import choose_device
 from fadm.errors import FaceError, InputError, OutputError
+from fadm.face.region import turn_points
 from fadm.face.selection import choose_face
 from fadm.media.image import read_image
 from fadm.options import FaceControls, SourceOptions
@@ -100,6 +104,29 @@ def test_deca_reads_every_face(tmp_path):
     assert sizes["skin_landmarks"] == (68, 3)
     chin, found = face.landmarks[152, :2], np.array(described["landmarks"][8])
     assert np.linalg.norm(chin - found) < 0.15 * face.size[1]  # the stand-in's mesh lies on the face
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_lying_face_is_measured_upright_and_placed_as_it_lies(tmp_path, turns):
+    pixels = np.ascontiguousarray(read_image(ASTRONAUT)[:400])
+    lying = np.ascontiguousarray(np.rot90(pixels, -turns))
+    with imported_heads(tmp_path):
+        networks = load_head_networks(choose_device("cpu"))
+    (upright,), (face,) = (inspect_picture(picture, networks=networks) for picture in (pixels, lying))
+    assert face.turns == turns and upright.turns == 0
+    assert face.angles == pytest.approx(upright.angles, abs=1)
+    assert face.blendshapes == pytest.approx(upright.blendshapes, abs=0.05)
+    assert "counter-clockwise" in face.sentence() and "counter-clockwise" not in upright.sentence()
+    back = turn_points(face.landmarks, lying.shape[:2], turns)
+    np.testing.assert_allclose(back[:, :2], upright.landmarks[:, :2], atol=2)
+    for name in ("crop", "region"):
+        turned = getattr(face, name).turned(lying.shape[:2], turns)
+        np.testing.assert_allclose([*vars(turned).values()], [*vars(getattr(upright, name)).values()], atol=3)
+    assert np.abs(np.rot90(face.person, turns) - upright.person).mean() < 0.02
+    points, expected = (np.array(seen.describe()["deca"]["landmarks"]) for seen in (face, upright))
+    np.testing.assert_allclose(turn_points(points, lying.shape[:2], turns), expected, atol=4)
+    card, upright_card = (np.array(draw_card(p, seen, 1)).astype(int) for p, seen in ((lying, face), (pixels, upright)))
+    assert np.abs(card - upright_card).mean() < 8
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,15 @@ from fadm.media.crop import Square, copy_square, cut_square, resize_pixels, squa
 from tests.media.samples import pattern
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3, -1])
+def test_a_window_turns_with_its_picture(turns):
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
+    square = Square(4, 7, 9)
+    turned = square.turned((20, 30), turns)
+    expected = np.rot90(pixels[7:16, 4:13], turns)
+    assert (np.rot90(pixels, turns)[turned.top : turned.top + 9, turned.left : turned.left + 9] == expected).all()
+
+
 def test_the_square_around_points_has_them_in_its_middle():
     points = np.array([[10, 20, 5], [30, 100, 9], [20, 60, 0]], np.float32)
     assert square_around(points, 1.5) == Square(-40, 0, 120)
