@@ -122,7 +122,7 @@ def _open_window(
     table = _tabulate(eye, lids)
     spot = np.clip((local[..., 0] - np.float32(NODES[0])) / np.float32(NODES[1] - NODES[0]), 0, len(NODES) - 1.001)
     node = spot.astype(int)
-    share = (spot - node.astype(np.float32))[..., None]
+    share: FloatArray = (spot - node.astype(np.float32))[..., None]
     read = table[node] * (1 - share) + table[node + 1] * share
     lines = [*np.moveaxis(read[..., :9], -1, 0), read[..., 9:]]
     return _Window(frame[0][:, rows, columns], local, shrink / scale, *lines)
@@ -165,8 +165,9 @@ def _draw_lids(eye: Eye, window: _Window, picture: Tensor, noticed: float) -> No
 
     fresh = np.clip(4 * np.minimum(across, 1 - across), 0, 1) * growth / (growth + BEND)
     fresh = fresh * fresh * (3 - 2 * fresh) * np.clip(window.inside / 0.25, 0, 1)
-    shade = (1 - DARKER * (2 * across - 1) ** 2)[..., None]
-    skin = torch.from_numpy((window.skin * shade).astype(np.float32)).permute(2, 0, 1).to(upper_lid.device)
+    colours = window.skin.copy()
+    colours[..., :3] *= (1 - DARKER * (2 * across - 1) ** 2)[..., None]
+    skin = _tensor(colours).permute(2, 0, 1).to(upper_lid.device)
     upper_lid.lerp_(skin, _weight(fresh, skin))
 
     is_lower = np.clip(below / window.pixel + 1.5, 0, 1) * np.clip(1 - below / BELOW, 0, 1)
@@ -205,7 +206,7 @@ def _unturn(arm: FloatArray, turn: FloatArray, reach: float) -> FloatArray:
 
 def _sample_texture(texture: Tensor, local: FloatArray) -> Tensor:
     """Colours (C, h, w) of a texture at places (h, w, 2) of the eye's frame."""
-    unit = _tensor((local - np.float32([LEFT, TOP])) * np.float32(2 / SIDE) - 1)[None].to(texture.device)
+    unit = _tensor((local - np.array([LEFT, TOP], np.float32)) * np.float32(2 / SIDE) - 1)[None].to(texture.device)
     return F.grid_sample(texture, unit, mode="bilinear", padding_mode="border", align_corners=False)[0]
 
 
