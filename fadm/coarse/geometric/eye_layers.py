@@ -165,8 +165,9 @@ def _draw_lids(eye: Eye, window: _Window, picture: Tensor, noticed: float) -> No
 
     fresh = np.clip(4 * np.minimum(across, 1 - across), 0, 1) * growth / (growth + BEND)
     fresh = fresh * fresh * (3 - 2 * fresh) * np.clip(window.inside / 0.25, 0, 1)
-    shade = (1 - DARKER * (2 * across - 1) ** 2)[..., None]
-    skin = torch.from_numpy((window.skin * shade).astype(np.float32)).permute(2, 0, 1).to(upper_lid.device)
+    colours = window.skin.copy()
+    colours[..., :3] *= (1 - DARKER * (2 * across - 1) ** 2)[..., None]
+    skin = _tensor(colours).permute(2, 0, 1).to(upper_lid.device)
     upper_lid.lerp_(skin, _weight(fresh, skin))
 
     is_lower = np.clip(below / window.pixel + 1.5, 0, 1) * np.clip(1 - below / BELOW, 0, 1)

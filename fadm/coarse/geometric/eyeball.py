@@ -16,6 +16,7 @@ UPPER_EDGE, LOWER_EDGE = 0.045, 0.03  # depth below a lid's edge up to which las
 WHITE_BY_SKIN = 0.55  # least luminance of the white over that of the skin below the eye
 GLOW = (0.04, 0.1)  # excess of light from which a texel is part of a highlight, and from which it is nothing else
 CARUNCLE = 0.88  # from there to the inner corner the eyeball is reddish and darker
+LESS_COLOURED = 0.3  # least share of its colour that a completed white loses: lids and lashes tint what is seen of it
 NUM_RINGS = 10  # radii at which the mean colour of an iris is taken
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 
@@ -145,10 +146,10 @@ def _fit_white(picture: FloatArray, grid: FloatArray, weight: FloatArray) -> Flo
 
 
 def _lighten(white: FloatArray, skin: FloatArray) -> FloatArray:
-    """Make a white that was hardly seen between shadows as light as an eye is beside skin (N, C), and less coloured."""
+    """Make a white less coloured, and as light as an eye is beside skin (N, C) if it was hardly seen for shadows."""
     light = measure_luminance(white)[..., None]
     wanted = WHITE_BY_SKIN * np.median(measure_luminance(skin)) if len(skin) else 0.0
-    missing = np.clip((wanted - light) / max(wanted, 1e-3), 0, 1)
+    missing = np.clip((wanted - light) / max(wanted, 1e-3), LESS_COLOURED, 1)
     lighter = white / np.maximum(light, 0.02) * np.maximum(light, wanted)
     lighter = lighter + missing * (np.maximum(light, wanted) - lighter)
     return np.concatenate([lighter[..., :3], white[..., 3:]], -1)

@@ -63,7 +63,10 @@ class MotionTransfer:
         driver_rest = None if anchor is None else self.driver_neutral + rest
         shape = self._open_lids(shape, self.driver_neutral + rest + motion, driver_rest)
         shape = _part_lips(shape)
-        shape = self._turn_irises(shape, gains.gaze_gain * self.eye_scale * (driving.gaze - reference.gaze))
+        own_neutral = self.source_neutral if anchor is None else self.driver_neutral
+        gaze = _seen_gaze(driving.gaze, self.driver_neutral + rest + motion, self.driver_neutral)
+        gaze = gaze - _seen_gaze(reference.gaze, own_neutral + rest, own_neutral)
+        shape = self._turn_irises(shape, gains.gaze_gain * self.eye_scale * gaze)
 
         head, camera = self._move_head(driving, reference, anchor is None)
         posed = FaceAttributes(driving.expression, torch.cat([head, driving.jaw], 1), camera, driving.gaze)
@@ -185,6 +188,16 @@ def _calibrate(opening: Tensor, usual: Tensor) -> Tensor:
     """Correct an eye's tracked opening (B,): landmarks of closed lids do not quite meet."""
     slope = HALF_OPEN / (HALF_OPEN - CLOSED)
     return torch.minimum(opening, slope * (opening - CLOSED * usual)).clamp(min=0)
+
+
+def _seen_gaze(gaze: Tensor, face: Tensor, neutral: Tensor) -> Tensor:
+    """Gaze (B, 4) of a face (B, 478, 3), less the more its eyes close: irises behind lids are only guessed."""
+    shares = []
+    for upper, lower, _ in topology.EYES:
+        inner_upper, inner_lower = list(upper[1:-1]), list(lower[1:-1])
+        opening = _opening(face, inner_upper, inner_lower) / _opening(neutral, inner_upper, inner_lower)
+        shares.append(((opening - CLOSED) / (HALF_OPEN - CLOSED)).clamp(0, 1))
+    return gaze * torch.stack(shares, 1).repeat_interleave(2, 1)
 
 
 def _part_lips(shape: Tensor) -> Tensor:

@@ -121,3 +121,14 @@ def test_closed_eyes_of_a_source_are_not_taken_apart():
     landmarks[upper] = landmarks[lower]
     (eye,) = prepare_eyes(torch.full((1, 3, SIZE, SIZE), 0.5), landmarks)
     assert eye.index == 0
+
+
+def test_drawn_eyes_are_opaque(source):
+    opaque = torch.cat([source.picture, torch.ones_like(source.picture[:, :1])], 1)
+    clear = prepare_source(opaque, source.landmarks, np.ones((64, 64), np.float32), REGION, REGION, SIZE)
+    landmarks = torch.from_numpy(source.landmarks.copy())
+    upper, lower, _ = eye_chains(0)
+    landmarks[upper] += 0.6 * (landmarks[lower] - landmarks[upper])
+    landmarks[list(EYES[1][2]), 0] += 3
+    alpha = drive_source(clear, landmarks, torch.from_numpy(source.landmarks)).alpha
+    torch.testing.assert_close(alpha, torch.ones_like(alpha), rtol=0, atol=1e-5)

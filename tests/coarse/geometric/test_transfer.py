@@ -6,7 +6,15 @@ import torch
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, fit_face, load_landmark_model
 from fadm.attributes.rotation import axis_angle_to_matrix
-from fadm.coarse.geometric.transfer import CLOSED, LARGEST_SHIFT, SIZE_RANGE, WIDEST, MotionTransfer, region_shares
+from fadm.coarse.geometric.transfer import (
+    CLOSED,
+    LARGEST_SHIFT,
+    SIZE_RANGE,
+    WIDEST,
+    MotionTransfer,
+    _seen_gaze,
+    region_shares,
+)
 from fadm.face import topology
 from fadm.options import Gains
 from tests.attributes.made_up import degrees_between, make_attributes, make_identity, make_landmarks
@@ -157,6 +165,13 @@ def test_a_source_with_closed_eyes_keeps_a_face():
     assert (moved - still).norm(dim=-1).max() < 0.5 * SOURCE.attributes.camera[0, 0]
     for upper, lower, _ in topology.EYES:
         assert (moved[:, list(lower), 1] - moved[:, list(upper), 1]).abs().max() < 0.1 * SOURCE.attributes.camera[0, 0]
+
+
+def test_the_gaze_of_closed_eyes_is_not_trusted():
+    neutral = make_transfer().driver_neutral
+    gaze = torch.tensor([[0.1, 0.2, 0.3, 0.4]])
+    for share, expected in ((0.1, 0.0), (0.6, 1.0)):
+        torch.testing.assert_close(_seen_gaze(gaze, scale_openings(neutral, share), neutral), expected * gaze)
 
 
 def test_gaze_moves_the_irises_alone():
