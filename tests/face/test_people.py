@@ -6,7 +6,7 @@ import pytest
 from fadm.face.appearance import Looks
 from fadm.face.people import DOUBTS, People, Sighting
 from fadm.face.tracker import FaceTracker, face_box
-from tests.face.scenes import carphone, fading, passing
+from tests.face.scenes import WIDTH, carphone, fading, passing
 
 NOWHERE = np.zeros((478, 3), np.float32)
 
@@ -99,6 +99,18 @@ def test_two_who_cross_keep_their_numbers():
     assert len(columns) > 30 and np.all(np.diff(columns) < 0)  # the other one passes from right to left
     hidden = [number for number, faces in enumerate(found) if 0 not in faces]
     assert 5 < len(hidden) < 60 and hidden == list(range(hidden[0], hidden[-1] + 1))
+
+
+def test_the_first_face_may_enter_late():
+    empty = np.full_like(carphone(1)[0], 110)
+    found = track([empty] * 13 + carphone(12))
+    assert all(not faces for faces in found[:13]) and all(list(faces) == [0] for faces in found[13:])
+
+
+def test_a_second_face_may_enter_late():
+    found = track(passing(45, lambda number: WIDTH if number < 10 else 210))
+    assert all(list(faces) == [0] for faces in found[:10]) and all(faces.keys() == {0, 1} for faces in found[30:])
+    assert all(faces[1] > faces[0] + 50 for faces in found[30:])
 
 
 @pytest.mark.parametrize("during", [12, 25])
