@@ -45,7 +45,9 @@ def make_accelerator(run: RunOptions) -> "Accelerator":
     """
     is_half = choose_dtype(join_processes().device, run.precision) == torch.bfloat16
     from accelerate import Accelerator, DistributedDataParallelKwargs
+    from accelerate.state import AcceleratorState
 
+    AcceleratorState._reset_state()  # an earlier training of this process may have had another precision
     return Accelerator(
         mixed_precision="bf16" if is_half else "no",
         gradient_accumulation_steps=run.accumulation,
