@@ -25,6 +25,7 @@ from fadm.progress import NO_PROGRESS, Progress
 FloatArray = NDArray[np.float32]
 
 PICTURES = (".jpg", ".png")
+PER_FRAME = ("frame_numbers", "face_height", "crop_side")  # entries of the JSON that can hold a value for each frame
 LEAST_SHARED = 0.3  # of the union of two regions that show the same face
 
 
@@ -105,7 +106,7 @@ def _retrack(key: str, files: dict[str, bytes], summary: RetrackSummary) -> dict
     summary.frames += len(kept)
     if not kept:
         return {}
-    per_frame = {name: [values[i] for i in kept] for name, values in info.items() if _is_per_frame(values, len(seen))}
+    per_frame = {name: [info[name][i] for i in kept] for name in PER_FRAME if _is_per_frame(info.get(name), len(seen))}
     info |= per_frame | {"frames": len(kept), "landmark_model": LANDMARK_MODEL}
     written = {f"{key}.{pictures[i][0]}": pictures[i][1] for i in kept}
     landmarks = np.stack([face for face in seen if face is not None])

@@ -20,7 +20,7 @@ def shard(tmp_path):
     fractions = ((portrait.landmarks + np.array([1.5, 0.5, 0])) / 256)[None].repeat(3, 0).astype(np.float16)
     pictures = (portrait.pixels, np.full_like(portrait.pixels, 128), portrait.pixels)
     content = {f"a.{i:02d}.png": pack_png(pixels) for i, pixels in enumerate(pictures)}
-    info = {"identity": "someone", "frames": 3, "frame_numbers": [4, 5, 8]}
+    info = {"identity": "someone", "frames": 3, "frame_numbers": [4, 5, 8], "window": [0, 1, 256]}
     content |= {"a.landmarks.npy": pack(fractions), "a.json": json.dumps(info).encode()}
     (tmp_path / "old").mkdir()
     return write_shard(tmp_path / "old" / "clips.tar", content)
@@ -34,6 +34,7 @@ def test_pictures_are_tracked_and_frames_without_a_face_left_out(shard, tmp_path
     summary = retrack_shards([shard], tmp_path / "new")
     assert summary.as_dict() == {"clips": 1, "frames": 2, "lost_clips": 0, "lost_frames": 1}
     (clip,) = read_tracked_clips([tmp_path / "new" / "clips.tar"])
+    assert clip.info["window"] == [0, 1, 256]  # as many numbers as there were frames, and not one for each
     assert clip.info["frame_numbers"] == [4, 8] and clip.info["frames"] == 2 and len(clip.pictures) == 2
     assert clip.info["landmark_model"] == LANDMARK_MODEL and clip.identity == "someone"
     portrait = read_portrait()
