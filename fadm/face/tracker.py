@@ -154,21 +154,14 @@ class FaceTracker:
                         regions.append(face_region(face.landmarks))
             if found:
                 break
-        return self._choose_new(found, known)[: self._max_faces - len(known)]
-
-    @staticmethod
-    def _choose_new(found: list[LocatedFace], known: list[LocatedFace]) -> list[LocatedFace]:
-        """Of faces that lie on each other keep the surest, and no face that is a part of another one."""
         places = [face_region(face.landmarks) for face in found]
-        whole = [face for face, place in zip(found, places, strict=True) if not any(_is_part(place, p) for p in places)]
-        whole.sort(key=lambda face: -face.presence)
-        regions, kept = [face_region(face.landmarks) for face in known], []
-        for face in whole:
-            region = face_region(face.landmarks)
-            if not _is_among(region, regions):
-                regions.append(region)
-                kept.append(face)
-        return kept
+        whole = [
+            _Found(face, None)
+            for face, place in zip(found, places, strict=True)
+            if not any(_is_part(place, other) for other in places)
+        ]
+        kept = _without_repeats(whole, [face_region(face.landmarks) for face in known])
+        return [face for face, _ in kept[: self._max_faces - len(known)]]
 
     def _usual_turns(self) -> list[float]:
         """Upright, and as the people of the shot were turned when they were last seen."""
@@ -237,10 +230,10 @@ def _is_part(region: Region, other: Region) -> bool:
     return region.side < PART * other.side and away < other.side / 3
 
 
-def _without_repeats(found: list[_Found]) -> list[_Found]:
-    """Keep the surest of the faces that lie on each other."""
+def _without_repeats(found: list[_Found], taken: Sequence[Region] = ()) -> list[_Found]:
+    """Keep the surest of the faces that lie on each other, and none that lies on a taken region."""
     kept: list[_Found] = []
-    regions: list[Region] = []
+    regions = list(taken)
     for candidate in sorted(found, key=lambda found: -found.face.presence):
         region = face_region(candidate.face.landmarks)
         if not _is_among(region, regions):
