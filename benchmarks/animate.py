@@ -21,6 +21,7 @@ from PIL import Image
 from skimage import data
 
 from fadm import AnimateOptions, Animator
+from fadm.animation.driver import anchor_motion
 from fadm.animation.files import animate_file
 from fadm.face.tracker import FaceTracker
 from fadm.media.crop import resize_pixels
@@ -59,7 +60,7 @@ def measure_speed(folder: Path, size: int) -> None:
     animator = Animator(device="cpu")
     prepared = animator.prepare(data.astronaut(), options)
     motion, _ = animator.read_motion(open_frames(CLIP), options)  # models are loaded now
-    anchored = animator.anchor(prepared, motion, options)
+    anchored = anchor_motion(animator.model, prepared, motion, options)
     shown = list(animator.render(prepared, anchored, options))
     still = resize_pixels(data.astronaut(), size, size)
 

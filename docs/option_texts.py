@@ -12,7 +12,7 @@ class OptionTexts(griffe.Extension):
 
     def on_class_members(self, *, cls: griffe.Class, **_: Any) -> None:
         """Complete the fields of one class of options; the modules of options import nothing heavy."""
-        if not cls.module.path.endswith("options") or not any(str(d.value) for d in cls.decorators):
+        if not cls.module.path.endswith(("options", "controls")) or not any(str(d.value) for d in cls.decorators):
             return
         for field in fields(getattr(import_module(cls.module.path), cls.name)):
             text = field.metadata.get("help")

@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 from skimage import data
 
 from fadm import Animator
-from fadm.options import FaceControls, SourceOptions
+from fadm.controls import FaceControls
+from fadm.options import SourceOptions
 
 DEGREES = 20.0  # shown for the turns of the head; the other controls are shown at 1
 COLUMNS = 4

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fadm.controls import FaceControls
 from fadm.errors import (
     ConfigError,
     FaceError,
@@ -15,7 +16,7 @@ from fadm.errors import (
     TrainingError,
     WeightsError,
 )
-from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, Gains, MotionOptions, SourceOptions
+from fadm.options import AnimateOptions, EnhanceOptions, Gains, MotionOptions, SourceOptions
 
 if TYPE_CHECKING:
     from fadm.animation.animator import Animator

@@ -3,8 +3,8 @@ from dataclasses import fields
 import pytest
 
 from fadm.blendshapes import BLENDSHAPES
+from fadm.controls import FaceControls
 from fadm.errors import OptionError
-from fadm.options import FaceControls
 
 CONTROLS = [control for control in fields(FaceControls) if "limit" in control.metadata]
 

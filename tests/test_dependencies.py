@@ -14,6 +14,7 @@ STAGES = ("media", "face", "attributes", "coarse", "diffusion", "rendering", "an
 INFRASTRUCTURE = {
     "blendshapes",
     "config",
+    "controls",
     "device",
     "errors",
     "files",

@@ -6,8 +6,8 @@ driving video  -> face -> motion, in numbers -> anchored motion ----+-> coarse f
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, fields
-from itertools import islice, repeat
+from dataclasses import fields
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fadm.animation.build import Networks, build_animation, build_refiner, load_networks, sees_driver
-from fadm.animation.choices import check_choices, check_refinement
-from fadm.animation.frames import compose, make_frames, set_back, share_work, view_video
-from fadm.attributes.anchoring import AnchoredMotion, fill_gaps, find_anchors, find_stand_ins
+from fadm.animation.choices import check_choices
+from fadm.animation.driver import DriverMotion, anchor_motion, open_driver
+from fadm.animation.frames import compose, make_frames, share_work
+from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.extraction import FaceFollower, extract_motion
-from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model, pose_landmarks
+from fadm.attributes.landmark_model import LandmarkModel, load_landmark_model
 from fadm.attributes.motion import Motion, make_still_motion
-from fadm.attributes.placement import calm_camera, ease_returns
 from fadm.coarse.driver_crops import driver_windows, follow_driver, whole_window
 from fadm.coarse.generators import CoarseAnimation, DrawnFrame
 from fadm.coarse.source import PreparedSource, fit_source, keep_alpha
+from fadm.controls import FaceControls
 from fadm.device import choose_device
 from fadm.errors import TurnedFaceError
 from fadm.face.selection import choose_face
@@ -35,25 +36,9 @@ from fadm.face.tracker import FaceTracker, LandmarkTracker
 from fadm.media.crop import Square
 from fadm.media.frames import FrameSource
 from fadm.media.image import read_image
-from fadm.media.reader import open_frames
-from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SourceOptions
+from fadm.options import AnimateOptions, MotionOptions, SourceOptions
 
 Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class DriverMotion:
-    """What was read from a driver.
-
-    Attributes:
-        motion: Its motion as it was tracked.
-        anchored: The same without gaps, with its anchors.
-        follower: Counts the frames on which the tracker failed.
-    """
-
-    motion: Motion
-    anchored: AnchoredMotion
-    follower: FaceFollower
 
 
 class Animator:
@@ -125,26 +110,6 @@ class Animator:
         with closing(self.make_tracker(is_video=False)) as tracker:
             faces = [face.landmarks for face in tracker.track(picture)]
         return fit_source(self.model, picture, faces[choose_face(faces, options.face, where)], options)
-
-    def find_portrait(self, video: FrameSource, motion: Motion, window: str = "face") -> PreparedSource:
-        """Take the first frame with a face of an animation as its source.
-
-        Args:
-            video: The animation.
-            motion: What was read from it; the portrait is the same face.
-            window: What the crop shows (WindowOptions).
-
-        Returns:
-            The prepared source.
-        """
-        first = int(motion.is_tracked.nonzero()[0, 0])
-        picture = next(islice(iter(video), first, None)).pixels
-        shape = self.model.shape(motion.identity[int(motion.shot[first])][None])
-        followed = pose_landmarks(shape, motion.attributes[[first]])[0].numpy()
-        with closing(self.make_tracker(is_video=False)) as tracker:
-            faces = [face.landmarks for face in tracker.track(picture)] or [followed]
-        nearest = min(faces, key=lambda face: float(np.linalg.norm((face - followed)[:, :2].mean(0))))
-        return fit_source(self.model, picture, nearest, SourceOptions(window=window))
 
     def read_motion(
         self,
@@ -224,36 +189,7 @@ class Animator:
         """
         identity = prepared.face.identity if options.placement == "clip" else None
         motion, follower = self.read_upright(driver, options, on_frame, identity)
-        return DriverMotion(motion, self.anchor(prepared, motion, options), follower)
-
-    def anchor(self, prepared: PreparedSource, motion: Motion, options: AnimateOptions) -> AnchoredMotion:
-        """Choose the frames from which the driver's motion is measured, and fill its gaps.
-
-        Args:
-            prepared: The source.
-            motion: The driver's motion.
-            options: Relative or absolute motion, anchor, and what happens to frames without a face.
-
-        Returns:
-            The anchored motion.
-
-        Raises:
-            OptionError: The anchor frame shows no face.
-            FaceError: No frame is left.
-        """
-        relative = len(motion) > 1 if options.relative is None else options.relative
-        if options.gap == "stop":  # what comes after the end is no anchor either
-            motion = fill_gaps(motion, options.gap, [])
-        anchors = find_anchors(motion, self.model, prepared.face.attributes, options.anchor)
-        filled = fill_gaps(motion, options.gap, anchors)
-        stand_ins = find_stand_ins(motion, options.gap, anchors)[: len(filled)]
-        is_measured = relative and options.placement != "clip"
-        kept = {shot: frame for shot, frame in enumerate(anchors) if frame is not None} if is_measured else {}
-        if not kept or options.stills:  # pictures that do not follow each other have no speed
-            return AnchoredMotion(filled, kept, stand_ins)
-        if options.gap in ("hold", "source"):
-            filled = ease_returns(filled, motion.is_tracked)
-        return AnchoredMotion(filled, kept, stand_ins, calm_camera(filled, kept))
+        return DriverMotion(motion, anchor_motion(self.model, prepared, motion, options), follower)
 
     def render(
         self,
@@ -350,53 +286,3 @@ class Animator:
         chosen = {f.name: getattr(options, f.name) for f in fields(SourceOptions)}
         animation, _ = self.follow(Networks(), prepared, anchored, AnimateOptions(**chosen, renderer="none"), None)
         return compose(prepared, animation.draw(1, None))
-
-    def enhance(
-        self, video: FrameSource, motion: Motion, options: EnhanceOptions, portrait: PreparedSource | None = None
-    ) -> Iterator[Pixels]:
-        """Render the frames of an animation made by any tool again (paper, section 1).
-
-        Args:
-            video: The animation.
-            motion: What `read_motion` read from it.
-            options: The user's choices.
-            portrait: The picture it was made from; its first frame with a face unless given.
-
-        Yields:
-            Frames (H, W, 3) uint8; those without a face are left as they are.
-
-        Raises:
-            OptionError: No renderer is chosen, or its options contradict each other.
-        """
-        check_refinement(options, is_needed=True, model=self.model)
-        if portrait is None:
-            portrait = self.find_portrait(video, motion, options.window)
-        networks = load_networks(options, self.device)
-        first = options.first_frame
-        refiner = build_refiner(
-            networks, self.model, portrait, motion, self.device, is_animation=False, first_frame=first
-        )
-        assert refiner is not None  # check_refinement asks for a renderer
-        draw = view_video(self.model, video, motion, is_whole=portrait.is_whole)
-
-        def finish(frames: list[DrawnFrame]) -> list[Pixels]:
-            return [set_back(drawn) for drawn in refiner.refine(frames)]
-
-        workers, batch = share_work(None, [refiner])
-        yield from make_frames(enumerate(video), draw, finish, workers=workers, batch=batch)
-
-
-def open_driver(driving: str | Path, options: MotionOptions) -> FrameSource:
-    """Open a driver.
-
-    Args:
-        driving: A video, an animated picture, a folder of pictures or one picture.
-        options: Range in time, and rate of a folder of pictures.
-
-    Returns:
-        Its frames.
-
-    Raises:
-        FadmError: It cannot be read, or the range is empty.
-    """
-    return open_frames(driving, start=options.start, end=options.end, rate=options.rate)

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fadm.animation.animator import Animator, open_driver
+from fadm.animation.animator import Animator
 from fadm.animation.choices import check_choices, check_refinement, refuse_tracking
+from fadm.animation.driver import anchor_motion, open_driver
+from fadm.animation.enhancement import enhance_frames
 from fadm.animation.frames import show_source
 from fadm.animation.summary import ON_WHITE, Summary, summarize
 from fadm.attributes.motion import Motion
 from fadm.attributes.motion_files import MOTION_ENDINGS, is_motion_file, load_motion, save_motion
 from fadm.coarse.source import PreparedSource, keep_alpha
+from fadm.controls import FaceControls
 from fadm.errors import InputError, OptionError, OutputError
 from fadm.files import check_folder, check_inputs_stay
 from fadm.media.audio import AudioTrack, choose_track
@@ -24,7 +27,7 @@ from fadm.media.frames import FrameSource
 from fadm.media.image import PICTURE_ENDINGS, read_alpha, write_image
 from fadm.media.reader import list_pictures
 from fadm.media.writer import FrameWriter, check_output, has_sound, keeps_alpha, open_writer
-from fadm.options import AnimateOptions, EnhanceOptions, FaceControls, MotionOptions, SoundOptions, SourceOptions
+from fadm.options import AnimateOptions, EnhanceOptions, MotionOptions, SoundOptions, SourceOptions
 from fadm.progress import NO_PROGRESS, Progress
 
 Pixels = NDArray[np.uint8]
@@ -71,7 +74,7 @@ def animate_file(
     alpha, transparency = choose_alpha(source, output, is_warped=options.coarse == "geometric")
     prepared = keep_alpha(animator.prepare(source, options), alpha)
     if driver is None:
-        anchored, damaged = animator.anchor(prepared, motion, options), 0
+        anchored, damaged = anchor_motion(animator.model, prepared, motion, options), 0
     else:
         progress.stage("tracking", driver.num_frames)
         read = animator.read_driver(prepared, driver, options, progress.advance)
@@ -121,7 +124,7 @@ def enhance_file(
     progress.stage("tracking", frames.num_frames)
     motion, follower = animator.read_motion(frames, options, progress.advance)
     damaged = frames.num_damaged
-    enhanced = animator.enhance(frames, motion, options, portrait)
+    enhanced = enhance_frames(animator, frames, motion, options, portrait)
     written = _write(output, enhanced, motion, audio, options.label, progress)
     transparency = f"{ON_WHITE}; fadm enhance does not keep it" if is_transparent(frames) else "none"
     return summarize(output, motion, written, frames, damaged, follower, motion.is_tracked, began, transparency)

@@ -16,8 +16,8 @@ from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import LandmarkModel, require_map
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from fadm.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
+from fadm.controls import FaceControls
 from fadm.face import topology
-from fadm.options import FaceControls
 
 # Change of the measure at a control of 1, in model units (distance between the outer eye corners).
 FULL_SMILE = 0.10  # each mouth corner along the diagonal; the pucker holds its outward part, so it moves up

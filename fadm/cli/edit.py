@@ -7,7 +7,8 @@ import typer
 
 from fadm.cli.animate import Device
 from fadm.cli.parameters import collect, takes_options
-from fadm.options import FaceControls, SourceOptions
+from fadm.controls import FaceControls
+from fadm.options import SourceOptions
 
 
 @takes_options(FaceControls, SourceOptions)

@@ -147,7 +147,7 @@ class EnhancedFolder:
         self._animator, self._watch = animator, watch
 
     def predict(self, case: Case, frames: ClipFrames) -> Prediction:
-        """See `Method`; the steps of `Animator.enhance`, with every stage kept."""
+        """See `Method`; the steps of `enhance_frames`, with every stage kept."""
         given, animator = self._folder.predict(case, frames), self._animator
         pictures = given.pictures["result"]
         prediction = Prediction(dict.fromkeys(self.stages, pictures), given.notes)

@@ -9,11 +9,14 @@ import torch
 from PIL import Image
 
 from fadm import AnimateOptions, Animator
+from fadm.animation.driver import anchor_motion
+from fadm.animation.enhancement import find_portrait
+from fadm.controls import FaceControls
 from fadm.errors import FaceError, InputError, OptionError
 from fadm.face.tracker import FaceTracker, TrackedFace
 from fadm.media.image import read_image
 from fadm.media.reader import open_frames
-from fadm.options import FaceControls, Gains, MotionOptions, SourceOptions
+from fadm.options import Gains, MotionOptions, SourceOptions
 from tests.clips import BLANK, carphone_frames, portrait, write_clip
 from tests.media.samples import ASTRONAUT
 
@@ -82,7 +85,7 @@ def test_motion_has_the_drivers_times(motion):
 
 
 def test_anchor_frame_shows_the_source_as_it_is(animator, prepared, motion):
-    anchored = animator.anchor(prepared, motion, AnimateOptions(anchor="5"))
+    anchored = anchor_motion(animator.model, prepared, motion, AnimateOptions(anchor="5"))
     assert anchored.anchors == {0: 5}
     frames = list(animator.render(prepared, anchored, replace(SMALL, renderer="none")))
     still = list(animator.render(prepared, anchored, AnimateOptions(renderer="none", **no_gains())))
@@ -95,14 +98,14 @@ def no_gains() -> dict[str, float]:
 
 
 def test_absolute_motion_has_no_anchor(animator, prepared, motion):
-    assert animator.anchor(prepared, motion, AnimateOptions(relative=False)).anchors == {}
-    assert animator.anchor(prepared, motion[:1], AnimateOptions()).anchors == {}
-    assert animator.anchor(prepared, motion, AnimateOptions()).anchors.keys() == {0}
+    assert anchor_motion(animator.model, prepared, motion, AnimateOptions(relative=False)).anchors == {}
+    assert anchor_motion(animator.model, prepared, motion[:1], AnimateOptions()).anchors == {}
+    assert anchor_motion(animator.model, prepared, motion, AnimateOptions()).anchors.keys() == {0}
 
 
 def test_the_numbers_of_a_motion_are_enough_to_render_it(animator, prepared, motion, monkeypatch):
     asked = []
-    anchored = animator.anchor(prepared, motion, SMALL)
+    anchored = anchor_motion(animator.model, prepared, motion, SMALL)
 
     class Pictures:
         def __iter__(self):
@@ -148,7 +151,7 @@ def test_the_portrait_of_an_animation_is_the_face_that_moves(animator, clip, mot
             return [bystander, tracked]
 
     video = open_frames(clip)
-    portrait = Animator(device="cpu", make_tracker=Tracker).find_portrait(video, motion)
+    portrait = find_portrait(Animator(device="cpu", make_tracker=Tracker), video, motion)
     assert np.abs(portrait.face.landmarks[0].numpy() - face)[:, :2].max() < 2
     assert np.array_equal(portrait.picture, next(iter(video)).pixels)
 
@@ -166,7 +169,7 @@ def test_the_range_of_the_options_is_kept(animator, clip):
 def test_a_motion_that_stops_at_a_gap_has_its_anchor_before_it(animator, prepared, motion):
     is_tracked = torch.tensor([True, True, True, False, True, True, True, True])
     options = replace(SMALL, gap="stop")
-    anchored = animator.anchor(prepared, replace(motion, is_tracked=is_tracked), options)
+    anchored = anchor_motion(animator.model, prepared, replace(motion, is_tracked=is_tracked), options)
     assert len(anchored.motion) == 3 and anchored.anchors[0] < 3
     assert len(list(animator.render(prepared, anchored, options))) == 3
 

@@ -14,6 +14,7 @@ from fadm.animation.choices import (
     choose_renderer,
     render_options,
 )
+from fadm.animation.driver import anchor_motion
 from fadm.animation.files import animate_file
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion_files import save_motion
@@ -83,7 +84,7 @@ def sources(animator):
 def render(animator, sources, motion, options, driver=None):
     check_choices(options, has_pictures=driver is not None)
     prepared = sources[options.crop]
-    return list(animator.render(prepared, animator.anchor(prepared, motion, options), options, driver))
+    return list(animator.render(prepared, anchor_motion(animator.model, prepared, motion, options), options, driver))
 
 
 @pytest.mark.parametrize("crop", [True, False], ids=["crop", "full"])

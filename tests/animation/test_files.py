@@ -11,11 +11,12 @@ from PIL import Image
 from fadm.animation.animator import Animator
 from fadm.animation.files import Summary, animate_file, choose_alpha, edit_file, extract_file, is_transparent
 from fadm.attributes.motion_files import is_motion_file, load_motion
+from fadm.controls import FaceControls
 from fadm.errors import FadmError, OptionError, OutputError
 from fadm.media.crop import resize_pixels
 from fadm.media.image import read_image, write_image
 from fadm.media.reader import open_frames
-from fadm.options import AnimateOptions, FaceControls, MotionOptions, SourceOptions
+from fadm.options import AnimateOptions, MotionOptions, SourceOptions
 from tests.clips import BLANK, carphone_frames, inspect_video, write_clip
 from tests.media.samples import ASTRONAUT, add_track
 

@@ -10,12 +10,13 @@ from fadm.animation.face_cards import draw_card
 from fadm.animation.inspection import inspect_file, inspect_picture
 from fadm.attributes.deca_face import load_head_networks
 from fadm.blendshapes import BLENDSHAPES
+from fadm.controls import FaceControls
 from fadm.device import choose_device
 from fadm.errors import FaceError, InputError, OutputError
 from fadm.face.region import turn_points
 from fadm.face.selection import choose_face
 from fadm.media.image import read_image
-from fadm.options import FaceControls, SourceOptions
+from fadm.options import SourceOptions
 from tests.attributes.stand_in_head import imported_heads
 from tests.face.portraits import read_portrait, track_picture
 from tests.media.samples import ASTRONAUT

@@ -5,7 +5,7 @@ from fadm.animation.seen_face import measure_angles, measure_controls
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, load_landmark_model
-from fadm.options import FaceControls
+from fadm.controls import FaceControls
 from tests.attributes.made_up import without_map
 
 MODEL = without_map(load_landmark_model())  # its faces move by the measures that are measured

@@ -14,9 +14,9 @@ from fadm.attributes.directions import (
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import load_landmark_model, pose_landmarks
 from fadm.blendshapes import BLENDSHAPES
+from fadm.controls import FaceControls
 from fadm.errors import WeightsError
 from fadm.face import topology
-from fadm.options import FaceControls
 from tests.attributes.made_up import make_mapped_model, without_map
 from tests.face.portraits import eye_openings
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fadm.animation.driver import anchor_motion
 from fadm.data.clips import Face, StoredFaces, open_pictures
 from fadm.errors import OptionError, WeightsError
 from fadm.evaluation.build import build_ablation, build_evaluation, choose_pairs
@@ -92,7 +93,7 @@ def test_the_start_is_the_nearest_pose_the_first_frame_or_none(shard, motion, an
     driver = open_pictures("driver", [lambda face=face: face.pixels for face in faces], (SIDE, SIDE))
     driven, _ = animator.read_motion(driver, method._options)
     source = animator.prepare(faces[2].pixels, replace(method._options, size=SIDE))
-    assert animator.anchor(source, driven, method._options).anchors == anchors
+    assert anchor_motion(animator.model, source, driven, method._options).anchors == anchors
 
 
 def test_a_source_that_drives_itself_stays_as_it_is(shard):

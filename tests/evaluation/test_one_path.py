@@ -1,10 +1,11 @@
-"""What an evaluation measures equals, to the bit, what `Animator.animate` and `enhance` give for the same options."""
+"""What an evaluation measures equals, to the bit, what `Animator.animate` and `enhance_frames` give."""
 
 import numpy as np
 import pytest
 import torch
 
 from fadm import AnimateOptions, Animator, EnhanceOptions, SourceOptions
+from fadm.animation.enhancement import enhance_frames
 from fadm.evaluation import evaluator
 from fadm.evaluation.build import build_evaluation, choose_pairs
 from fadm.evaluation.features import FrameFeatures
@@ -170,7 +171,7 @@ def test_evaluation_measures_what_enhance_writes(shard, weights, tmp_path, model
     )
     video = open_frames(results / case.name)
     motion, _ = animator.read_motion(video, options)
-    enhanced = list(animator.enhance(video, motion, options, prepared))
+    enhanced = list(enhance_frames(animator, video, motion, options, prepared))
     np.testing.assert_array_equal(stages["rendered"], enhanced)
     np.testing.assert_array_equal(stages["coarse"], [frame.pixels for frame in open_frames(results / case.name)])
     assert (np.array(enhanced) != stages["coarse"]).any()

@@ -14,9 +14,10 @@ from fadm.coarse.geometric.generator import (
     prepare_source,
 )
 from fadm.coarse.geometric.transfer import MotionTransfer
+from fadm.controls import FaceControls
 from fadm.face.topology import EYES, INNER_LOWER_LIP, INNER_UPPER_LIP, IRIS_LEFT, IRIS_RIGHT
 from fadm.media.crop import Square, to_pixels, to_tensor
-from fadm.options import FaceControls, Gains
+from fadm.options import Gains
 from tests.face.portraits import SIDE, eye_openings, read_portrait, track_picture
 
 MODEL = load_landmark_model()
