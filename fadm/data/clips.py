@@ -37,13 +37,13 @@ class Face:
     landmarks: FloatArray
 
 
-def read_face(clip: TrackedClip, frame: int, size: int, mirrored: bool = False) -> Face:
+def read_face(clip: TrackedClip, frame: int, size: int | None, mirrored: bool = False) -> Face:
     """Read a frame of a clip.
 
     Args:
         clip: The clip.
         frame: Number of the frame, from 0.
-        size: Side to which it is scaled, pixels.
+        size: Side to which it is scaled, pixels; None leaves it as it is stored.
         mirrored: Whether left and right are exchanged.
 
     Returns:
@@ -57,14 +57,31 @@ def read_face(clip: TrackedClip, frame: int, size: int, mirrored: bool = False) 
         raise InputError(
             f"{clip.key}: a frame is {pixels.shape[1]}x{pixels.shape[0]}; clips are squares (data prepare)"
         )
-    if len(pixels) != size:
+    if size is not None and len(pixels) != size:
         pixels = resize_pixels(pixels, size, size)
-    landmarks = scale_landmarks(clip.landmarks[frame], size)
+    landmarks = scale_landmarks(clip.landmarks[frame], len(pixels))
     if mirrored:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         landmarks = landmarks[mirror_partners()]
-        landmarks[:, 0] = size - 1 - landmarks[:, 0]
+        landmarks[:, 0] = len(pixels) - 1 - landmarks[:, 0]
     return Face(pixels, landmarks)
+
+
+def resize_face(face: Face, size: int) -> Face:
+    """Scale a square frame with its face.
+
+    Args:
+        face: The frame.
+        size: New side in pixels.
+
+    Returns:
+        The frame; the same where its side does not change.
+    """
+    side = len(face.pixels)
+    if side == size:
+        return face
+    landmarks = (face.landmarks - [[-0.5, -0.5, 0]]) * np.float32(size / side)
+    return Face(resize_pixels(face.pixels, size, size), (landmarks - [[0.5, 0.5, 0]]).astype(np.float32))
 
 
 def clip_options(size: int, **changes: Any) -> AnimateOptions:

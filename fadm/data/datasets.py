@@ -62,28 +62,42 @@ class StepBatches(Sampler[list[int]]):
 class RendererSamples(Dataset[Sample]):
     """What a renderer is trained on: every person equally often, whatever the number of their clips.
 
+    People of stills have a share of the samples of their own.
+
     Each sample: source, driving and coarse (3, S, S) uint8, attention (1, S, S) uint8 (where people look), landmarks
     (478, 3) of the driving frame in pixels, attributes_source and attributes_driving (56,), seed () and, where the
     pairs hold them, person (2, S, S) uint8 (probability of person in source and coarse frame) and confidence
     (1, S, S) uint8 (trust in the coarse frame).
     """
 
-    def __init__(self, pairs: CoarsePairs, seed: int, *, is_jittered: bool = True) -> None:
+    def __init__(
+        self,
+        pairs: CoarsePairs,
+        seed: int,
+        *,
+        stills: CoarsePairs | None = None,
+        stills_share: float = 0.0,
+        is_jittered: bool = True,
+    ) -> None:
         """Choose the pairs.
 
         Args:
             pairs: Made by the animation path (`build_coarse_pairs`).
             seed: Of all rng.
+            stills: Pairs of stills.
+            stills_share: Share of the samples that are of stills, where there are any.
             is_jittered: Whether colours are jittered.
         """
-        self.pairs, self.seed, self.is_jittered = pairs, seed, is_jittered
-        self.people = pairs.groups()
+        self.seed, self.is_jittered = seed, is_jittered
+        self.parts = [(pairs, pairs.groups())] + ([] if stills is None else [(stills, stills.groups())])
+        self.stills_share = stills_share if stills is not None else 0.0
 
     def __getitem__(self, number: int) -> Sample:
         rng = np.random.default_rng((self.seed, number))
-        row = _choose(rng, _choose(rng, self.people))
-        (source, driving), pair = self.pairs.faces(row), self.pairs.coarse(row)
-        pictures = {"source": source.pixels, "driving": driving.pixels, "coarse": pair.coarse}
+        pairs, people = self.parts[int(rng.random() < self.stills_share)]
+        row = _choose(rng, _choose(rng, people))
+        (source, driving), pair = pairs.frames(row), pairs.coarse(row)
+        pictures = {"source": source, "driving": driving.pixels, "coarse": pair.coarse}
         if self.is_jittered:
             pictures = jitter_colors(pictures, rng)
         tensors = {name: to_channels(pixels) for name, pixels in pictures.items()}

@@ -1,5 +1,6 @@
 """What a weights file says about its training data."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,17 +18,20 @@ def describe_clips(clips: Sequence[TrackedClip], weights: Sequence[str] = ()) ->
         weights: Names or files of other weights that took part: as a start, a teacher, a coarse generator.
 
     Returns:
-        `trained_on` (number of clips and identities), `sources` (with their terms), and the `licence` that follows.
+        `trained_on` (number of clips and identities), `tiers` (number of clips by the kind of their terms), `sources`
+        (with their terms), and the `licence` that follows.
 
     Raises:
         WeightsError: Weights are unknown or cannot be read.
     """
     licences = {name: describe_weights(name).licence for name in weights}
     is_open = all(clip.info.get("tier") == "open" for clip in clips) and set(licences.values()) <= {OPEN}
+    tiers = Counter(str(clip.info.get("tier", "not stated")) for clip in clips)
     sources = sorted({f"{clip.info.get('source', '?')}: {clip.info.get('terms', '?')}" for clip in clips})
     sources += [f"weights {Path(name).stem}: {licence}" for name, licence in licences.items()]
     return {
         "trained_on": f"{len(clips)} clips of {len({clip.identity for clip in clips})} people",
+        "tiers": ", ".join(f"{tier}: {number}" for tier, number in sorted(tiers.items())),
         "sources": "; ".join(sources),
         "licence": OPEN if is_open else "research and non-commercial use",
     }

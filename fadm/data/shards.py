@@ -75,6 +75,11 @@ class TrackedClip:
         """Name of the person; a clip without one counts as a person of its own."""
         return str(self.info.get("identity", self.key))
 
+    @property
+    def is_video(self) -> bool:
+        """Whether its frames are moments of a video, seen through one window; else they are separate pictures."""
+        return len(self.pictures) > 1 and "frame_numbers" in self.info
+
 
 def find_shards(places: Sequence[Path]) -> list[Path]:
     """List shards.

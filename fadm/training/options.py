@@ -15,7 +15,7 @@ class DataOptions:
     Attributes:
         shards: Shards with the training clips, or their folders; none means synthetic faces.
         validation: Shards with clips of held-out identities, or their folders.
-        tier: `open` takes only clips under free terms.
+        tier: `open` takes only clips under free terms, of training and held-out data alike; not `open-doubtful`.
         size: Side of all pictures, in pixels.
         is_jittered: Whether colours are changed at random, in all pictures of a sample alike.
         cache: Folder for coarse frames and synthetic faces.
@@ -43,17 +43,22 @@ class CoarseOptions:
         generator: `geometric`, or the name or file of weights.
         attributes: Attributes that the renderer is conditioned on: those of the landmark face model, or of DECA.
         pairs: Which pairs are made of each training clip.
-        validation_pairs_per_clip: How many pairs are made of each held-out clip.
+        stills_share: Share of the samples that are of stills, where the data have any; 0 leaves them out.
+        pairs_per_still: How many pairs are made of the stills of a sample, and as many of the mirrored ones.
+        validation_pairs_per_clip: How many pairs are made of each held-out clip or sample of stills.
     """
 
     generator: str = "geometric"
     attributes: Literal["landmarks", "deca"] = "landmarks"
     pairs: PairOptions = PairOptions()
+    stills_share: float = 0.25
+    pairs_per_still: int = 4
     validation_pairs_per_clip: int = 8
 
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
-        check_ranges("coarse", self, validation_pairs_per_clip=(1, None))
+        numbers = dict.fromkeys(("pairs_per_still", "validation_pairs_per_clip"), (1, None))
+        check_ranges("coarse", self, stills_share=(0, 1), **numbers)
         if self.pairs.size != PairOptions.size:
             raise ConfigError("coarse.pairs.size: the pairs have the size of all pictures; set data.size")
         counts = {"sources_per_clip": (1, None), "drivings_per_source": (1, None), "seed": (0, None)}

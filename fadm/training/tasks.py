@@ -1,23 +1,16 @@
 """Build a training task from a recipe: clips, pairs, networks and validation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import cast
 
 import torch
 
 from fadm.attributes.landmark_model import hash_numbers, load_landmark_model
-from fadm.data.datasets import ClipSamples, RendererSamples
-from fadm.data.pairs.generators import make_pair_generator
-from fadm.data.pairs.store import CoarsePairs, build_coarse_pairs
+from fadm.data.datasets import ClipSamples
 from fadm.data.provenance import describe_clips
-from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
-from fadm.data.synthetic.clips import SyntheticOptions, write_synthetic_shards
 from fadm.diffusion.sampling import spaced_timesteps
-from fadm.errors import InputError, OptionError
+from fadm.errors import OptionError
 from fadm.rendering.loading import load_renderer
 from fadm.rendering.options import RenderOptions
 from fadm.rendering.renderer import DiffusionRenderer
@@ -28,12 +21,12 @@ from fadm.training.objectives.face_vid2vid import build_face_vid2vid_objective
 from fadm.training.objectives.fomm import build_fomm_objective
 from fadm.training.objectives.renderer import build_renderer_objective
 from fadm.training.options import DataOptions, RunOptions
+from fadm.training.pairs import Report, read_clips, read_pairs
 from fadm.training.recipes import DistillationRecipe, FaceVid2VidRecipe, FOMMRecipe, RendererRecipe
 from fadm.training.validation import HeldOut, animate_batch, render_batch
 from fadm.weights.registry import describe_weights, find_weights
 from fadm.weights.store import load_into, load_weights
 
-Report = Callable[[str, int, int], None]  # name of the work, number done, total
 VALIDATION_SEED = 1
 
 
@@ -55,8 +48,7 @@ def renderer_task(recipe: RendererRecipe, report: Report) -> Task:
     _start(objective, recipe.run)
     start = [recipe.run.start] if recipe.run.start else []
     _check_rendering(objective, recipe, recipe.render, start)
-    train, held_out = _read_pairs(objective, recipe, report)  # last: it may take hours
-    return _rendering_task(objective, train, held_out, recipe, recipe.render, start)
+    return _rendering_task(objective, recipe, recipe.render, start, report)
 
 
 def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, teacher: str, report: Report) -> Task:
@@ -79,8 +71,7 @@ def distillation_task(recipe: DistillationRecipe, stage: DistillationConfig, tea
     objective = build_distillation_objective(stage, load_renderer(teacher))
     render = RenderOptions(sampler="ddim", eta=0.0, num_steps=stage.student_steps, shared_noise=True)
     _check_rendering(objective, recipe, render, [teacher])
-    train, held_out = _read_pairs(objective, recipe, report)  # last: it may take hours
-    return _rendering_task(objective, train, held_out, recipe, render, [teacher])
+    return _rendering_task(objective, recipe, render, [teacher], report)
 
 
 def fomm_task(recipe: FOMMRecipe, report: Report) -> Task:
@@ -121,17 +112,18 @@ def face_vid2vid_task(recipe: FaceVid2VidRecipe, report: Report) -> Task:
 
 def _rendering_task(
     objective: Objective,
-    train: CoarsePairs,
-    held_out: CoarsePairs,
     recipe: RendererRecipe | DistillationRecipe,
     render: RenderOptions,
     weights: list[str],
+    report: Report,
 ) -> Task:
     """Join data, objective and validation; `weights` are the renderer's own start or teacher."""
-    run, coarse = recipe.run, recipe.coarse
-    held_out_samples = RendererSamples(held_out, VALIDATION_SEED, is_jittered=False)
+    data, coarse, run = recipe.data, recipe.coarse, recipe.run
+    has_person = _renderer_of(objective).config.use_person
+    train, held_out = read_pairs(data, coarse, report, has_person=has_person)  # it may take hours
+    held_out_samples = held_out.samples(VALIDATION_SEED, coarse.stills_share, is_jittered=False)
     validation = HeldOut(held_out_samples, run.validation_samples, render_batch(render), "coarse", run.precision)
-    samples = RendererSamples(train, run.seed, is_jittered=recipe.data.is_jittered)
+    samples = train.samples(run.seed, coarse.stills_share, is_jittered=data.is_jittered)
     weights = weights + [coarse.generator] * (coarse.generator != "geometric")
     weights = weights + ["deca"] * (coarse.attributes == "deca")
     metadata = {"kind": "fadm", "attributes": coarse.attributes}
@@ -164,68 +156,13 @@ def _renderer_of(objective: Objective) -> DiffusionRenderer:
 
 
 def _coarse_task(name: str, objective: Objective, data: DataOptions, run: RunOptions, report: Report) -> Task:
-    train, held_out = _read_clips(data, report)
+    train, held_out = read_clips(data, report, least_frames=2)
     _start(objective, run)
     held_out_samples = ClipSamples(held_out, data.size, VALIDATION_SEED, is_jittered=False)
     validation = HeldOut(held_out_samples, run.validation_samples, animate_batch(name), "source", run.precision)
     samples = ClipSamples(train, data.size, run.seed, is_jittered=data.is_jittered)
     start = [run.start] if run.start else []
     return Task(objective, samples, validation, {name: {"kind": name} | describe_clips(train, start)})
-
-
-def _read_pairs(
-    objective: Objective, recipe: RendererRecipe | DistillationRecipe, report: Report
-) -> tuple[CoarsePairs, CoarsePairs]:
-    """Read pairs of the training clips and of the held-out ones; make those that are not in the cache."""
-    data, coarse = recipe.data, recipe.coarse
-    person = ("person",) * _renderer_of(objective).config.use_person
-    for_validation = replace(
-        coarse.pairs,
-        mirrored=False,
-        augmented=0.0,
-        sources_per_clip=coarse.validation_pairs_per_clip,
-        drivings_per_source=1,
-    )
-    parts = (("pairs", coarse.pairs, person), ("validation pairs", for_validation, (*person, "confidence")))
-    pairs = []
-    for clips, (what, options, layers) in zip(_read_clips(data, report), parts, strict=True):
-        pairs.append(
-            build_coarse_pairs(
-                clips,
-                replace(options, size=data.size),
-                make_pair_generator(coarse.generator, options.augmented, coarse.attributes, layers),
-                Path(data.cache),
-                workers=max(1, data.workers),
-                report=partial(report, what),
-            )
-        )
-    return pairs[0], pairs[1]
-
-
-def _read_clips(data: DataOptions, report: Report) -> tuple[list[TrackedClip], list[TrackedClip]]:
-    """Read the clips of the training identities and of the held-out ones; synthetic clips where none are given."""
-    if not data.shards:
-        report("synthetic faces", 0, 1)
-        folder = Path(data.cache) / f"synthetic-{data.size}"
-        folder.mkdir(parents=True, exist_ok=True)
-        shards, validation = write_synthetic_shards(folder, SyntheticOptions(size=data.size))
-    elif not data.validation:
-        raise InputError(
-            "data.shards are given but no data.validation; give shards of held-out identities for validation"
-        )
-    else:
-        shards, validation = (find_shards([Path(p) for p in part]) for part in (data.shards, data.validation))
-    train, held_out = (
-        [c for c in read_tracked_clips(part) if len(c.pictures) > 1 and data.tier in ("all", c.info.get("tier"))]
-        for part in (shards, validation)
-    )
-    for name, part in (("shards", train), ("validation", held_out)):
-        if not part:
-            raise InputError(f"no clips of tier {data.tier!r} with at least 2 frames in data.{name}")
-    both = {clip.identity for clip in train} & {clip.identity for clip in held_out}
-    if both:
-        raise InputError(f"data.validation and data.shards share identities, among them {min(both)}; keep them apart")
-    return train, held_out
 
 
 @contextmanager

@@ -47,5 +47,6 @@ class MixingMaker:
             size = len(source.pixels)
             person = np.full((2, size, size), 100, np.uint8) if "person" in self.layers else None
             confidence = np.full((size, size), 200, np.uint8) if "confidence" in self.layers else None
+            still = source.pixels if "still" in self.layers else None
             mixed = (source.pixels // 2 + driving.pixels // 2).astype(np.uint8)
-            yield CoarsePair(mixed, rng.normal(size=(2, 56)).astype(np.float32), person, confidence)
+            yield CoarsePair(mixed, rng.normal(size=(2, 56)).astype(np.float32), person, confidence, still)

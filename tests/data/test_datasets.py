@@ -88,8 +88,8 @@ def test_a_renderers_sample_is_a_pair_and_where_people_look(pairs):
     rows = [
         row for row in range(len(pairs)) if np.array_equal(pairs.coarse(row).attributes[0], sample["attributes_source"])
     ]
-    (source, driving), plain = pairs.faces(rows[0]), sample
-    assert torch.equal(plain["source"], batches.to_channels(source.pixels))
+    (source, driving), plain = pairs.frames(rows[0]), sample
+    assert torch.equal(plain["source"], batches.to_channels(source))
     assert torch.equal(plain["driving"], batches.to_channels(driving.pixels))
 
 
@@ -106,29 +106,42 @@ def test_a_renderers_sample_has_the_layers_of_its_pairs(clips, pairs, tmp_path):
         assert sample["person"].dtype == sample["confidence"].dtype == torch.uint8
 
 
+class Rows:
+    """One person with a row, one with nine."""
+
+    def __init__(self, face):
+        self.seen, self.face = Counter(), face
+
+    def groups(self):
+        return [[0], list(range(1, 10))]
+
+    def frames(self, row):
+        self.seen[row] += 1
+        return self.face.pixels, self.face
+
+    def coarse(self, row):
+        return CoarsePair(self.face.pixels, np.zeros((2, 56), np.float32))
+
+
 def test_a_renderer_sees_people_equally_often(clips):
-    class Rows:
-        """One person with a row, one with nine."""
-
-        def __init__(self):
-            self.seen, self.face = Counter(), read_face(clips[0], 0, SIDE)
-
-        def groups(self):
-            return [[0], list(range(1, 10))]
-
-        def faces(self, row):
-            self.seen[row] += 1
-            return self.face, self.face
-
-        def coarse(self, row):
-            return CoarsePair(self.face.pixels, np.zeros((2, 56), np.float32))
-
-    rows = Rows()
+    rows = Rows(read_face(clips[0], 0, SIDE))
     samples = RendererSamples(rows, 0, is_jittered=False)
     for number in range(400):
         samples[number]
     assert 160 < rows.seen[0] < 240  # 200 expected, deviation 10
     assert len(rows.seen) == 10
+
+
+def test_stills_have_a_share_of_a_renderers_samples(clips):
+    face = read_face(clips[0], 0, SIDE)
+    videos, stills = Rows(face), Rows(face)
+    samples = RendererSamples(videos, 0, stills=stills, stills_share=0.25, is_jittered=False)
+    for number in range(400):
+        samples[number]
+    assert 66 < stills.seen.total() < 134  # 100 expected, deviation 8.7
+    assert videos.seen.total() + stills.seen.total() == 400
+    assert 0.3 < stills.seen[0] / stills.seen.total() < 0.7
+    assert RendererSamples(videos, 0, stills_share=1.0).stills_share == 0
 
 
 def test_a_coarse_generator_sees_people_equally_often(clips, monkeypatch):

@@ -78,6 +78,7 @@ def test_a_renderers_task_is_complete(recipe):
         "attributes": "landmarks",
         "face_model": hash_numbers(load_landmark_model()),
         "trained_on": "2 clips of 2 people",
+        "tiers": "open: 2",
         "sources": "synthetic faces of the package's landmark model: Apache-2.0",
         "licence": "Apache-2.0",
     }
@@ -188,18 +189,37 @@ def test_the_tier_chooses_clips(data, tmp_path):
     both = replace(data, shards=(*data.shards, str(closed)))
     assert tiny_fomm(both).metadata["fomm"]["licence"] == "research and non-commercial use"
     assert tiny_fomm(replace(both, tier="open")).metadata["fomm"]["licence"] == "Apache-2.0"
-    with pytest.raises(InputError, match=r"no clips of tier 'open' with at least 2 frames in data\.shards"):
+    with pytest.raises(InputError, match=r"no videos of tier 'open' with at least 2 frames in data\.shards"):
         tiny_fomm(replace(data, shards=(str(closed),), tier="open"))
 
 
-def write_closed_copy(shard, path):
-    """The shard's clips under other terms, of people with other names."""
+def test_a_renderer_is_trained_on_stills_too(recipe, data, tmp_path):
+    stills = write_closed_copy(data.shards[0], tmp_path / "stills.tar", tier="open-doubtful", is_video=False)
+    with_stills = replace(data, shards=(*data.shards, str(stills)))
+    task = renderer_task(replace(recipe, data=with_stills), silent)
+    told = task.metadata["fadm"]
+    assert told["trained_on"] == "4 clips of 4 people" and told["tiers"] == "open: 2, open-doubtful: 2"
+    assert told["licence"] == "research and non-commercial use"
+    assert task.samples.stills_share == 0.25
+    assert task.samples.parts[1][0].rows["still"].shape == (2 * COARSE.pairs_per_still, SIDE, SIDE, 3)
+    open_alone = renderer_task(replace(recipe, data=replace(with_stills, tier="open")), silent)
+    assert open_alone.metadata["fadm"]["tiers"] == "open: 2" and open_alone.samples.stills_share == 0
+    none = renderer_task(replace(recipe, data=with_stills, coarse=replace(COARSE, stills_share=0)), silent)
+    assert none.metadata["fadm"]["tiers"] == "open: 2"
+    with pytest.raises(InputError, match=r"no videos of tier 'all' with at least 2 frames in data\.shards"):
+        renderer_task(replace(recipe, data=replace(data, shards=(str(stills),))), silent)
+
+
+def write_closed_copy(shard, path, tier="research", is_video=True):
+    """The shard's clips under other terms, of people with other names, perhaps not as videos."""
     content = {}
     with tarfile.open(shard) as tar:
         for member in tar:
             data = tar.extractfile(member).read()
             if member.name.endswith(".json"):
                 info = json.loads(data)
-                data = json.dumps(info | {"tier": "research", "identity": "other " + info["identity"]}).encode()
+                if not is_video:
+                    del info["frame_numbers"]
+                data = json.dumps(info | {"tier": tier, "identity": "other " + info["identity"]}).encode()
             content[member.name] = data
     return write_shard(path, content)

@@ -39,12 +39,14 @@ class CoarsePair:
         attributes: Of the source and of the driving frame (2, 56): expression, then pose.
         person: Probability of person in the source and in the coarse frame (2, S, S), of 255; None if not asked for.
         confidence: Trust in the coarse frame (S, S), of 255; None if not asked for.
+        still: The source (S, S, 3) uint8 of a pair of stills, which may have been moved; None for a clip's frame.
     """
 
     coarse: np.ndarray
     attributes: np.ndarray
     person: np.ndarray | None = None
     confidence: np.ndarray | None = None
+    still: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

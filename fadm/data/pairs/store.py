@@ -20,12 +20,13 @@ import torch
 
 from fadm.data.clips import Face, read_face
 from fadm.data.pairs.generators import CoarsePair, PairGenerator
-from fadm.data.shards import TrackedClip
+from fadm.data.pairs.stills import StillPairGenerator
+from fadm.data.shards import Pixels, TrackedClip
 from fadm.errors import InputError, OutputError
 from fadm.files import explain_failure, replace_file
 from fadm.processes import leave_interrupts_to_parent
 
-STORED = ("coarse", "person", "confidence", "attributes")  # stored fields of a pair, where it has them
+STORED = ("coarse", "person", "confidence", "still", "attributes")  # stored fields of a pair, where it has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,21 +64,21 @@ class CoarsePairs:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def faces(self, row: int) -> tuple[Face, Face]:
+    def frames(self, row: int) -> tuple[Pixels, Face]:
         """Read the source and the driving frame of a pair.
 
         Args:
             row: Row of the pair.
 
         Returns:
-            Source and driving frame, with landmarks.
+            Source picture (S, S, 3), and the driving frame with its landmarks.
         """
         record = self.rows[row]
-        clip = self.clips[_clip_of(row, self.options)]
-        return tuple(  # type: ignore[return-value]
-            read_face(clip, int(record[name]), self.options.size, bool(record["mirrored"]))
-            for name in ("source", "driving")
-        )
+        clip, size, mirrored = self.clips[_clip_of(row, self.options)], self.options.size, bool(record["mirrored"])
+        driving = read_face(clip, int(record["driving"]), size, mirrored)
+        if "still" in _stored_names(record):
+            return np.array(record["still"]), driving
+        return read_face(clip, int(record["source"]), size, mirrored).pixels, driving
 
     def coarse(self, row: int) -> CoarsePair:
         """Read the stored coarse frame and attributes of a pair.
@@ -102,7 +103,7 @@ class CoarsePairs:
 def build_coarse_pairs(
     clips: Sequence[TrackedClip],
     options: PairOptions,
-    make: PairGenerator,
+    make: PairGenerator | StillPairGenerator,
     folder: Path,
     *,
     workers: int = 1,
@@ -114,7 +115,7 @@ def build_coarse_pairs(
     of everything that the pairs are made of.
 
     Args:
-        clips: The clips.
+        clips: The clips; for a maker of pairs of stills, these.
         options: Which pairs are made.
         make: Makes the coarse frames.
         folder: Folder of the stored pairs.
@@ -125,10 +126,10 @@ def build_coarse_pairs(
         The pairs.
 
     Raises:
-        InputError: A clip has fewer than two frames.
+        InputError: There is no clip, or a clip has fewer than two frames.
         OutputError: The disk has too little space.
     """
-    short = [clip.key for clip in clips if len(clip.pictures) < 2]
+    short = [clip.key for clip in clips if len(clip.pictures) < 2 and "still" not in make.layers]
     if short or not clips:
         raise InputError(f"pairs need clips of at least 2 frames; too short: {', '.join(short[:3]) or 'no clip given'}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -165,9 +166,12 @@ def _allocate(path: Path, row_type: np.dtype, num_rows: int) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def _fill_clip(clip: TrackedClip, number: int, options: PairOptions, make: PairGenerator, path: Path) -> None:
+def _fill_clip(
+    clip: TrackedClip, number: int, options: PairOptions, make: PairGenerator | StillPairGenerator, path: Path
+) -> None:
     """Make the missing rows of one clip, one source at a time."""
     rows = np.load(path, mmap_mode="r+")
+    size = None if "still" in make.layers else options.size
     first = number * _rows_per_clip(options)
     for mirrored in (False, True)[: 1 + options.mirrored]:
         for place in range(options.sources_per_clip):
@@ -177,7 +181,7 @@ def _fill_clip(clip: TrackedClip, number: int, options: PairOptions, make: PairG
                 continue
             rng = np.random.default_rng((options.seed, zlib.crc32(clip.key.encode()), mirrored, place))
             source, *drivings = _draw_frames(rng, len(clip.pictures), options.drivings_per_source)
-            faces = [read_face(clip, frame, options.size, mirrored) for frame in (source, *drivings)]
+            faces = [read_face(clip, frame, size, mirrored) for frame in (source, *drivings)]
             for row, frame, pair in zip(rows[part], drivings, make(faces[0], faces[1:], rng), strict=True):
                 for name in _stored_names(row):
                     row[name] = getattr(pair, name)
@@ -187,6 +191,8 @@ def _fill_clip(clip: TrackedClip, number: int, options: PairOptions, make: PairG
 
 def _draw_frames(rng: np.random.Generator, num_frames: int, num_drivings: int) -> list[int]:
     """Draw a source and other driving frames, each more than once only when there are too few."""
+    if num_frames == 1:
+        return [0] * (1 + num_drivings)
     source = int(rng.integers(num_frames))
     others = rng.permutation([frame for frame in range(num_frames) if frame != source])
     return [source, *np.resize(others, num_drivings).tolist()]
@@ -194,7 +200,7 @@ def _draw_frames(rng: np.random.Generator, num_frames: int, num_drivings: int) -
 
 def _row_type(options: PairOptions, layers: Sequence[str]) -> np.dtype:
     size = options.size
-    shapes = {"person": (2, size, size), "confidence": (size, size)}
+    shapes = {"person": (2, size, size), "confidence": (size, size), "still": (size, size, 3)}
     return np.dtype(
         [
             ("coarse", "u1", (size, size, 3)),
@@ -227,7 +233,7 @@ def _checksum(record: np.void) -> int:
     return zlib.crc32(content) or 1
 
 
-def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: PairGenerator) -> str:
+def _digest(clips: Sequence[TrackedClip], options: PairOptions, make: PairGenerator | StillPairGenerator) -> str:
     """Hash what the pairs are made of: clips with their pictures' sizes and landmarks, options, generator."""
     sizes: list[Any] = [
         (clip.key, [picture.size for picture in clip.pictures], zlib.crc32(clip.landmarks.tobytes())) for clip in clips

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fadm.data.clips import read_face
+from fadm.data.pairs.generators import CoarsePair
 from fadm.data.pairs.store import PairOptions, build_coarse_pairs
 from fadm.data.shards import StoredPicture
 from fadm.errors import InputError, OutputError
@@ -44,9 +45,9 @@ def test_each_clip_has_its_pairs_of_two_frames(clips, pairs):
     assert len(pairs) == 3 * ROWS_OF_A_CLIP
     assert pairs.groups() == [list(range(ROWS_OF_A_CLIP * i, ROWS_OF_A_CLIP * (i + 1))) for i in range(3)]
     for row in range(len(pairs)):
-        (source, driving), made = pairs.faces(row), pairs.coarse(row)
-        np.testing.assert_array_equal(made.coarse, source.pixels // 2 + driving.pixels // 2)
-        assert not np.array_equal(source.pixels, driving.pixels)
+        (source, driving), made = pairs.frames(row), pairs.coarse(row)
+        np.testing.assert_array_equal(made.coarse, source // 2 + driving.pixels // 2)
+        assert not np.array_equal(source, driving.pixels)
         assert made.attributes.shape == (2, 56) and made.person is None and made.confidence is None
         assert not np.array_equal(made.attributes[0], made.attributes[1])
 
@@ -59,13 +60,35 @@ def test_layers_are_kept_beside_the_coarse_frame(clips, tmp_path):
     assert pair.confidence.shape == (SIDE, SIDE) and (pair.confidence == 200).all()
 
 
+def test_stills_are_read_as_they_are_and_their_sources_kept(clips, tmp_path):
+    """Of a sample with one picture it is source and driving frame, for a maker that moves it."""
+    sizes = []
+
+    @dataclass(frozen=True)
+    class Maker(MixingMaker):
+        def __call__(self, source, drivings, rng):
+            sizes.append({len(face.pixels) for face in (source, *drivings)})
+            half = source.pixels[::2, ::2]
+            yield from (CoarsePair(half // 2, np.zeros((2, 56), np.float32), still=half) for _ in drivings)
+
+    single = replace(clips[0], pictures=clips[0].pictures[:1])
+    options = PairOptions(size=SIDE // 2, sources_per_clip=2, drivings_per_source=1, mirrored=False)
+    pairs = build_coarse_pairs([single, clips[1]], options, Maker("of stills", layers=("still",)), tmp_path)
+    assert sizes == 4 * [{SIDE}]
+    for row in range(2):
+        source, driving = pairs.frames(row)
+        np.testing.assert_array_equal(source, read_face(single, 0, None).pixels[::2, ::2])
+        np.testing.assert_array_equal(driving.pixels, read_face(single, 0, SIDE // 2).pixels)
+    assert all(record["source"] != record["driving"] for record in pairs.rows[2:])
+
+
 def test_half_of_the_pairs_are_mirrored(clips, pairs):
     mirrored = [bool(record["mirrored"]) for record in pairs.rows]
     assert mirrored == 3 * (6 * [False] + 6 * [True])
     row = mirrored.index(True)
-    source, _ = pairs.faces(row)
+    source, _ = pairs.frames(row)
     straight = read_face(clips[0], int(pairs.rows[row]["source"]), SIDE)
-    np.testing.assert_array_equal(source.pixels, straight.pixels[:, ::-1])
+    np.testing.assert_array_equal(source, straight.pixels[:, ::-1])
 
 
 def test_a_mirrored_face_keeps_its_right_eye_on_its_right(clips):
