@@ -24,6 +24,7 @@ CODE = (
     "animation/animator.py",
     "animation/build.py",
     "animation/choices.py",
+    "animation/driver.py",
     "data/clips.py",
     "data/shards.py",
     "data/pairs",
