@@ -3,7 +3,9 @@
 Kartynnik et al., arXiv 1907.06724; irises: Ablavatski et al., arXiv 2006.11341.
 """
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +44,11 @@ class LocatedFace:
     window: FloatArray
     points: FloatArray
 
+    @cached_property
+    def region(self) -> Region:
+        """The region in which the network sees this face best."""
+        return face_region(self.landmarks)
+
 
 def see_face(pixels: Pixels, region: Region) -> LocatedFace:
     """Find the landmarks of the face in a region.
@@ -75,7 +82,7 @@ def settle_face(pixels: Pixels, region: Region) -> LocatedFace | None:
         if face.presence < MIN_PRESENCE:
             return None
         step = np.inf if last is None else np.linalg.norm((face.landmarks - last)[:, :2], axis=1).mean() / region.side
-        last, region = face.landmarks, face_region(face.landmarks)
+        last, region = face.landmarks, face.region
     return face if step < MAX_UNREST else None
 
 
@@ -88,5 +95,17 @@ def face_region(landmarks: FloatArray) -> Region:
     Returns:
         The region, with level eyes and a margin of a quarter.
     """
-    across = landmarks[UPPER_LID_LEFT[0], :2] - landmarks[UPPER_LID_RIGHT[0], :2]
-    return region_around(landmarks, across, WINDOW)
+    return region_around(landmarks, measure_lean(landmarks), WINDOW)
+
+
+def measure_lean(landmarks: FloatArray) -> float:
+    """Measure how far a face is turned in the picture.
+
+    Args:
+        landmarks: Its landmarks (478, 2 or 3) in pixels.
+
+    Returns:
+        Angle of the line through the eyes, clockwise in radians; 0 where it is level.
+    """
+    across = landmarks[UPPER_LID_LEFT[0]] - landmarks[UPPER_LID_RIGHT[0]]
+    return math.atan2(float(across[1]), float(across[0]))

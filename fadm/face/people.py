@@ -94,8 +94,7 @@ class People:
         if sighting.number is None:
             return False
         self._mistaken.discard(sighting.number)
-        is_covered = sighting.is_covered or self._is_covered(sighting)
-        if wanted == sighting.number or (wanted is None and is_covered):
+        if wanted == sighting.number or (wanted is None and self._is_covered(sighting)):
             self._doubts.pop(sighting.number, None)
             return True
         if wanted is not None:
@@ -108,7 +107,7 @@ class People:
 
     def _is_covered(self, sighting: Sighting) -> bool:
         own = self.known.get(-1 if sighting.number is None else sighting.number)
-        return own is not None and own.is_covered(sighting.looks)
+        return sighting.is_covered or (own is not None and own.is_covered(sighting.looks))
 
     def remember(self, number: int, landmarks: FloatArray, frame: int, looks: Looks | None) -> None:
         """Remember where a person was seen, and what they look like.

@@ -62,18 +62,17 @@ def whole_region(pixels: Pixels, angle: float = 0.0) -> Region:
     return Region((width - 1) / 2, (height - 1) / 2, max(height, width), angle)
 
 
-def region_around(points: FloatArray, right: FloatArray, scale: float) -> Region:
+def region_around(points: FloatArray, angle: float, scale: float) -> Region:
     """Build the turned square around a face.
 
     Args:
         points: Points (N, 2 or more) of the face in pixels; x and y come first.
-        right: Direction (2,) in the picture that the region's rows take, such as from eye to eye.
+        angle: How far the face is turned clockwise, in radians.
         scale: Side of the region in lengths of the longer side of the points' turned bounding box.
 
     Returns:
         The region, centred on that box.
     """
-    angle = math.atan2(float(right[1]), float(right[0]))
     cos, sin = math.cos(angle), math.sin(angle)
     axes = np.array([[cos, sin], [-sin, cos]], np.float32)  # rows: right, down
     level = points[:, :2] @ axes.T

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fadm.face.appearance import describe_looks
 from fadm.face.detector import FULL_RANGE, MODELS, QUARTER_TURNS, Detection, search_faces
-from fadm.face.landmarker import MIN_PRESENCE, LocatedFace, face_region, see_face, settle_face
+from fadm.face.landmarker import MIN_PRESENCE, LocatedFace, measure_lean, see_face, settle_face
 from fadm.face.people import People, Sighting
 from fadm.face.region import Region, shared_area
 from fadm.face.topology import FACE_OVAL
@@ -85,7 +85,7 @@ class FaceTracker:
         self._is_video = is_video
         self._max_faces = max_faces
         self._people = People()
-        self._faces: list[TrackedFace] = []
+        self._faces: list[tuple[LocatedFace, int]] = []  # with their numbers
         self.reset()
 
     def track(self, pixels: Pixels) -> list[TrackedFace]:
@@ -100,7 +100,11 @@ class FaceTracker:
             followed += [_Found(face, None) for face in self._find_new(pixels, [found.face for found in followed])]
         self._faces = self._tell_apart(followed)
         self._frame += 1
-        return [face for face in self._faces if not self._people.is_mistaken(face.number)]
+        return [
+            TrackedFace(face.landmarks, face.presence, number)
+            for face, number in self._faces
+            if not self._people.is_mistaken(number)
+        ]
 
     def reset(self) -> None:
         """See `LandmarkTracker`."""
@@ -123,7 +127,7 @@ class FaceTracker:
 
     def _follow(self, pixels: Pixels) -> list["_Found"]:
         """Look for each face where it was in the frame before."""
-        looks = [_Found(see_face(pixels, face_region(face.landmarks)), face.number) for face in self._faces]
+        looks = [_Found(see_face(pixels, face.region), number) for face, number in self._faces]
         found = _without_repeats([look for look in looks if look.face.presence >= MIN_PRESENCE])
         if len(found) < len(looks):
             self._last_contact = self._frame
@@ -134,7 +138,7 @@ class FaceTracker:
             return False
         if num_faces == 0 or self._frame % SEARCH_INTERVAL == 0:
             return True
-        seen = {face.number for face in self._faces}
+        seen = {number for _, number in self._faces}
         lost = any(p.number not in seen and self._frame - p.frame < LOST_LATELY for p in self._people.known.values())
         return lost and self._frame % LOST_INTERVAL == 0
 
@@ -143,35 +147,30 @@ class FaceTracker:
         is_thorough = not known and self._frame % SEARCH_INTERVAL == 0
         turns = QUARTER_TURNS if is_thorough else self._usual_turns()
         models = (FULL_RANGE,) if known else MODELS  # beside a face that is followed no other one fills the window
-        regions = [face_region(face.landmarks) for face in known]
         found: list[LocatedFace] = []
+        regions = [face.region for face in known]
         for detections in search_faces(pixels, models=models, turns=turns, is_thorough=is_thorough):
             for detection in sorted(detections, key=_rank):
                 face = None if _is_among(detection.region, regions) else settle_face(pixels, detection.region)
                 if face is not None:
                     found.append(face)
                     if face.presence >= SURE_PRESENCE:
-                        regions.append(face_region(face.landmarks))
+                        regions.append(face.region)
             if found:
                 break
-        places = [face_region(face.landmarks) for face in found]
-        whole = [
-            _Found(face, None)
-            for face, place in zip(found, places, strict=True)
-            if not any(_is_part(place, other) for other in places)
-        ]
-        kept = _without_repeats(whole, [face_region(face.landmarks) for face in known])
+        whole = [_Found(face, None) for face in found if not any(_is_part(face.region, f.region) for f in found)]
+        kept = _without_repeats(whole, [face.region for face in known])
         return [face for face, _ in kept[: self._max_faces - len(known)]]
 
     def _usual_turns(self) -> list[float]:
         """Upright, and as the people of the shot were turned when they were last seen."""
-        angles = [face_region(person.landmarks).angle for person in self._people.known.values()]
+        angles = [measure_lean(person.landmarks) for person in self._people.known.values()]
         quarters = {round(angle / QUARTER_TURNS[1]) % len(QUARTER_TURNS) for angle in angles}
         return [QUARTER_TURNS[quarter] for quarter in sorted({0, *quarters})]
 
-    def _tell_apart(self, found: list["_Found"]) -> list[TrackedFace]:
+    def _tell_apart(self, found: list["_Found"]) -> list[tuple[LocatedFace, int]]:
         """Number the faces of a frame: as they were followed, and from time to time by what they look like."""
-        regions = [face_region(face.landmarks) for face, _ in found]
+        regions = [face.region for face, _ in found]
         is_covered = [any(a is not b and shared_area(a, b) > CONTACT for b in regions) for a in regions]
         if any(is_covered):
             self._last_contact = self._frame
@@ -190,7 +189,7 @@ class FaceTracker:
             if number is not None:
                 face = found[i].face
                 self._people.remember(number, face.landmarks, self._frame, None if is_covered[i] else looks.get(i))
-                faces.append(TrackedFace(face.landmarks, face.presence, number))
+                faces.append((face, number))
         return faces
 
 
@@ -235,8 +234,7 @@ def _without_repeats(found: list[_Found], taken: Sequence[Region] = ()) -> list[
     kept: list[_Found] = []
     regions = list(taken)
     for candidate in sorted(found, key=lambda found: -found.face.presence):
-        region = face_region(candidate.face.landmarks)
-        if not _is_among(region, regions):
+        if not _is_among(candidate.face.region, regions):
             kept.append(candidate)
-            regions.append(region)
+            regions.append(candidate.face.region)
     return kept
