@@ -7,13 +7,13 @@ import pytest
 from fadm.cli import train as command
 from fadm.config import config_to_dict
 from fadm.rendering.loading import load_renderer
-from fadm.training import tasks
+from fadm.training import pairs
 from fadm.training.recipes import RendererRecipe
 from fadm.weights.store import read_metadata
 from tests.cli.command import error_line, run_fadm
 from tests.training.runs import RENDERER
 
-SYNTHETIC = tasks.SyntheticOptions
+SYNTHETIC = pairs.SyntheticOptions
 
 
 def to_toml(values, prefix=""):
@@ -32,7 +32,7 @@ def cache(tmp_path_factory):
 def recipe(tmp_path, cache, monkeypatch):
     """A tiny renderer trained on synthetic faces, of three identities."""
     monkeypatch.setattr(
-        tasks, "SyntheticOptions", lambda size: SYNTHETIC(clips=2, validation_clips=1, frames=3, size=size)
+        pairs, "SyntheticOptions", lambda size: SYNTHETIC(clips=2, validation_clips=1, frames=3, size=size)
     )
     values = {
         "kind": "renderer",

@@ -67,7 +67,7 @@ def stand_ins(folder: Path) -> Iterator[None]:
         save_network(home, "fadm_small", small, TOLD_LANDMARKS)
         patch.setattr("fadm.data.prepare.pipeline.run_jobs", run_here)
         few = partial(SyntheticOptions, clips=1, validation_clips=1, frames=2)
-        patch.setattr("fadm.training.tasks.SyntheticOptions", few)
+        patch.setattr("fadm.training.pairs.SyntheticOptions", few)
         yield
 
 
@@ -94,13 +94,13 @@ def cut_short(command: Command) -> list[str]:
 def _cut_training(kind: str, recipe: str) -> list[str]:
     """A recipe's overrides: two steps of small pictures, and tiny networks where its own are large."""
     words = _override("run", {"steps": 2, "batch_size": 2, "validation_samples": 2, "log_every": 1})
-    words += _override("data", {"workers": 0, "size": 64})
+    words += _override("data", {"workers": 0, "size": 64, "tier": "all"})
     if kind == "distill":
         words += _override("objective", {"steps": [4]})
     if kind in ("renderer", "distill"):
         words += _override("coarse.pairs", {"sources_per_clip": 1, "drivings_per_source": 2})
         words += _override("coarse", {"validation_pairs_per_clip": 2})
-    if recipe.startswith("renderer_small"):
+    if recipe.startswith("renderer_"):
         words += _override("objective.renderer", NARROW)
     if recipe.startswith("fadm_256"):
         words += _override("objective.renderer", config_to_dict(RENDERER)) + _override("render", {"num_steps": 2})
