@@ -104,16 +104,9 @@ def _search(models: Sequence[Detector], pixels: Pixels, windows: Sequence[Region
     """Find the faces within windows of one size; the picture is shrunk once for all."""
     factor = max(1, int(windows[0].side / max(model.side for model in models)))
     small = shrink(pixels, factor)
-    found = []
-    for window in windows:
-        inner = Region(
-            (window.x + 0.5) / factor - 0.5, (window.y + 0.5) / factor - 0.5, window.side / factor, window.angle
-        )
-        found += [detection for model in models for detection in _detect(model, small, inner)]
-    return [
-        Detection(Region((r.x + 0.5) * factor - 0.5, (r.y + 0.5) * factor - 0.5, r.side * factor, r.angle), score)
-        for r, score in ((d.region, d.score) for d in _without_repeats(found)[:MAX_DETECTIONS])
-    ]
+    inner = [window.scaled(1 / factor) for window in windows]
+    found = [detection for window in inner for model in models for detection in _detect(model, small, window)]
+    return [replace(d, region=d.region.scaled(factor)) for d in _without_repeats(found)[:MAX_DETECTIONS]]
 
 
 def _detect(detector: Detector, pixels: Pixels, window: Region) -> list[Detection]:

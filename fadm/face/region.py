@@ -47,6 +47,17 @@ class Region:
         result[:, :2] = (points[:, :2] - np.float32(0.5)) @ turn.T + np.array([self.x, self.y], np.float32)
         return result
 
+    def scaled(self, factor: float) -> "Region":
+        """The same square in the picture made larger or smaller.
+
+        Args:
+            factor: New length of the picture's sides over the old one.
+
+        Returns:
+            The region in pixels of that picture.
+        """
+        return Region((self.x + 0.5) * factor - 0.5, (self.y + 0.5) * factor - 0.5, self.side * factor, self.angle)
+
 
 def whole_region(pixels: Pixels, angle: float = 0.0) -> Region:
     """Build the square around a whole picture.
@@ -155,12 +166,10 @@ def cut_region(pixels: Pixels, region: Region, size: int, *, padding: str = "bor
     # The places of the result's pixels, in -1..1 across that part of the picture, as complex numbers x + iy: one sum.
     along = ((np.arange(size) + 0.5) * (2 / size) - 1) * (region.side / step)
     (wide, high), (x, y) = part.shape[1::-1], (region.x - left, region.y - top)
-    across = along * complex(cos / wide, sin / high) + complex(
-        (2 * x + 1) / step / wide - 1, (2 * y + 1) / step / high - 1
-    )
-    down = along * complex(-sin / wide, cos / high)
-    places = across.astype(np.complex64) + down.astype(np.complex64)[:, None]
-    grid = torch.view_as_real(torch.from_numpy(places))[None]
+    middle = complex((2 * x + 1) / step / wide - 1, (2 * y + 1) / step / high - 1)
+    across = torch.from_numpy((along * complex(cos / wide, sin / high) + middle).astype(np.complex64))
+    down = torch.from_numpy((along * complex(-sin / wide, cos / high)).astype(np.complex64))
+    grid = torch.view_as_real(across + down[:, None])[None]
     picture = torch.from_numpy(part).permute(2, 0, 1)[None].float()
     cut = F.grid_sample(picture, grid, mode="bilinear", padding_mode=padding, align_corners=False)
     return cut.mul_(1 / 255).permute(0, 2, 3, 1).contiguous().numpy()

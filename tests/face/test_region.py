@@ -40,6 +40,14 @@ def test_points_turn_with_their_picture():
         assert np.rot90(pixels, turns)[int(y), int(x), 0] == 255
 
 
+def test_a_scaled_region_shows_the_same_in_the_scaled_picture():
+    pixels = read_image(ASTRONAUT)
+    region = Region(220, 120, 200, 0.3)
+    shown, smaller = cut_region(pixels, region, 50), cut_region(shrink(pixels, 4), region.scaled(1 / 4), 50)
+    assert np.abs(shown - smaller).mean() < 0.01
+    assert region.scaled(1 / 4).scaled(4) == region
+
+
 @pytest.mark.parametrize(("degrees", "turns"), [(0, 0), (55, 0), (-55, 0), (80, 1), (170, 2), (-170, 2), (-80, 3)])
 def test_only_a_face_that_lies_is_turned(degrees, turns):
     assert count_turns(Region(0, 0, 1, math.radians(degrees))) == turns
