@@ -226,8 +226,7 @@ def _switch_off(model: str, whole: Variant, condition: str) -> Variant:
     assert networks.renderer is not None
     if condition in ("appearance", "motion"):
         return Variant(stage, replace(networks, renderer=switch_off(networks.renderer, condition)))
-    config = networks.renderer.config
-    if not getattr(config, f"use_{condition}") and not (condition == "source" and config.repairs):
+    if not getattr(networks.renderer.config, f"use_{condition}"):
         raise OptionError(f"--without {condition}: {model} is not conditioned on the {condition}")
     return Variant(stage, networks, condition)
 

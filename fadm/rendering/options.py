@@ -27,7 +27,7 @@ class RendererConfig:
         target: What is diffused: the picture itself, or its correction, `correction_scale` times picture minus coarse.
         correction_scale: Factor of the correction.
         use_coarse: The denoiser is given the coarse frame.
-        use_source: The denoiser is given the source picture.
+        use_source: The denoiser is given the source picture; without it a repair copies nothing from there.
         use_attributes: The attribute difference is added to the embedded step.
         use_person: The denoiser is given the person's probability in source and coarse frame; a person who has moved
             is not copied from the source.

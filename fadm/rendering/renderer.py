@@ -130,7 +130,7 @@ class DiffusionRenderer(nn.Module):
             OptionError: A condition that the renderer needs is missing, or the pictures' size does not fit.
         """
         self.check_size(*conditions.coarse.shape[2:])
-        if conditions.source is None and (self.config.use_source or self.config.repairs):
+        if conditions.source is None and self.config.use_source:
             raise OptionError("this renderer is conditioned on the source picture; none was given")
         if conditions.person is None and self.config.use_person:
             raise OptionError("this renderer is conditioned on where the person is; no such probabilities were given")
@@ -199,8 +199,8 @@ class DiffusionRenderer(nn.Module):
         if not self.config.repairs:
             return F.pixel_shuffle(output, self.config.conditioner.patch)  # (B, 3, H, W)
         coarse, source = features.conditions.coarse, features.conditions.source
-        assert source is not None
-        return self.to_x0(apply_repair(self.read_repair(output, features), coarse, source), coarse)
+        repair = self.read_repair(output, features)
+        return self.to_x0(apply_repair(repair, coarse, coarse if source is None else source), coarse)
 
     def read_repair(self, output: Tensor, features: RendererFeatures) -> Repair:
         """Convert the U-Net's output to a repair, for a renderer that repairs.
@@ -213,6 +213,8 @@ class DiffusionRenderer(nn.Module):
             The repair of the coarse frames.
         """
         repair = read_repair(output, self.config.conditioner.patch, self.config.correction_scale)
+        if not self.config.use_source:
+            return replace(repair, mask=torch.zeros_like(repair.mask))
         if not self.config.use_person:
             return repair
         coarse, source, person = features.conditions.coarse, features.conditions.source, features.conditions.person

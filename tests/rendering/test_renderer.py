@@ -257,15 +257,23 @@ def test_what_is_switched_on_is_looked_at_and_what_is_not_is_not():
     assert torch.equal(answer(deaf, known), answer(deaf, turned))
 
 
-@pytest.mark.parametrize(
-    "config", [PATCHED, replace(PATCHED, use_source=False, unet=replace(PATCHED.unet, in_channels=44))]
-)
-def test_what_is_missing_is_refused(config):
+@torch.no_grad()
+def test_a_repair_without_the_source_copies_nothing_from_it():
+    options = replace(get_preset("default").render, precision="float32")
+    blind = build_answering(replace(PATCHED, use_source=False, unet=replace(PATCHED.unet, in_channels=44)))
+    known = sourced(0, 1)
+    rendering = blind.render(known, options)
+    for source in (sourced(0, 1, "other source").source, None):
+        assert torch.equal(rendering.pictures, blind.render(replace(known, source=source), options).pictures)
+    assert (rendering.repair.mask == 0).all() and not torch.equal(rendering.pictures, known.coarse)
+
+
+def test_what_is_missing_is_refused():
     options = get_preset("default").render
     with pytest.raises(OptionError, match="is conditioned on the source picture; none was given"):
-        build_small(config).render(frames(0, 1), options)
+        build_small(PATCHED).render(frames(0, 1), options)
     with pytest.raises(OptionError, match="conditioned on where the person is; no such probabilities were given"):
-        build_small(config).render(replace(sourced(0, 1), person=None), options)
+        build_small(PATCHED).render(replace(sourced(0, 1), person=None), options)
 
 
 def test_contradictions_are_named():
