@@ -12,11 +12,13 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from fadm.errors import FadmError, OptionError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Network = TypeVar("Network", bound=nn.Module)
 
 MAX_WORKERS = 4  # threads that compute frames in parallel
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -86,6 +88,24 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     if dtype == torch.float32:
         return torch.autocast(device.type, enabled=False)
     return torch.autocast(device.type, dtype)
+
+
+def store_weights(network: Network, dtype: torch.dtype) -> Network:
+    """Keep the weights of convolutions and linear layers in the precision that `autocast` computes in.
+
+    The results are the same; without this each call converts all weights again.
+
+    Args:
+        network: The network, changed in place; it is not trained any more.
+        dtype: torch.float32 or torch.bfloat16.
+
+    Returns:
+        The network.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(dtype)
+    return network
 
 
 def seeded_generator(*seeds: int) -> torch.Generator:

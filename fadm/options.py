@@ -106,6 +106,9 @@ class RefineOptions:
         "Renderer: name (fadm weights list), weights file, or none. auto: fadm_small with the geometric generator and "
         "for fadm enhance, none with a trained generator.",
     )
+    parts: str = option(
+        "auto", "Renderer of mouth and eyes: name, weights file, or none. auto: the one that belongs to the renderer."
+    )
     attributes: str = option(
         "auto", "Attributes that condition the renderer: auto (as in its training), deca or landmarks."
     )

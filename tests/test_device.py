@@ -2,8 +2,17 @@ import threading
 
 import pytest
 import torch
+from torch import nn
 
-from fadm.device import autocast, choose_device, choose_dtype, map_ahead, read_ahead, seeded_generator
+from fadm.device import (
+    autocast,
+    choose_device,
+    choose_dtype,
+    map_ahead,
+    read_ahead,
+    seeded_generator,
+    store_weights,
+)
 from fadm.errors import InputError, OptionError
 
 
@@ -80,3 +89,13 @@ def test_items_are_read_ahead_in_order_in_another_thread():
     with pytest.raises(InputError, match="the end is damaged"):
         list(read)
     assert list(read_ahead([])) == []
+
+
+def test_stored_weights_compute_what_autocast_computes():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.Flatten(), nn.Linear(144, 5))
+    picture = torch.rand(1, 3, 8, 8)
+    with autocast(torch.device("cpu"), torch.bfloat16), torch.inference_mode():
+        expected = network(picture)
+        assert torch.equal(store_weights(network, torch.bfloat16)(picture), expected)
+    assert network[0].weight.dtype == torch.bfloat16 and network[1].weight.dtype == torch.float32

@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from fadm.animation.choices import choose_attributes, choose_renderer, render_options
+from fadm.animation.choices import choose_attributes, choose_parts, choose_renderer, render_options
+from fadm.animation.part_drawer import PartDrawer
 from fadm.animation.refiner import Refiner
 from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.deca import DECA
@@ -17,6 +18,7 @@ from fadm.coarse.fomm.model import FOMM
 from fadm.coarse.generators import CoarseAnimation, GeometricGenerator, NetworkGenerator
 from fadm.coarse.loading import load_coarse
 from fadm.coarse.source import PreparedSource
+from fadm.device import choose_dtype, store_weights
 from fadm.media.crop import Square
 from fadm.media.frames import FrameSource
 from fadm.options import AnimateOptions, Gains, RefineOptions
@@ -40,12 +42,14 @@ class Networks:
     Attributes:
         coarse: The trained coarse generator.
         renderer: The renderer.
+        parts: The renderer of mouth and eyes.
         deca: Reads the renderer's attributes, where these are not the landmark model's.
         render: How the renderer renders.
     """
 
     coarse: FOMM | FaceVid2Vid | None = None
     renderer: DiffusionRenderer | None = None
+    parts: DiffusionRenderer | None = None
     deca: DECA | None = None
     render: RenderOptions = RenderOptions()
 
@@ -70,7 +74,13 @@ def load_networks(options: RefineOptions, device: torch.device) -> Networks:
     if name == "none":
         return Networks(coarse)
     deca = load_deca().to(device) if choose_attributes(options) == "deca" else None
-    return Networks(coarse, load_renderer(name).to(device), deca, render_options(options))
+    render = render_options(options)
+
+    def load(name: str) -> DiffusionRenderer:
+        return store_weights(load_renderer(name).to(device), choose_dtype(device, render.precision))
+
+    parts = choose_parts(options)
+    return Networks(coarse, load(name), None if parts == "none" else load(parts), deca, render)
 
 
 def sees_driver(networks: Networks) -> bool:
@@ -153,7 +163,8 @@ def build_refiner(
     source, reader = read_source_attributes(networks.deca, model, portrait, motion, attributes_from)
     has_person = networks.renderer.config.use_person
     conditions = ConditionBuilder(portrait, source, reader, device, has_person=has_person, hidden=hidden)
-    return Refiner(networks.renderer, networks.render, conditions, first_frame)
+    parts = None if networks.parts is None else PartDrawer(networks.parts, networks.render, portrait, device)
+    return Refiner(networks.renderer, networks.render, conditions, first_frame, parts)
 
 
 def read_source_attributes(

@@ -9,7 +9,7 @@ from fadm.errors import OptionError, WeightsError
 from fadm.options import AnimateOptions, Gains, MotionOptions, RefineOptions
 from fadm.rendering.options import RendererConfig, RenderOptions
 from fadm.rendering.presets import get_preset
-from fadm.weights.registry import describe_weights
+from fadm.weights.registry import describe_weights, named_files
 
 RENDERER_KIND, NETWORK_KINDS = "fadm", ("fomm", "face_vid2vid")
 DEFAULT_RENDERER = "fadm_small"
@@ -29,6 +29,21 @@ def choose_renderer(options: RefineOptions) -> str:
         return options.renderer
     is_network = isinstance(options, AnimateOptions) and options.coarse != "geometric"
     return "none" if is_network else DEFAULT_RENDERER
+
+
+def choose_parts(options: RefineOptions) -> str:
+    """Choose the renderer of mouth and eyes; `auto` is the one that belongs to the renderer, NAME_parts, if it has one.
+
+    Args:
+        options: The user's options, with a renderer.
+
+    Returns:
+        Name of the weights, a weights file, or none.
+    """
+    if options.parts != "auto":
+        return options.parts
+    name = f"{choose_renderer(options)}_parts"
+    return name if name in named_files() else "none"
 
 
 def check_choices(options: AnimateOptions, *, has_pictures: bool, model: LandmarkModel | None = None) -> None:

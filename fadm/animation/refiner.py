@@ -5,6 +5,7 @@ from itertools import groupby
 
 from torch import nn
 
+from fadm.animation.part_drawer import PartDrawer
 from fadm.coarse.generators import DrawnFrame
 from fadm.device import count_workers
 from fadm.rendering.compositing import View, render_views
@@ -24,7 +25,12 @@ class Refiner:
     """
 
     def __init__(
-        self, renderer: DiffusionRenderer, options: RenderOptions, conditions: ConditionBuilder, first_frame: int = 0
+        self,
+        renderer: DiffusionRenderer,
+        options: RenderOptions,
+        conditions: ConditionBuilder,
+        first_frame: int = 0,
+        parts: PartDrawer | None = None,
     ) -> None:
         """Keep what all frames share.
 
@@ -33,8 +39,10 @@ class Refiner:
             options: How it renders.
             conditions: Builds the conditions of each frame.
             first_frame: Number of the motion's first frame, on which the noise depends.
+            parts: Draws mouth and eyes; None leaves them to the renderer.
         """
         self._renderer, self._options, self._conditions, self._first = renderer, options, conditions, first_frame
+        self._parts = parts
         on_cpu = conditions.device.type == "cpu"
         self.batch = 1 if on_cpu else 8  # frames in a batch are no faster on a CPU
         self.workers = count_workers() if on_cpu and _is_small(renderer) else 1
@@ -59,7 +67,10 @@ class Refiner:
         conditions, device = self._conditions.build(frames), self._conditions.device
         source = self._conditions.source
         views = [View(drawn.view.to(device), crop_within(drawn), source, drawn.confidence) for drawn in frames]
-        rendered = render_views(self._renderer, self._options, conditions, views, self._first + frames[0].index)
+        first = self._first + frames[0].index
+        rendered = render_views(self._renderer, self._options, conditions, views, first)
+        if self._parts is not None:
+            self._parts.draw(frames, rendered, conditions, first)
         return [replace(drawn, view=view.to(drawn.view.device)) for drawn, view in zip(frames, rendered, strict=True)]
 
 

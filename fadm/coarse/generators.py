@@ -36,6 +36,7 @@ class DrawnFrame:
         crop: The window around the face, inside the other; None where there is no face.
         driving: The driver's crop (1, 3, 256, 256), where a network uses it.
         landmarks: Landmarks (478, 3) in the picture's pixels that the frame was made for, where the generator has them.
+        carried: The source's landmarks (478, 3) moved by the head alone, where the generator has them.
         confidence: Confidence in the view's detail (1, 1, S, S) in [0, 1], where the generator estimates it.
         flow: Place in the source picture (1, S, S, 2) that each pixel shows, in pixels, where the generator has it.
         picture: The whole frame (H, W, 3) uint8 that the view was cut from, in a video of another tool.
@@ -48,6 +49,7 @@ class DrawnFrame:
     crop: Square | None
     driving: Tensor | None = None
     landmarks: Tensor | None = None
+    carried: Tensor | None = None
     confidence: Tensor | None = None
     flow: Tensor | None = None
     picture: NDArray[np.uint8] | None = None
@@ -142,7 +144,7 @@ class GeometricAnimation:
         """See `CoarseAnimation`."""
         prepared, (landmarks, carried) = self.generator.prepared, self.move(index)
         coarse = drive_source(self.generator.state, landmarks, carried)
-        known = (landmarks, coarse.confidence, coarse.flow)
+        known = (landmarks, carried, coarse.confidence, coarse.flow)
         return DrawnFrame(index, coarse.frame, prepared.view, prepared.crop, driving, *known, alpha=coarse.alpha)
 
     def _transfer_of(self, shot: int) -> MotionTransfer:

@@ -17,6 +17,7 @@ from fadm.attributes.landmark_model import fit_face, load_landmark_model
 from fadm.attributes.rotation import axis_angle_to_matrix
 from fadm.coarse.face_vid2vid.head_pose import rotation_angles
 from fadm.data.clips import Face, read_face
+from fadm.data.pairs.generators import CoarsePair
 from fadm.data.pairs.store import CoarsePairs
 from fadm.data.shards import Pixels, TrackedClip
 from fadm.errors import ConfigError
@@ -83,7 +84,7 @@ class RendererSamples(Dataset[Sample]):
 
         Args:
             pairs: Made by the animation path (`build_coarse_pairs`).
-            seed: Of all rng.
+            seed: Of all draws.
             stills: Pairs of stills.
             stills_share: Share of the samples that are of stills, where there are any.
             is_jittered: Whether colours are jittered.
@@ -93,10 +94,7 @@ class RendererSamples(Dataset[Sample]):
         self.stills_share = stills_share if stills is not None else 0.0
 
     def __getitem__(self, number: int) -> Sample:
-        rng = np.random.default_rng((self.seed, number))
-        pairs, people = self.parts[int(rng.random() < self.stills_share)]
-        row = _choose(rng, _choose(rng, people))
-        (source, driving), pair = pairs.frames(row), pairs.coarse(row)
+        rng, source, driving, pair = self.draw(number)
         pictures = {"source": source, "driving": driving.pixels, "coarse": pair.coarse}
         if self.is_jittered:
             pictures = jitter_colors(pictures, rng)
@@ -112,6 +110,21 @@ class RendererSamples(Dataset[Sample]):
             "attributes_driving": torch.from_numpy(pair.attributes[1]),
             "seed": torch.tensor(int(rng.integers(2**62))),
         }
+
+    def draw(self, number: int) -> tuple[np.random.Generator, Pixels, Face, CoarsePair]:
+        """Draw the pair of a sample.
+
+        Args:
+            number: The sample's number.
+
+        Returns:
+            The source of the sample's further random numbers, the source picture (S, S, 3), the driving frame and what
+            is stored of the pair.
+        """
+        rng = np.random.default_rng((self.seed, number))
+        pairs, people = self.parts[int(rng.random() < self.stills_share)]
+        row = _choose(rng, _choose(rng, people))
+        return rng, *pairs.frames(row), pairs.coarse(row)
 
 
 class ClipSamples(Dataset[Sample]):

@@ -19,6 +19,8 @@ class Conditions:
         attributes_driving: The driver's expression and pose (B, 56).
         source: Source pictures (B, 3, H, W) in [0, 1], for renderers that are conditioned on them.
         person: Probability (B, 2, H, W) that a pixel of the source, and of the coarse frame, shows the person.
+        contours: For windows of mouth and eyes (B, 2, H, W) in [0, 1]: lips, openings and irises of the source and of
+            the frame (`draw_contours`).
 
     Raises:
         OptionError: The shapes contradict each other.
@@ -30,6 +32,7 @@ class Conditions:
     attributes_driving: Tensor
     source: Tensor | None = None
     person: Tensor | None = None
+    contours: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
@@ -39,8 +42,9 @@ class Conditions:
                     f"coarse {tuple(self.coarse.shape)} and {name} {tuple(picture.shape)} differ in shape"
                 )
         B, _, *size = self.coarse.shape
-        if self.person is not None and self.person.shape != (B, 2, *size):
-            raise OptionError(f"person has the shape {tuple(self.person.shape)}, but {(B, 2, *size)} is expected")
+        for name, map_pair in (("person", self.person), ("contours", self.contours)):
+            if map_pair is not None and map_pair.shape != (B, 2, *size):
+                raise OptionError(f"{name} has the shape {tuple(map_pair.shape)}, but {(B, 2, *size)} is expected")
         expected = (self.coarse.shape[0], self.attributes_source.shape[-1])
         for name in ("attributes_source", "attributes_driving"):
             given = tuple(getattr(self, name).shape)
@@ -59,6 +63,7 @@ def inference_conditions(
     attributes_driving: Tensor,
     source: Tensor | None = None,
     person: Tensor | None = None,
+    contours: Tensor | None = None,
 ) -> Conditions:
     """Build conditions for inference, in which each coarse frame is its own appearance.
 
@@ -68,6 +73,7 @@ def inference_conditions(
         attributes_driving: The driver's attributes (B, 56).
         source: Source pictures (B, 3, H, W) in [0, 1], for renderers that are conditioned on them.
         person: Probability (B, 2, H, W) of the person in the source and in the coarse frame.
+        contours: For windows of mouth and eyes (B, 2, H, W) in [0, 1].
 
     Returns:
         The conditions.
@@ -82,4 +88,5 @@ def inference_conditions(
         attributes_driving=attributes_driving,
         source=source,
         person=person,
+        contours=contours,
     )

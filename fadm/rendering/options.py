@@ -31,6 +31,8 @@ class RendererConfig:
         use_attributes: The attribute difference is added to the embedded step.
         use_person: The denoiser is given the person's probability in source and coarse frame; a person who has moved
             is not copied from the source.
+        use_condition: The denoiser is given the picture that the conditioning network draws (AGCN).
+        use_contours: The renderer draws windows of mouth and eyes (rendering/parts.py) and is given their contours.
         repairs: The output moves pixels of the coarse frame, copies others from the source and corrects colours
             (rendering/repair.py), instead of being the picture.
     """
@@ -46,6 +48,8 @@ class RendererConfig:
     use_source: bool = False
     use_attributes: bool = False
     use_person: bool = False
+    use_condition: bool = True
+    use_contours: bool = False
     repairs: bool = False
 
 
@@ -111,7 +115,8 @@ def check_renderer_config(config: RendererConfig) -> None:
             "since both read one time embedding"
         )
     picture = 3 * conditioner.patch**2
-    given = picture * (2 + config.use_coarse + config.use_source) + 2 * conditioner.patch**2 * config.use_person
+    pictures = 1 + config.use_condition + config.use_coarse + config.use_source
+    given = picture * pictures + 2 * conditioner.patch**2 * (config.use_person + config.use_contours)
     expected = count_channels(conditioner.patch) if config.repairs else picture
     if (unet.in_channels, unet.out_channels) != (given, expected):
         raise ConfigError(

@@ -71,13 +71,13 @@ class RendererFeatures:
     """What all sampling steps of B frames share.
 
     Attributes:
-        condition: Features of the conditioner.
+        condition: Features of the conditioner, if there is one.
         guides: Further inputs of the denoiser, each (B, 3 patch^2, H / patch, W / patch), for the person's
             probabilities (B, 2 patch^2, H / patch, W / patch).
         conditions: The conditions themselves.
     """
 
-    condition: ConditionFeatures
+    condition: ConditionFeatures | None
     guides: list[Tensor]
     conditions: Conditions
 
@@ -91,7 +91,7 @@ class DiffusionRenderer(nn.Module):
         self.config = config
         self.schedule = make_schedule(config.schedule, config.timesteps)
         self.time_embedding = TimeEmbedding(config.unet.channels)
-        self.conditioner = AttributeGuidedConditioner(config.conditioner)
+        self.conditioner = AttributeGuidedConditioner(config.conditioner) if config.use_condition else None
         self.unet = UNet(config.unet)
         width, attributes = config.unet.channels, config.conditioner.attribute_channels
         self.attributes = nn.Linear(attributes, width) if config.use_attributes else None
@@ -134,10 +134,13 @@ class DiffusionRenderer(nn.Module):
             raise OptionError("this renderer is conditioned on the source picture; none was given")
         if conditions.person is None and self.config.use_person:
             raise OptionError("this renderer is conditioned on where the person is; no such probabilities were given")
+        if conditions.contours is None and self.config.use_contours:
+            raise OptionError("this renderer draws windows of mouth and eyes; their contours were not given")
         seen = [conditions.coarse] * self.config.use_coarse + [conditions.source] * self.config.use_source
-        seen += [conditions.person] * self.config.use_person
+        seen += [conditions.person] * self.config.use_person + [conditions.contours] * self.config.use_contours
         guides = [to_patches(picture, self.config.conditioner.patch) for picture in seen if picture is not None]
-        return RendererFeatures(self.conditioner.encode(conditions), guides, conditions)
+        condition = None if self.conditioner is None else self.conditioner.encode(conditions)
+        return RendererFeatures(condition, guides, conditions)
 
     def check_size(self, height: int, width: int) -> None:
         """Check that pictures can be cut into patches and halved as often as the U-Net does.
@@ -181,10 +184,11 @@ class DiffusionRenderer(nn.Module):
         """
         patch, time = self.config.conditioner.patch, self.time_embedding(t)  # (B, channels)
         if self.attributes is not None:
-            time = time + self.attributes(features.condition.attribute_difference)
-        condition = self.conditioner.fuse(features.condition, time)  # (B, 3 patch^2, H / patch, W / patch)
-        parts = (condition, to_patches(x_t, patch), *features.guides)
-        return self.unet(torch.cat([part.to(condition.dtype) for part in parts], dim=1), time)
+            time = time + self.attributes(features.conditions.attribute_difference)
+        parts = [to_patches(x_t, patch), *features.guides]
+        if self.conditioner is not None and features.condition is not None:
+            parts.insert(0, self.conditioner.fuse(features.condition, time))  # (B, 3 patch^2, H / patch, W / patch)
+        return self.unet(torch.cat([part.to(parts[0].dtype) for part in parts], dim=1), time)
 
     def read_output(self, output: Tensor, features: RendererFeatures) -> Tensor:
         """Convert the U-Net's output to a prediction.
@@ -247,9 +251,14 @@ class DiffusionRenderer(nn.Module):
         estimate = x0_from_output(predicted, x_t, t, self.schedule, self.config.prediction)
         return RendererLoss(
             denoising=options.denoising_weight * measure_error(options.denoising, predicted, target),
-            color=options.color_weight * color_loss(features.condition, options.color),
+            color=self._color_loss(features, options),
             picture=self.to_picture(estimate, conditions.coarse),
         )
+
+    def _color_loss(self, features: RendererFeatures, options: LossOptions) -> Tensor:
+        if features.condition is None:
+            return features.conditions.coarse.new_zeros(())
+        return options.color_weight * color_loss(features.condition, options.color)
 
     def render(self, conditions: Conditions, options: RenderOptions, first_frame: int = 0) -> Rendering:
         """Render B successive frames of a video; the same seed gives the same video.

@@ -119,11 +119,10 @@ def move_pixels(picture: Tensor, shift: Tensor) -> Tensor:
     Returns:
         Warped pictures (B, 3, H, W).
     """
-    B, _, height, width = picture.shape
+    height, width = picture.shape[2:]
     rows, columns = shift.shape[2:]
-    identity = torch.eye(2, 3, device=picture.device).expand(B, -1, -1)
-    with torch.autocast(picture.device.type, enabled=False):  # places need more digits than bfloat16 has
-        grid = F.affine_grid(identity, [B, 1, height, width], align_corners=False)  # (B, H, W, 2) in -1..1
-    offset = F.interpolate(shift, size=(height, width), mode="bilinear", align_corners=False)
-    offset = offset.permute(0, 2, 3, 1) * shift.new_tensor([2 / columns, 2 / rows])
-    return F.grid_sample(picture, grid + offset, mode="bilinear", padding_mode="border", align_corners=False)
+    offset = F.interpolate(shift.contiguous(), size=(height, width), mode="bilinear", align_corners=False)
+    x, y = ((torch.arange(side, device=shift.device) + 0.5) * (2 / side) - 1 for side in (width, height))
+    places = [x + offset[:, 0] * (2 / columns), y[:, None] + offset[:, 1] * (2 / rows)]  # in -1..1, (B, H, W)
+    grid = torch.stack(places, dim=-1)
+    return F.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -34,10 +34,13 @@ class RendererPairs:
         """The samples of the shards that pairs were made of."""
         return [*self.videos.clips, *(self.stills.clips if self.stills else ())]
 
-    def samples(self, seed: int, stills_share: float, *, is_jittered: bool) -> RendererSamples:
+    def samples(
+        self, kind: type[RendererSamples], seed: int, stills_share: float, *, is_jittered: bool
+    ) -> RendererSamples:
         """Give the samples of training or validation.
 
         Args:
+            kind: What a sample shows: whole frames, or their parts (`PartSamples`).
             seed: Of all draws.
             stills_share: Share of the samples that are of stills, where there are any.
             is_jittered: Whether colours are jittered.
@@ -45,13 +48,11 @@ class RendererPairs:
         Returns:
             The samples.
         """
-        return RendererSamples(
-            self.videos, seed, stills=self.stills, stills_share=stills_share, is_jittered=is_jittered
-        )
+        return kind(self.videos, seed, stills=self.stills, stills_share=stills_share, is_jittered=is_jittered)
 
 
 def read_pairs(
-    data: DataOptions, coarse: CoarseOptions, report: Report, *, has_person: bool
+    data: DataOptions, coarse: CoarseOptions, report: Report, layers: tuple[str, ...]
 ) -> tuple[RendererPairs, RendererPairs]:
     """Read pairs of the training identities and of the held-out ones; make those that are not in the cache.
 
@@ -59,7 +60,7 @@ def read_pairs(
         data: The data.
         coarse: The coarse generator and its pairs.
         report: Called with the name of the work, the number done and the total.
-        has_person: Whether the renderer is given person masks.
+        layers: What the renderer is given of a pair beside the frames: some of `person` and `landmarks`.
 
     Returns:
         Pairs for training and for validation.
@@ -69,7 +70,6 @@ def read_pairs(
     """
     train, held_out = read_clips(data, report, least_frames=1)
     motions = read_clip_motions([clip for clip in train if clip.is_video])
-    layers = ("person",) * has_person
     few = replace(
         coarse.pairs,
         mirrored=False,

@@ -7,12 +7,14 @@ from typing import cast
 import torch
 
 from fadm.attributes.landmark_model import hash_numbers, load_landmark_model
-from fadm.data.datasets import ClipSamples
+from fadm.data.datasets import ClipSamples, RendererSamples
+from fadm.data.part_samples import PartSamples
 from fadm.data.provenance import describe_clips
 from fadm.diffusion.sampling import spaced_timesteps
 from fadm.errors import OptionError
 from fadm.rendering.loading import load_renderer
 from fadm.rendering.options import RenderOptions
+from fadm.rendering.parts import WINDOW
 from fadm.rendering.renderer import DiffusionRenderer
 from fadm.training.loop import Task
 from fadm.training.objective import Objective
@@ -119,11 +121,13 @@ def _rendering_task(
 ) -> Task:
     """Join data, objective and validation; `weights` are the renderer's own start or teacher."""
     data, coarse, run = recipe.data, recipe.coarse, recipe.run
-    has_person = _renderer_of(objective).config.use_person
-    train, held_out = read_pairs(data, coarse, report, has_person=has_person)  # it may take hours
-    held_out_samples = held_out.samples(VALIDATION_SEED, coarse.stills_share, is_jittered=False)
+    config = _renderer_of(objective).config
+    kind = PartSamples if config.use_contours else RendererSamples
+    layers = ("person",) * config.use_person + ("landmarks",) * config.use_contours
+    train, held_out = read_pairs(data, coarse, report, layers)  # it may take hours
+    held_out_samples = held_out.samples(kind, VALIDATION_SEED, coarse.stills_share, is_jittered=False)
     validation = HeldOut(held_out_samples, run.validation_samples, render_batch(render), "coarse", run.precision)
-    samples = train.samples(run.seed, coarse.stills_share, is_jittered=data.is_jittered)
+    samples = train.samples(kind, run.seed, coarse.stills_share, is_jittered=data.is_jittered)
     weights = weights + [coarse.generator] * (coarse.generator != "geometric")
     weights = weights + ["deca"] * (coarse.attributes == "deca")
     metadata = {"kind": "fadm", "attributes": coarse.attributes}
@@ -140,7 +144,8 @@ def _check_rendering(
     `weights` are the renderer's start or teacher. Raises OptionError for what does not fit.
     """
     renderer = _renderer_of(objective)
-    renderer.check_size(recipe.data.size, recipe.data.size)
+    side = WINDOW if renderer.config.use_contours else recipe.data.size
+    renderer.check_size(side, side)
     spaced_timesteps(render.num_steps, renderer.config.timesteps, render.strength)
     for name in weights:
         known = describe_weights(name).attributes

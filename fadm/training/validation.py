@@ -103,7 +103,12 @@ def render_batch(options: RenderOptions) -> Predict:
         source, coarse = batch["source"], batch["coarse"]
         whole = Square(0, 0, coarse.shape[-1])
         conditions = inference_conditions(
-            coarse, batch["attributes_source"], batch["attributes_driving"], source, batch.get("person")
+            coarse,
+            batch["attributes_source"],
+            batch["attributes_driving"],
+            source,
+            batch.get("person"),
+            batch.get("contours"),
         )
         views = [
             View(picture[None], whole, partial(cut_square, own[None], whole), confidence[None])

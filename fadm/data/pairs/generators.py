@@ -39,6 +39,8 @@ class CoarsePair:
         attributes: Of the source and of the driving frame (2, 56): expression, then pose.
         person: Probability of person in the source and in the coarse frame (2, S, S), of 255; None if not asked for.
         confidence: Trust in the coarse frame (S, S), of 255; None if not asked for.
+        landmarks: Landmarks (3, 478, 3) in pixels: of the source, moved as in the frame, and moved by the head alone;
+            None if not asked for.
         still: The source (S, S, 3) uint8 of a pair of stills, which may have been moved; None for a clip's frame.
     """
 
@@ -46,6 +48,7 @@ class CoarsePair:
     attributes: np.ndarray
     person: np.ndarray | None = None
     confidence: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
     still: np.ndarray | None = None
 
 
@@ -58,7 +61,7 @@ class PairGenerator:
         attributes: Whose attributes are stored: `landmarks` (the landmark face model's) or `deca`.
         augmented: Share of the geometric frames whose gains and attributes are jittered. The stored attributes stay
             right, so that a renderer learns to repair a frame whose motion is not.
-        layers: What is stored beside the coarse frame: some of `person` and `confidence`.
+        layers: What is stored beside the coarse frame: some of `person`, `confidence` and `landmarks`.
         fingerprint: Of everything that the pairs depend on beside clips and options (`take_fingerprint`).
     """
 
@@ -104,17 +107,20 @@ class PairGenerator:
                 drawn = _draw_jittered(animation, anchored, index, rng)
             else:
                 drawn = animation.draw(index, crop)
-            yield self._store(conditions.build([replace(drawn, driving=crop)]), drawn)
+            yield self._store(source, conditions.build([replace(drawn, driving=crop)]), drawn)
 
-    def _store(self, conditions: Conditions, drawn: DrawnFrame) -> CoarsePair:
+    def _store(self, source: Face, conditions: Conditions, drawn: DrawnFrame) -> CoarsePair:
         attributes = torch.cat([conditions.attributes_source, conditions.attributes_driving]).numpy()
-        person = confidence = None
+        person = confidence = landmarks = None
         if conditions.person is not None:
             person = _to_bytes(conditions.person[0])
         if "confidence" in self.layers:
             trust = torch.ones_like(drawn.view[:, :1]) if drawn.confidence is None else drawn.confidence
             confidence = _to_bytes(trust[0, 0])
-        return CoarsePair(to_pixels(conditions.coarse), attributes, person, confidence)
+        if "landmarks" in self.layers:
+            assert drawn.landmarks is not None and drawn.carried is not None
+            landmarks = np.stack([source.landmarks, drawn.landmarks.numpy(), drawn.carried.numpy()])
+        return CoarsePair(to_pixels(conditions.coarse), attributes, person, confidence, landmarks)
 
 
 def make_pair_generator(
@@ -126,7 +132,7 @@ def make_pair_generator(
         coarse: `geometric`, or the name of the weights of FOMM or Face vid2vid.
         augmented: Share of the geometric frames that are jittered.
         attributes: `landmarks` or `deca`.
-        layers: What is stored beside the coarse frame: some of `person` and `confidence`.
+        layers: What is stored beside the coarse frame: some of `person`, `confidence` and `landmarks`.
 
     Returns:
         The generator.
@@ -162,7 +168,8 @@ def _draw_jittered(
     shot = int(motion.shot[index])
     still = AnchoredMotion(make_still_motion([driving], motion.identity[shot : shot + 1]), {}, torch.arange(1))
     drawn = animation.generator.follow(still, gains, "clip").draw(0, None)
-    return replace(drawn, index=index, landmarks=animation.move(index)[0])
+    landmarks, carried = animation.move(index)
+    return replace(drawn, index=index, landmarks=landmarks, carried=carried)
 
 
 def _jitter(driving: FaceAttributes, rng: np.random.Generator) -> tuple[FaceAttributes, Gains]:

@@ -23,10 +23,11 @@ from fadm.data.pairs.generators import CoarsePair, PairGenerator
 from fadm.data.pairs.stills import StillPairGenerator
 from fadm.data.shards import Pixels, TrackedClip
 from fadm.errors import InputError, OutputError
+from fadm.face.topology import NUM_LANDMARKS
 from fadm.files import explain_failure, replace_file
 from fadm.processes import leave_interrupts_to_parent
 
-STORED = ("coarse", "person", "confidence", "still", "attributes")  # stored fields of a pair, where it has them
+STORED = ("coarse", "person", "confidence", "landmarks", "still", "attributes")  # of a pair, where it has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,11 +201,16 @@ def _draw_frames(rng: np.random.Generator, num_frames: int, num_drivings: int) -
 
 def _row_type(options: PairOptions, layers: Sequence[str]) -> np.dtype:
     size = options.size
-    shapes = {"person": (2, size, size), "confidence": (size, size), "still": (size, size, 3)}
+    kinds = {
+        "person": ("u1", (2, size, size)),
+        "confidence": ("u1", (size, size)),
+        "landmarks": ("f4", (3, NUM_LANDMARKS, 3)),
+        "still": ("u1", (size, size, 3)),
+    }
     return np.dtype(
         [
             ("coarse", "u1", (size, size, 3)),
-            *((layer, "u1", shapes[layer]) for layer in layers),
+            *((layer, *kinds[layer]) for layer in layers),
             ("attributes", "f4", (2, 56)),
             ("source", "i4"),
             ("driving", "i4"),

@@ -101,6 +101,7 @@ class RendererTraining(nn.Module):
             attributes_driving=batch["attributes_driving"],
             source=batch["source"],
             person=batch.get("person"),
+            contours=batch.get("contours"),
         )
         output = self.renderer.loss(driving, t, eps, conditions, self.config.losses)
         losses = {"denoising": output.denoising, "color": output.color}
