@@ -12,14 +12,14 @@ from skimage import data
 
 from fadm import Animator
 from fadm.controls import FaceControls
-from fadm.options import SourceOptions
+from fadm.options import EditOptions
 
 DEGREES = 20.0  # shown for the turns of the head; the other controls are shown at 1
 COLUMNS = 4
 
 
 def main(output: Path) -> None:
-    animator, options = Animator(), SourceOptions(crop=True, size=320)
+    animator, options = Animator(), EditOptions(crop=True, size=320)
     shown = [
         (f.name, sign * (DEGREES if f.metadata["limit"] > 2 else 1))
         for f in fields(FaceControls)

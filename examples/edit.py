@@ -14,7 +14,7 @@ PORTRAIT = Path(skimage.data.__file__).parent / "astronaut.png"
 def main(output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     controls = fadm.FaceControls(yaw=15, mouth_open=0.5, brows_up=1)  # degrees; 1 is a full movement
-    options = fadm.SourceOptions(crop=True, size=320)
+    options = fadm.EditOptions(crop=True, size=320)
     edit_file(fadm.Animator(), PORTRAIT, output, controls, options)
     print(f"written: {output}")
 

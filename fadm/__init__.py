@@ -16,7 +16,7 @@ from fadm.errors import (
     TrainingError,
     WeightsError,
 )
-from fadm.options import AnimateOptions, EnhanceOptions, Gains, MotionOptions, SourceOptions
+from fadm.options import AnimateOptions, EditOptions, EnhanceOptions, Gains, MotionOptions, SourceOptions
 
 if TYPE_CHECKING:
     from fadm.animation.animator import Animator
@@ -44,6 +44,7 @@ __all__ = [
     "AnimateOptions",
     "Animator",
     "ConfigError",
+    "EditOptions",
     "EnhanceOptions",
     "FaceControls",
     "FaceError",

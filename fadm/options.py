@@ -208,6 +208,15 @@ class EnhanceOptions(WindowOptions, MotionOptions, SoundOptions, RefineOptions):
             part.__post_init__(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EditOptions(SourceOptions, RefineOptions):
+    """Which face of a portrait is changed, and how the result is rendered."""
+
+    def __post_init__(self) -> None:
+        for part in (SourceOptions, RefineOptions):
+            part.__post_init__(self)
+
+
 def check_face(choice: str, flag: str = "face") -> str:
     """Check the choice of a face.
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from fadm.animation.build import Networks, build_animation, build_refiner, load_networks, sees_driver
 from fadm.animation.choices import check_choices
 from fadm.animation.driver import DriverMotion, anchor_motion, open_driver
-from fadm.animation.frames import compose, make_frames, share_work
+from fadm.animation.frames import compose, make_frames, share_work, show_source
 from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.extraction import FaceFollower, extract_motion
@@ -36,7 +36,7 @@ from fadm.face.tracker import FaceTracker, LandmarkTracker
 from fadm.media.crop import Square
 from fadm.media.frames import FrameSource
 from fadm.media.image import read_image
-from fadm.options import AnimateOptions, MotionOptions, SourceOptions
+from fadm.options import AnimateOptions, EditOptions, MotionOptions, SourceOptions
 
 Pixels = NDArray[np.uint8]
 
@@ -212,14 +212,9 @@ class Animator:
         networks = load_networks(options, self.device)
         seen = driver if sees_driver(networks) else None
         animation, jobs = self.follow(networks, prepared, anchored, options, seen)
+        first = options.first_frame
         refiner = build_refiner(
-            networks,
-            self.model,
-            prepared,
-            anchored.motion,
-            self.device,
-            is_animation=True,
-            first_frame=options.first_frame,
+            networks, self.model, prepared, anchored.motion, self.device, is_animation=True, first_frame=first
         )
 
         def finish(frames: list[DrawnFrame]) -> list[Pixels]:
@@ -261,7 +256,7 @@ class Animator:
         self,
         source: str | Path | Pixels,
         controls: FaceControls,
-        options: SourceOptions,
+        options: EditOptions,
         alpha: Pixels | None = None,
     ) -> Pixels:
         """Change the expression and pose of a portrait by name.
@@ -269,7 +264,7 @@ class Animator:
         Args:
             source: A picture file, or its pixels (H, W, 3) uint8.
             controls: What the face does.
-            options: Which face, and how large it is rendered.
+            options: Which face, and how it is rendered.
             alpha: The source's alpha (H, W) uint8, if it is to be kept.
 
         Returns:
@@ -279,10 +274,15 @@ class Animator:
             FadmError: The picture or the face cannot be used.
         """
         prepared = keep_alpha(self.prepare(source, options), alpha)
+        if controls == FaceControls():
+            return show_source(prepared)
         face = prepared.face
         changed = change_attributes(self.model, face.attributes, face.canonical, controls)
         motion = make_still_motion([face.attributes, changed], face.identity)
-        anchored = AnchoredMotion(motion, {0: 0}, torch.arange(2))
-        chosen = {f.name: getattr(options, f.name) for f in fields(SourceOptions)}
-        animation, _ = self.follow(Networks(), prepared, anchored, AnimateOptions(**chosen, renderer="none"), None)
-        return compose(prepared, animation.draw(1, None))
+        chosen = AnimateOptions(**{f.name: getattr(options, f.name) for f in fields(EditOptions)}, relative=True)
+        check_choices(chosen, has_pictures=False, model=self.model)
+        networks = load_networks(chosen, self.device)
+        animation, _ = self.follow(networks, prepared, AnchoredMotion(motion, {0: 0}, torch.arange(2)), chosen, None)
+        refiner = build_refiner(networks, self.model, prepared, motion, self.device, is_animation=True)
+        drawn = [animation.draw(1, None)]
+        return compose(prepared, (drawn if refiner is None else refiner.refine(drawn))[0])

@@ -27,7 +27,7 @@ from fadm.media.frames import FrameSource
 from fadm.media.image import PICTURE_ENDINGS, read_alpha, write_image
 from fadm.media.reader import list_pictures
 from fadm.media.writer import FrameWriter, check_output, has_sound, keeps_alpha, open_writer
-from fadm.options import AnimateOptions, EnhanceOptions, MotionOptions, SoundOptions, SourceOptions
+from fadm.options import AnimateOptions, EditOptions, EnhanceOptions, MotionOptions, SoundOptions, SourceOptions
 from fadm.progress import NO_PROGRESS, Progress
 
 Pixels = NDArray[np.uint8]
@@ -131,7 +131,7 @@ def enhance_file(
 
 
 def edit_file(
-    animator: Animator, source: str | Path, output: str | Path, controls: FaceControls, options: SourceOptions
+    animator: Animator, source: str | Path, output: str | Path, controls: FaceControls, options: EditOptions
 ) -> str:
     """Change a portrait's expression and pose by named controls and write the picture.
 
@@ -140,7 +140,7 @@ def edit_file(
         source: The portrait, a picture file.
         output: The result, a picture file.
         controls: Changes of the face.
-        options: Face, crop and size.
+        options: Face, crop, size, and how the picture is rendered.
 
     Returns:
         What became of the source's transparency: none, kept, or a sentence's rest.

@@ -8,10 +8,10 @@ import typer
 from fadm.cli.animate import Device
 from fadm.cli.parameters import collect, takes_options
 from fadm.controls import FaceControls
-from fadm.options import SourceOptions
+from fadm.options import EditOptions
 
 
-@takes_options(FaceControls, SourceOptions)
+@takes_options(FaceControls, EditOptions)
 def edit(
     source: Annotated[Path, typer.Argument(help="Portrait: a picture of any common format.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Result: .png, .jpg or .webp.")],
@@ -19,7 +19,7 @@ def edit(
     device: Device = "auto",
 ) -> None:
     """Make the face in SOURCE smile, blink, turn and more, without a driver."""
-    controls, options = collect(FaceControls, given), collect(SourceOptions, given)
+    controls, options = collect(FaceControls, given), collect(EditOptions, given)
 
     from fadm.animation.animator import Animator
     from fadm.animation.files import edit_file

@@ -16,7 +16,7 @@ from fadm.errors import FaceError, InputError, OptionError
 from fadm.face.tracker import FaceTracker, TrackedFace
 from fadm.media.image import read_image
 from fadm.media.reader import open_frames
-from fadm.options import Gains, MotionOptions, SourceOptions
+from fadm.options import EditOptions, Gains, MotionOptions, SourceOptions
 from tests.clips import BLANK, carphone_frames, portrait, write_clip
 from tests.media.samples import ASTRONAUT
 
@@ -158,8 +158,18 @@ def test_the_portrait_of_an_animation_is_the_face_that_moves(animator, clip, mot
 
 def test_an_edit_without_a_wish_changes_nothing(animator):
     source = read_image(ASTRONAUT).astype(int)
-    assert np.abs(animator.edit(ASTRONAUT, FaceControls(), SourceOptions()) - source).max() <= 1
-    assert np.abs(animator.edit(ASTRONAUT, FaceControls(smile=1), SourceOptions()) - source).max() > 20
+    assert np.abs(animator.edit(ASTRONAUT, FaceControls(), EditOptions()) - source).max() <= 1
+    assert np.abs(animator.edit(ASTRONAUT, FaceControls(smile=1), EditOptions()) - source).max() > 20
+
+
+def test_an_edit_is_rendered_as_animations_are(animator):
+    wish = FaceControls(mouth_open=1)
+    warped, rendered = (animator.edit(ASTRONAUT, wish, EditOptions(renderer=name)) for name in ("none", "auto"))
+    crop = animator.prepare(ASTRONAUT, SourceOptions()).crop
+    change = np.abs(rendered.astype(int) - warped).max(2)
+    assert change.max() > 20
+    change[max(0, crop.top) : crop.top + crop.side, max(0, crop.left) : crop.left + crop.side] = 0
+    assert change.max() == 0  # and beside the crop it is the source
 
 
 def test_the_range_of_the_options_is_kept(animator, clip):

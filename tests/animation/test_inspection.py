@@ -16,7 +16,7 @@ from fadm.errors import FaceError, InputError, OutputError
 from fadm.face.region import turn_points
 from fadm.face.selection import choose_face
 from fadm.media.image import read_image
-from fadm.options import SourceOptions
+from fadm.options import EditOptions
 from tests.attributes.stand_in_head import imported_heads
 from tests.face.portraits import read_portrait, track_picture
 from tests.media.samples import ASTRONAUT
@@ -76,14 +76,14 @@ def test_the_smiling_face_is_measured_so(seen):
 @pytest.mark.parametrize(("name", "value", "least"), [("brows_up", 1, 0.4), ("pucker", 1, 0.4), ("mouth_open", 1, 0.3)])
 def test_an_edit_is_seen(name, value, least):
     picture = read_image(ASTRONAUT)
-    edited = Animator(device="cpu").edit(picture, FaceControls(**{name: value}), SourceOptions())
+    edited = Animator(device="cpu").edit(picture, FaceControls(**{name: value}), EditOptions())
     before, after = (inspect_picture(pixels)[0].controls[name] for pixels in (picture, edited))
     assert after > before + least
 
 
 def test_a_turned_head_is_seen():
     picture = read_image(ASTRONAUT)
-    edited = Animator(device="cpu").edit(picture, FaceControls(yaw=20, roll=-15), SourceOptions())
+    edited = Animator(device="cpu").edit(picture, FaceControls(yaw=20, roll=-15), EditOptions())
     before, after = (inspect_picture(pixels)[0].angles for pixels in (picture, edited))
     assert after["yaw"] - before["yaw"] > 8 and after["roll"] - before["roll"] < -8
 
