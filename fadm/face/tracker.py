@@ -25,10 +25,11 @@ FloatArray = NDArray[np.float32]
 
 MAX_FACES = 4
 SAME_FACE = 0.4  # regions that share more than this part of their union show one face
+LARGEST_ODDS = 12  # log-odds of presence; beyond it the network is sure of wrong faces, too
+ODDS_WEIGHT = 0.03  # of these log-odds, beside the detector's score
 UPRIGHT = math.radians(60)  # a face that is turned less
-UPRIGHT_BONUS = 0.06  # added to the score of such a detection: most faces are
+UPRIGHT_BONUS = 0.03  # added to the score of such a face: most are
 PART = 0.6  # a face within another one whose region is smaller than this share of the other's is a part of it
-SURE_PRESENCE = 0.99  # a face found at one turn that is as sure as this is not looked for at other turns
 SEARCH_INTERVAL = 20  # frames after which a video is searched for further faces
 LOST_INTERVAL = 5  # frames between the searches for a face that was lost a short while ago
 LOST_LATELY = 60  # frames
@@ -128,7 +129,11 @@ class FaceTracker:
     def _follow(self, pixels: Pixels) -> list["_Found"]:
         """Look for each face where it was in the frame before."""
         looks = [_Found(see_face(pixels, face.region), number) for face, number in self._faces]
-        found = _without_repeats([look for look in looks if look.face.presence >= MIN_PRESENCE])
+        found: list[_Found] = []
+        for look in sorted(looks, key=lambda look: -look.face.presence):
+            is_seen = look.face.presence >= MIN_PRESENCE
+            if is_seen and not _is_among(look.face.region, [other.face.region for other in found]):
+                found.append(look)
         if len(found) < len(looks):
             self._last_contact = self._frame
         return found
@@ -147,20 +152,22 @@ class FaceTracker:
         is_thorough = not known and self._frame % SEARCH_INTERVAL == 0
         turns = QUARTER_TURNS if is_thorough else self._usual_turns()
         models = (FULL_RANGE,) if known else MODELS  # beside a face that is followed no other one fills the window
-        found: list[LocatedFace] = []
-        regions = [face.region for face in known]
+        taken = [face.region for face in known]
+        found: list[_Candidate] = []
         for detections in search_faces(pixels, models=models, turns=turns, is_thorough=is_thorough):
-            for detection in sorted(detections, key=_rank):
-                face = None if _is_among(detection.region, regions) else settle_face(pixels, detection.region)
+            for detection in detections:
+                face = None if _is_among(detection.region, taken) else settle_face(pixels, detection.region)
                 if face is not None:
-                    found.append(face)
-                    if face.presence >= SURE_PRESENCE:
-                        regions.append(face.region)
+                    found.append(_Candidate(face, detection))
             if found:
                 break
-        whole = [_Found(face, None) for face in found if not any(_is_part(face.region, f.region) for f in found)]
-        kept = _without_repeats(whole, [face.region for face in known])
-        return [face for face, _ in kept[: self._max_faces - len(known)]]
+        whole = [one for one in found if not any(_is_part(one.face.region, other.face.region) for other in found)]
+        new: list[LocatedFace] = []
+        for face, detection in sorted(whole, key=lambda one: -one.certainty):
+            if not _is_among(face.region, taken) and not _is_among(detection.region, taken):
+                new.append(face)
+                taken.append(face.region)
+        return new[: self._max_faces - len(known)]
 
     def _usual_turns(self) -> list[float]:
         """Upright, and as the people of the shot were turned when they were last seen."""
@@ -200,6 +207,21 @@ class _Found(NamedTuple):
     number: int | None
 
 
+class _Candidate(NamedTuple):
+    """A new face, and the detection that led to it."""
+
+    face: LocatedFace
+    detection: Detection
+
+    @property
+    def certainty(self) -> float:
+        """How sure it is that a face is there and stands this way up."""
+        presence = self.face.presence
+        odds = LARGEST_ODDS if presence == 1 else min(math.log(presence / (1 - presence)), LARGEST_ODDS)
+        is_upright = abs(self.face.region.angle) < UPRIGHT
+        return self.detection.score + ODDS_WEIGHT * odds + UPRIGHT_BONUS * is_upright
+
+
 def face_box(landmarks: FloatArray) -> tuple[float, float, float, float]:
     """Compute the bounding box of a face.
 
@@ -218,23 +240,7 @@ def _is_among(region: Region, regions: list[Region]) -> bool:
     return any(shared_area(region, other) >= SAME_FACE for other in regions)
 
 
-def _rank(detection: Detection) -> float:
-    """Order of detections: the surest first, with a preference for upright ones."""
-    return -detection.score - UPRIGHT_BONUS * (abs(detection.region.angle) < UPRIGHT)
-
-
 def _is_part(region: Region, other: Region) -> bool:
     """Whether a region is only a part of another face, such as its mouth."""
     away = max(abs(region.x - other.x), abs(region.y - other.y))
     return region.side < PART * other.side and away < other.side / 3
-
-
-def _without_repeats(found: list[_Found], taken: Sequence[Region] = ()) -> list[_Found]:
-    """Keep the surest of the faces that lie on each other, and none that lies on a taken region."""
-    kept: list[_Found] = []
-    regions = list(taken)
-    for candidate in sorted(found, key=lambda found: -found.face.presence):
-        if not _is_among(candidate.face.region, regions):
-            kept.append(candidate)
-            regions.append(candidate.face.region)
-    return kept

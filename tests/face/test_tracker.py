@@ -3,6 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.tracking import cover
 from fadm.face.landmarker import face_region
 from fadm.face.region import count_turns, turn_points
 from fadm.face.topology import CHIN, FOREHEAD_TOP, IRIS_LEFT, IRIS_RIGHT
@@ -10,6 +11,7 @@ from fadm.face.tracker import FaceTracker, face_box
 from fadm.media.crop import resize_pixels
 from fadm.media.image import read_image
 from tests.face.portraits import picture_tracker, track_picture
+from tests.face.scenes import carphone
 from tests.media.samples import ASTRONAUT
 
 FACE_BOX = (179, 69, 271, 177)  # the astronaut's, pixels
@@ -91,6 +93,18 @@ def test_a_face_that_lies_is_found_as_it_lies(turns, is_video):
         (face,) = tracker.track(np.rot90(pixels, -turns))
     np.testing.assert_allclose(turn_points(face.landmarks, (512, 512), turns)[:, :2], upright[:, :2], atol=2)
     assert count_turns(face_region(face.landmarks)) == turns
+
+
+@pytest.mark.parametrize("turns", [0, 2])
+def test_a_face_behind_fingers_stands_the_right_way_up(turns):
+    """Fingers over mouth and chin look like the brows of an upside-down face, of which the network is as sure."""
+    pixels = carphone(1)[0]
+    (known,) = track_picture(pixels)
+    left, top, right, bottom = face_box(known)
+    covered = cover(pixels, (left, (top + bottom) / 2, right, bottom))
+    (face,) = (turn_points(f, pixels.shape[:2], turns) for f in track_picture(np.rot90(covered, -turns)))
+    irises = [IRIS_LEFT[0], IRIS_RIGHT[0]]
+    np.testing.assert_allclose(face[irises, :2], known[irises, :2], atol=4)
 
 
 def test_no_face_is_an_empty_list():
