@@ -66,7 +66,7 @@ def anchor_motion(
     relative = len(motion) > 1 if options.relative is None else options.relative
     if options.gap == "stop":  # what comes after the end is no anchor either
         motion = fill_gaps(motion, options.gap, [])
-    anchors = find_anchors(motion, model, prepared.face.attributes, options.anchor)
+    anchors = find_anchors(motion, model, prepared.face, options.anchor)
     filled = fill_gaps(motion, options.gap, anchors)
     stand_ins = find_stand_ins(motion, options.gap, anchors)[: len(filled)]
     is_measured = relative and options.placement != "clip"

@@ -6,13 +6,17 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from fadm.attributes.coefficients import motion_blendshapes, see_blendshapes
 from fadm.attributes.face_attributes import FaceAttributes
-from fadm.attributes.landmark_model import LandmarkModel
+from fadm.attributes.landmark_model import FittedFace, LandmarkModel
 from fadm.attributes.motion import Motion
-from fadm.attributes.rotation import axis_angle_to_matrix
+from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
+from fadm.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
 from fadm.errors import FaceError, OptionError
 
-CHUNK = 512  # frames compared at once, so that memory stays constant
+# Weights of square differences from the source, against those of blendshape coefficients: of the head's rotation in
+# radians, and of the opening of the jaw, whose coefficient is small and is seen first.
+TURN_WEIGHT, JAW_WEIGHT = 2.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,14 @@ class AnchoredMotion:
     camera: Tensor | None = None
 
 
-def find_anchors(motion: Motion, model: LandmarkModel, source: FaceAttributes, choice: str) -> list[int | None]:
+def find_anchors(motion: Motion, model: LandmarkModel, source: FittedFace, choice: str) -> list[int | None]:
     """Choose the anchor frame of each shot, from which its motion is measured.
 
     Args:
         motion: The driver's motion (T frames, S shots).
         model: The face model of the motion.
-        source: Attributes of the source, one face.
-        choice: `auto` is the frame with the pose and expression nearest to the source's, `first` the first tracked
+        source: The source's fitted face.
+        choice: `auto` is the frame with the expression and pose nearest to the source's, `first` the first tracked
             frame; a number (from 0) is a frame for its own shot, with `auto` for the other shots.
 
     Returns:
@@ -51,6 +55,9 @@ def find_anchors(motion: Motion, model: LandmarkModel, source: FaceAttributes, c
     """
     if choice.isdecimal() and (int(choice) >= len(motion) or not motion.is_tracked[int(choice)]):
         raise OptionError(f"--anchor {choice}: no face in that frame; frames are 0 to {len(motion) - 1}")
+    blendshapes, rest = motion_blendshapes(motion, model), see_blendshapes(source.landmarks)
+    weights = torch.ones(NUM_BLENDSHAPES)
+    weights[BLENDSHAPES.index("jawOpen")] = JAW_WEIGHT
     anchors: list[int | None] = []
     for shot in range(len(motion.identity)):
         frames = torch.nonzero((motion.shot == shot) & motion.is_tracked)[:, 0]
@@ -61,19 +68,16 @@ def find_anchors(motion: Motion, model: LandmarkModel, source: FaceAttributes, c
         elif choice == "first":
             anchors.append(int(frames[0]))
         else:
-            distances = [_pose_distance(model, motion.attributes[part], source) for part in frames.split(CHUNK)]
-            anchors.append(int(frames[torch.cat(distances).argmin()]))
+            turns = _turn_from(motion.attributes.head[frames], source.attributes.head)
+            distances = (blendshapes[frames] - rest).square() @ weights + TURN_WEIGHT * turns.square()
+            anchors.append(int(frames[distances.argmin()]))
     return anchors
 
 
-def _pose_distance(model: LandmarkModel, faces: FaceAttributes, face: FaceAttributes) -> Tensor:
-    """Compute the mean landmark distance (T,) of the mean person's posed faces, in model units."""
-
-    def posed(attributes: FaceAttributes) -> Tensor:
-        shape = model.mean + model.displacement(attributes.expression, attributes.jaw)
-        return shape @ axis_angle_to_matrix(attributes.head).transpose(1, 2)
-
-    return (posed(faces) - posed(face)).norm(dim=-1).mean(1)
+def _turn_from(heads: Tensor, head: Tensor) -> Tensor:
+    """Angles (T,) in radians between head rotations (T, 3) and another one (1, 3)."""
+    between = axis_angle_to_matrix(head).transpose(1, 2) @ axis_angle_to_matrix(heads)
+    return matrix_to_axis_angle(between).norm(dim=1)
 
 
 def fill_gaps(motion: Motion, policy: str, anchors: Sequence[int | None]) -> Motion:

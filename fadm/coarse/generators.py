@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fadm.attributes.anchoring import AnchoredMotion
+from fadm.attributes.coefficients import motion_blendshapes
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.coarse.driver_crops import cut_face
 from fadm.coarse.face_vid2vid.model import FaceVid2Vid
 from fadm.coarse.fomm.model import FOMM
+from fadm.coarse.geometric.expressions import build_solver
 from fadm.coarse.geometric.generator import drive_source, prepare_source
 from fadm.coarse.geometric.transfer import MotionTransfer
 from fadm.coarse.source import PreparedSource
@@ -95,6 +97,7 @@ class GeometricGenerator:
             picture = torch.cat([picture, to_tensor(prepared.alpha).to(device)], 1)
         landmarks = prepared.face.landmarks[0].numpy()
         self.state = prepare_source(picture, landmarks, person, prepared.region, prepared.view, size)
+        self.solver = build_solver(model, prepared.face)
 
     def follow(self, anchored: AnchoredMotion, gains: Gains, placement: str = "limited") -> "GeometricAnimation":
         """Follow a motion.
@@ -117,6 +120,7 @@ class GeometricAnimation:
         self.workers = count_workers()
         self.generator, self._anchored, self._gains = generator, anchored, gains
         self._is_clip = placement == "clip"
+        self._blendshapes = motion_blendshapes(anchored.motion, generator.model)
         self._transfers: dict[int, MotionTransfer] = {}
 
     def move(self, index: int) -> tuple[Tensor, Tensor]:
@@ -131,13 +135,15 @@ class GeometricAnimation:
         """
         motion, anchors = self._anchored.motion, self._anchored.anchors
         shot = int(motion.shot[index])
-        anchor = motion.attributes[[anchors[shot]]] if anchors else None
+        anchor, blendshapes = None, None
         if self._is_clip:  # the source is itself a frame of the driver's clip
             anchor = self.generator.prepared.face.attributes
+        elif anchors:
+            anchor, blendshapes = motion.attributes[[anchors[shot]]], self._blendshapes[[anchors[shot]]]
         driving = motion.attributes[[index]]
         if self._anchored.camera is not None:
             driving = replace(driving, camera=self._anchored.camera[[index]])
-        landmarks, carried = self._transfer_of(shot).move(driving, anchor)
+        landmarks, carried = self._transfer_of(shot).move(driving, anchor, self._blendshapes[[index]], blendshapes)
         return landmarks[0], carried[0]
 
     def draw(self, index: int, driving: Tensor | None) -> DrawnFrame:
@@ -154,7 +160,9 @@ class GeometricAnimation:
             identity = self._anchored.motion.identity[shot : shot + 1]
             reach = None if self._is_clip else generator.state.mesh.reach
             face = generator.prepared.face
-            self._transfers[shot] = MotionTransfer(generator.model, face, self._gains, identity, reach)
+            self._transfers[shot] = MotionTransfer(
+                generator.model, face, generator.solver, self._gains, identity, reach
+            )
         return self._transfers[shot]
 
 

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fadm.attributes.blendshape_map import BlendshapeMap, Performance, join_numbers, learn_blendshape_map
+from fadm.attributes.coefficients import see_blendshapes
 from fadm.attributes.landmark_model import LandmarkModel
 from fadm.blendshapes import BLENDSHAPES, mirror_blendshape
 from fadm.coarse.geometric.transfer import region_shares
 from fadm.data.shards import TrackedClip
 from fadm.face import topology
-from fadm.face.coefficients import estimate_blendshapes
 
 SMALL_TURN = 1e-3  # radians, at which the jaw's motion is linear
 # Deviation of landmarks that count as equal, in model units, when a part of a movement is expressed in numbers: larger
@@ -78,18 +77,6 @@ def upper_part(model: LandmarkModel) -> Tensor:
     gram = matrix @ matrix.T + PART_NOISE**2 * torch.eye(len(matrix))
     kept = scales * torch.linalg.solve(gram, matrix @ upper.flatten(1).T)
     return torch.block_diag(kept, torch.eye(4))  # the gaze is of the upper part
-
-
-def see_blendshapes(landmarks: Tensor) -> Tensor:
-    """Estimate the blendshape coefficients of faces.
-
-    Args:
-        landmarks: Landmarks (T, 478, 3) in pixels.
-
-    Returns:
-        Coefficients (T, 52).
-    """
-    return torch.from_numpy(np.stack([estimate_blendshapes(face) for face in landmarks.numpy()]))
 
 
 def mirror_landmarks(faces: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from fadm.attributes.blendshape_map import (
     ExplainedBlendshapes,
     measure_explained_blendshapes,
 )
+from fadm.attributes.coefficients import build_faces, see_blendshapes
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import (
     FittedFace,
@@ -24,6 +25,7 @@ from fadm.attributes.landmark_model import (
 )
 from fadm.attributes.rotation import cross_matrix, fit_similarity
 from fadm.blendshapes import BLENDSHAPES
+from fadm.coarse.geometric.expressions import build_solver
 from fadm.coarse.geometric.transfer import MotionTransfer
 from fadm.data.provenance import describe_clips
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
@@ -31,7 +33,7 @@ from fadm.errors import InputError
 from fadm.face import topology
 from fadm.files import check_folder
 from fadm.options import Gains, check_choice
-from fadm.training.blendshapes import learn_map, mirror_landmarks, read_performances, see_blendshapes
+from fadm.training.blendshapes import learn_map, mirror_landmarks, read_performances
 
 ALIGN_ROUNDS = 5
 
@@ -251,11 +253,14 @@ def measure_explained_motion(model: LandmarkModel, clips: Sequence[TrackedClip])
         tracked = 256 * track
         attributes, identity = model.fit(tracked)
         source = FittedFace(tracked[:1], model.canonical(tracked[:1], identity), attributes[:1], identity)
-        transfer = MotionTransfer(model, source, Gains(), identity, reach=None)
+        transfer = MotionTransfer(model, source, build_solver(model, source), Gains(), identity, reach=None)
         still = FaceAttributes(*(getattr(attributes[:1], f.name).expand(len(track), -1) for f in fields(attributes)))
         pose = replace(still, pose=torch.cat([attributes.head, still.jaw], 1), camera=attributes.camera)
         jaw = replace(pose, pose=attributes.pose)
-        guesses = [transfer.move(numbers, attributes[:1])[0] for numbers in (still, pose, jaw, attributes)]
+        guesses = []
+        for numbers in (still, pose, jaw, attributes):
+            blendshapes = see_blendshapes(build_faces(numbers, identity, model))
+            guesses.append(transfer.move(numbers, attributes[:1], blendshapes, None)[0])
         errors.append([float((guess - tracked)[1:, surface, :2].norm(dim=-1).mean()) for guess in guesses])
         seen.append(see_blendshapes(tracked))
         shown.append(see_blendshapes(guesses[-1]))

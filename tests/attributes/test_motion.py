@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from fadm.attributes.anchoring import fill_gaps, find_anchors
+from fadm.attributes.coefficients import build_faces
 from fadm.attributes.face_attributes import FaceAttributes
-from fadm.attributes.landmark_model import LandmarkModel, hash_numbers, load_landmark_model
+from fadm.attributes.landmark_model import FittedFace, LandmarkModel, fit_face, hash_numbers, load_landmark_model
 from fadm.attributes.motion import Motion
 from fadm.attributes.motion_files import load_motion, save_motion
 from fadm.blendshapes import BLENDSHAPES
@@ -36,6 +37,12 @@ def make_motion(is_tracked: list[bool], shot: list[int] | None = None) -> Motion
         Fraction(1, 12800),
         Fraction(25),
     )
+
+
+def show_source(motion: Motion, frame: int) -> FittedFace:
+    """A source that looks like the driver in a frame."""
+    face = motion.attributes[[frame]]
+    return fit_face(MODEL, build_faces(face, motion.identity[motion.shot[[frame]]], MODEL)[0])
 
 
 def frames_shown(motion: Motion) -> list[float]:
@@ -122,7 +129,7 @@ def test_a_range_without_frames():
 
 def test_anchors_are_the_first_or_nearest_frames_of_each_shot():
     motion = make_motion([F, T, T, F, T, T, F], [0, 0, 0, 1, 1, 1, 2])
-    source = motion.attributes[[5]]
+    source = show_source(motion, 5)
     assert find_anchors(motion, MODEL, source, "first") == [1, 4, None]
     nearest = find_anchors(motion, MODEL, source, "auto")
     assert nearest[1:] == [5, None]
@@ -131,14 +138,14 @@ def test_anchors_are_the_first_or_nearest_frames_of_each_shot():
 
 def test_an_anchor_by_number_holds_for_its_shot():
     motion = make_motion([T, T, T, T], [0, 0, 1, 1])
-    assert find_anchors(motion, MODEL, motion.attributes[[2]], "1") == [1, 2]
+    assert find_anchors(motion, MODEL, show_source(motion, 2), "1") == [1, 2]
 
 
 @pytest.mark.parametrize("choice", ["1", "4"])
 def test_an_anchor_needs_a_face(choice):
     motion = make_motion([T, F, T, T])
     with pytest.raises(OptionError, match=f"--anchor {choice}: no face in that frame; frames are 0 to 3"):
-        find_anchors(motion, MODEL, motion.attributes[[0]], choice)
+        find_anchors(motion, MODEL, show_source(motion, 0), choice)
 
 
 @pytest.mark.parametrize(

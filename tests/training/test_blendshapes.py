@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from fadm.attributes.coefficients import see_blendshapes
 from fadm.attributes.landmark_model import load_landmark_model
 from fadm.blendshapes import BLENDSHAPES
 from fadm.face import topology
@@ -8,7 +9,6 @@ from fadm.training.blendshapes import (
     learn_map,
     mirror_landmarks,
     read_performances,
-    see_blendshapes,
     upper_part,
 )
 from tests.training.test_face_model import make_clip

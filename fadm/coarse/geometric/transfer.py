@@ -9,12 +9,14 @@ from torch import Tensor
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel, pose_landmarks
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
+from fadm.coarse.geometric.expressions import ExpressionSolver
 from fadm.face import topology
 from fadm.options import Gains
 
 LARGEST_SHIFT = 0.7  # of the distance between the head's outline and where nothing moves
 SIZE_RANGE = (0.75, 1.3)  # change of the head's size in the picture
 CLOSED, HALF_OPEN = 0.24, 0.5  # tracked openings, of the neutral face's: of closed eyes, and from which they are exact
+SEEN_SHARE = 0.75  # of a movement, which a tracker sees in a warped picture of another person
 WIDEST = 1.4  # greatest opening of an eye, of the neutral face's
 
 
@@ -22,55 +24,91 @@ class MotionTransfer:
     """Moves one source's landmarks by a driver's attributes."""
 
     def __init__(
-        self, model: LandmarkModel, source: FittedFace, gains: Gains, driver_identity: Tensor, reach: float | None
+        self,
+        model: LandmarkModel,
+        source: FittedFace,
+        solver: ExpressionSolver,
+        gains: Gains,
+        driver_identity: Tensor,
+        reach: float | None,
     ):
         """Compute what depends only on the source and on the driver's identity.
 
         Args:
             model: The face model.
             source: The source's fitted face.
+            solver: Corrects the source's expressions.
             gains: Factors of the parts of the motion.
             driver_identity: The driver's identity coefficients (1, I).
             reach: Distance in pixels between the head's outline and the fixed surroundings, which limits the head's
-                motion; None does not limit it.
+                motion; None does not limit it: the source is a frame of the driver's clip.
         """
-        self.model, self.source, self.gains, self.reach = model, source, gains, reach
+        self.model, self.source, self.solver, self.gains, self.reach = model, source, solver, gains, reach
         self.driver_neutral = model.shape(driver_identity)
         self.source_neutral = model.shape(source.identity)
         self.mouth_scale = (_mouth_width(self.source_neutral) / _mouth_width(self.driver_neutral)).clamp(0.6, 1.6)
         self.eye_scale = _eye_widths(self.source_neutral) / _eye_widths(self.driver_neutral)
         self.mouth_share, self.brow_share = region_shares(model.mean)
 
-    def move(self, driving: FaceAttributes, anchor: FaceAttributes | None) -> tuple[Tensor, Tensor]:
+    def move(
+        self,
+        driving: FaceAttributes,
+        anchor: FaceAttributes | None,
+        blendshapes: Tensor,
+        anchor_blendshapes: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
         """Move the source's landmarks by the driver's change from its anchor.
+
+        The change of the landmarks is transferred first, and then corrected until the source's blendshape coefficients
+        change as the driver's do: faces of other proportions show the same expression by other displacements.
 
         Args:
             driving: The driver's attributes (B).
             anchor: The driver's attributes (1) from which its motion is measured; None for absolute motion, which
                 takes its expression and head rotation as they are.
+            blendshapes: The driver's coefficients (B, 52).
+            anchor_blendshapes: Its coefficients (1, 52) in the anchor frame; None for the source's own, to which an
+                absolute motion and a source of the driver's clip are compared.
 
         Returns:
             New landmarks (B, 478, 3), and the source's landmarks moved by the head alone (B, 478, 3), both in the
             source's pixels.
         """
-        source, gains = self.source, self.gains
+        source, gains, full = self.source, self.gains, Gains()
         reference = source.attributes if anchor is None else anchor
+        head, camera = self._move_head(driving, reference, anchor is None)
+        posed = FaceAttributes(driving.expression, torch.cat([head, driving.jaw], 1), camera, driving.gaze)
+        guess = self._transfer_change(driving, anchor, full)
+        rest = self.solver.rest
+        change = blendshapes - (rest if anchor_blendshapes is None else anchor_blendshapes)
+        seen = 1.0 if self.reach is None else SEEN_SHARE
+        correction = self.solver.correct(guess, posed, rest + change, seen)
+        shape = guess if gains == full else self._transfer_change(driving, anchor, gains)
+        shape = _part_lips(_meet_lids(shape + self._factors(gains) * correction))
+        return pose_landmarks(shape, posed), pose_landmarks(source.canonical, posed)
+
+    def _transfer_change(self, driving: FaceAttributes, anchor: FaceAttributes | None, gains: Gains) -> Tensor:
+        """Move the source's face (B, 478, 3) by the change of the driver's landmarks, scaled to its proportions."""
+        reference = self.source.attributes if anchor is None else anchor
         rest = self.model.displacement(reference.expression, reference.jaw)
         motion = self.model.displacement(driving.expression, driving.jaw) - rest
         share = gains.mouth_gain * self.mouth_scale * self.mouth_share + gains.brows_gain * self.brow_share
         share = share + gains.eyes_gain * (1 - self.mouth_share - self.brow_share)
-        shape = source.canonical + share[:, None] * motion
+        shape = self.source.canonical + share[:, None] * motion
         driver_rest = None if anchor is None else self.driver_neutral + rest
-        shape = self._open_lids(shape, self.driver_neutral + rest + motion, driver_rest)
-        shape = _part_lips(shape)
+        shape = self._open_lids(shape, self.driver_neutral + rest + motion, driver_rest, gains.eyes_gain)
         own_neutral = self.source_neutral if anchor is None else self.driver_neutral
         gaze = _seen_gaze(driving.gaze, self.driver_neutral + rest + motion, self.driver_neutral)
         gaze = gaze - _seen_gaze(reference.gaze, own_neutral + rest, own_neutral)
-        shape = self._turn_irises(shape, gains.gaze_gain * self.eye_scale * gaze)
+        return self._turn_irises(_part_lips(shape), gains.gaze_gain * self.eye_scale * gaze)
 
-        head, camera = self._move_head(driving, reference, anchor is None)
-        posed = FaceAttributes(driving.expression, torch.cat([head, driving.jaw], 1), camera, driving.gaze)
-        return pose_landmarks(shape, posed), pose_landmarks(source.canonical, posed)
+    def _factors(self, gains: Gains) -> Tensor:
+        """Gain of each landmark's correction (478, 1)."""
+        mouth, brows = self.mouth_share, self.brow_share
+        factors = gains.mouth_gain * mouth + gains.brows_gain * brows + gains.eyes_gain * (1 - mouth - brows)
+        for _, _, iris in topology.EYES:
+            factors[list(iris)] = gains.gaze_gain
+        return factors[:, None]
 
     def _move_head(
         self, driving: FaceAttributes, reference: FaceAttributes, is_absolute: bool
@@ -93,7 +131,7 @@ class MotionTransfer:
             size, shift = _limit_size(size), _limit_length(shift, LARGEST_SHIFT * self.reach)
         return head, torch.cat([own.camera[:, :1] * size, own.camera[:, 1:] + shift], 1)
 
-    def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor | None) -> Tensor:
+    def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor | None, gain: float) -> Tensor:
         """Change each eye's opening by the driver's relative one, so that a blink closes eyes of any size.
 
         `driver_rest` is the driver's face in its anchor frame, None for absolute motion.
@@ -112,7 +150,7 @@ class MotionTransfer:
             own_usual = _opening(self.source_neutral, inner_upper, inner_lower)
             change = opening - rest
             change = change * torch.where(change < 0, own / rest, (own_usual / usual) * (own / own_usual).clamp(max=1))
-            wanted = (own + self.gains.eyes_gain * change).clamp(min=0)
+            wanted = (own + gain * change).clamp(min=0)
             wanted = torch.minimum(wanted, torch.maximum(own, WIDEST * own_usual))
             lids = shape[:, inner_upper] - shape[:, inner_lower]
             lids[..., 1].clamp_(max=0)  # they meet and do not cross
@@ -198,6 +236,15 @@ def _seen_gaze(gaze: Tensor, face: Tensor, neutral: Tensor) -> Tensor:
         opening = _opening(face, inner_upper, inner_lower) / _opening(neutral, inner_upper, inner_lower)
         shares.append(((opening - CLOSED) / (HALF_OPEN - CLOSED)).clamp(0, 1))
     return gaze * torch.stack(shares, 1).repeat_interleave(2, 1)
+
+
+def _meet_lids(shape: Tensor) -> Tensor:
+    """Let the upper lid meet the lower one where it would cross it."""
+    shape = shape.clone()
+    for upper, lower, _ in topology.EYES:
+        inner_upper, inner_lower = list(upper[1:-1]), list(lower[1:-1])
+        shape[:, inner_upper, 1] = torch.minimum(shape[:, inner_upper, 1], shape[:, inner_lower, 1])
+    return shape
 
 
 def _part_lips(shape: Tensor) -> Tensor:

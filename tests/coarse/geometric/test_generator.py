@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from fadm.attributes.coefficients import build_faces, see_blendshapes
 from fadm.attributes.directions import change_attributes
 from fadm.attributes.landmark_model import FittedFace, fit_face, load_landmark_model
+from fadm.coarse.geometric.expressions import build_solver
 from fadm.coarse.geometric.generator import (
     CoarseFrame,
     GeometricSource,
@@ -43,8 +45,9 @@ def act(source: GeometricSource, face: FittedFace, **controls: float) -> tuple[n
 
 
 def drive(source: GeometricSource, face: FittedFace, attributes) -> tuple[np.ndarray, CoarseFrame]:
-    transfer = MotionTransfer(MODEL, face, Gains(), face.identity, source.mesh.reach)
-    landmarks, carried = transfer.move(attributes, face.attributes)
+    transfer = MotionTransfer(MODEL, face, build_solver(MODEL, face), Gains(), face.identity, source.mesh.reach)
+    wanted, own = (see_blendshapes(build_faces(a, face.identity, MODEL)) for a in (attributes, face.attributes))
+    landmarks, carried = transfer.move(attributes, face.attributes, wanted, own)
     return landmarks[0].numpy(), drive_source(source, landmarks[0], carried[0])
 
 
