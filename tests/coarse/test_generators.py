@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from fadm.animation.animator import Animator
+from fadm.animation.driver import anchor_motion
 from fadm.attributes.anchoring import AnchoredMotion
 from fadm.attributes.landmark_model import load_landmark_model, pose_landmarks
 from fadm.coarse.driver_crops import cut_anchors, cut_face, driver_windows, follow_driver
@@ -173,7 +174,7 @@ def test_anchors_of_shots_that_are_not_shown_are_left_out(driver, windows):
 
 
 def test_a_geometric_frame_at_its_anchor_is_the_source(animator, full, motion):
-    anchored = animator.anchor(full, motion, AnimateOptions(anchor="1"))
+    anchored = anchor_motion(MODEL, full, motion, AnimateOptions(anchor="1"))
     generator = GeometricGenerator(MODEL, full, CPU).follow(anchored, Gains())
     drawn = generator.draw(1, None)
     region = cut_square(to_tensor(full.picture), full.region)
