@@ -17,6 +17,7 @@ from fadm.errors import FaceError, OptionError
 # Weights of square differences from the source, against those of blendshape coefficients: of the head's rotation in
 # radians, and of the opening of the jaw, whose coefficient is small and is seen first.
 TURN_WEIGHT, JAW_WEIGHT = 2.0, 10.0
+GAP_MARGIN = 10  # frames beside a gap, in which a face may be fading, leaving, or half hidden
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def find_anchors(motion: Motion, model: LandmarkModel, source: FittedFace, choic
         motion: The driver's motion (T frames, S shots).
         model: The face model of the motion.
         source: The source's fitted face.
-        choice: `auto` is the frame with the expression and pose nearest to the source's, `first` the first tracked
-            frame; a number (from 0) is a frame for its own shot, with `auto` for the other shots.
+        choice: `auto` is the frame with the expression and pose nearest to the source's, not beside a gap; `first` the
+            first tracked frame; a number (from 0) is a frame for its own shot, with `auto` for the other shots.
 
     Returns:
         The anchor frame of each shot (S), None for a shot without a face.
@@ -68,10 +69,20 @@ def find_anchors(motion: Motion, model: LandmarkModel, source: FittedFace, choic
         elif choice == "first":
             anchors.append(int(frames[0]))
         else:
+            frames = _away_from_gaps(frames, motion.is_tracked)
             turns = _turn_from(motion.attributes.head[frames], source.attributes.head)
             distances = (blendshapes[frames] - rest).square() @ weights + TURN_WEIGHT * turns.square()
             anchors.append(int(frames[distances.argmin()]))
     return anchors
+
+
+def _away_from_gaps(frames: Tensor, is_tracked: Tensor) -> Tensor:
+    """Those of a shot's frames that are GAP_MARGIN away from all frames without a face, or as far as there are."""
+    gaps = torch.nonzero(~is_tracked)[:, 0]
+    after = torch.searchsorted(gaps, frames)
+    bounds = torch.cat([torch.tensor([-GAP_MARGIN]), gaps, torch.tensor([len(is_tracked) + GAP_MARGIN])])
+    away = torch.minimum(frames - bounds[after], bounds[after + 1] - frames)
+    return frames[away >= away.max().clamp(max=GAP_MARGIN)]
 
 
 def _turn_from(heads: Tensor, head: Tensor) -> Tensor:

@@ -136,6 +136,19 @@ def test_anchors_are_the_first_or_nearest_frames_of_each_shot():
     assert nearest[0] in (1, 2)
 
 
+def test_an_anchor_is_not_beside_a_gap():
+    """Where one person fades into another, the faces beside the gap are neither's."""
+    motion = make_motion([T] * 15 + [F] * 2 + [T] * 12, [0] * 17 + [1] * 12)
+    before, after = find_anchors(motion, MODEL, show_source(motion, 14), "auto")
+    assert before <= 6 and after >= 26
+    assert find_anchors(motion, MODEL, show_source(motion, 27), "auto")[1] == 27
+
+
+def test_frames_that_are_all_beside_a_gap_have_an_anchor():
+    motion = make_motion([F, T, T, T, F, T])
+    assert find_anchors(motion, MODEL, show_source(motion, 5), "auto") == [2]
+
+
 def test_an_anchor_by_number_holds_for_its_shot():
     motion = make_motion([T, T, T, T], [0, 0, 1, 1])
     assert find_anchors(motion, MODEL, show_source(motion, 2), "1") == [1, 2]
