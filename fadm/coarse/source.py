@@ -50,8 +50,9 @@ class PreparedSource:
 
     @cached_property
     def crop(self) -> Square:
-        """The window around the face, which is given to networks."""
-        return Square(0, 0, len(self.picture)) if self.is_whole else square_around(self.oval, CROP_SCALE)
+        """The window around the face, inside the picture, which is given to networks."""
+        size = self.picture.shape[:2]
+        return Square(0, 0, len(self.picture)) if self.is_whole else square_around(self.oval, CROP_SCALE).fitted(size)
 
     @cached_property
     def region(self) -> Square:
@@ -97,7 +98,8 @@ def fit_source(model: LandmarkModel, picture: Pixels, landmarks: FloatArray, opt
     is_whole = options.window == "picture"
     if is_whole and height != width:
         raise OptionError(f"--window picture: the source is {width}x{height}, not square; choose --window face")
-    side = height if is_whole else square_around(landmarks[list(FACE_OVAL)], CROP_SCALE).side
+    crop = square_around(landmarks[list(FACE_OVAL)], CROP_SCALE).fitted((height, width))
+    side = height if is_whole else crop.side
     largest = options.size or (DEFAULT_CROP_SIZE if options.crop else LARGEST_CROP_SIZE)
     if side > largest:  # shrunk once, antialiased; the warp alone would flicker
         factor = largest / side

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+BLUR_CELLS = 24  # cells along each side of a window that are left of what is fully blurred
+BLUR_REACH = 0.03  # distance beyond the picture at which it is, in sides of the window
+
 
 @dataclass(frozen=True)
 class Square:
@@ -51,6 +54,20 @@ class Square:
             height, width = width, height
         return Square(left, top, self.side)
 
+    def fitted(self, size: tuple[int, int]) -> "Square":
+        """Move the window into a picture; one that is larger than the picture shrinks.
+
+        Args:
+            size: Height and width of the picture in pixels.
+
+        Returns:
+            The largest window up to its own side that lies in the picture, as near to it as possible.
+        """
+        height, width = size
+        side = min(self.side, height, width)
+        left, top = (round(start + (self.side - side) / 2) for start in (self.left, self.top))
+        return Square(min(max(left, 0), width - side), min(max(top, 0), height - side), side)
+
     def within(self, other: "Square") -> "Square":
         """Express the window in the pixels of another one.
 
@@ -90,7 +107,7 @@ def square_around(points: NDArray[np.float32], scale: float) -> Square:
 
 
 def cut_square(picture: Tensor, square: Square, size: int | None = None) -> Tensor:
-    """Cut a window out of a picture; beyond the picture its edge pixels are repeated.
+    """Cut a window out of a picture; beyond the picture lies its mirror image, the more blurred the farther out.
 
     Args:
         picture: Pictures (B, C, H, W).
@@ -101,16 +118,36 @@ def cut_square(picture: Tensor, square: Square, size: int | None = None) -> Tens
         The window (B, C, size, size).
     """
     height, width = picture.shape[-2:]
-    rows = torch.arange(square.top, square.top + square.side, device=picture.device).clamp(0, height - 1)
-    columns = torch.arange(square.left, square.left + square.side, device=picture.device).clamp(0, width - 1)
+    (rows, above), (columns, beside) = (
+        _mirror(torch.arange(start, start + square.side, device=picture.device), length)
+        for start, length in ((square.top, height), (square.left, width))
+    )
     window = picture[..., rows[:, None], columns]
+    if square.fitted((height, width)) != square:
+        window = _blur_beyond(window, torch.maximum(above[:, None], beside))
     if size is None or size == square.side:
         return window
     return F.interpolate(window, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
 
 
+def _mirror(places: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Mirror whole places at the ends of a row of pixels, and measure how far beyond them they lay."""
+    inside = places % (2 * length)
+    inside = torch.minimum(inside, 2 * length - 1 - inside)
+    return inside, torch.maximum(-places, places - (length - 1)).clamp(min=0)
+
+
+def _blur_beyond(window: Tensor, beyond: Tensor) -> Tensor:
+    """Blur a window (B, C, S, S) where it lies beyond the picture by some pixels (S, S)."""
+    side = window.shape[-1]
+    cells = F.interpolate(window.float(), (BLUR_CELLS,) * 2, mode="bilinear", align_corners=False, antialias=True)
+    blurred = F.interpolate(cells, (side, side), mode="bilinear", align_corners=False)
+    mixed = torch.lerp(window.float(), blurred, (beyond / (BLUR_REACH * side)).clamp(max=1))
+    return mixed.to(window.dtype)
+
+
 def copy_square(pixels: NDArray[np.uint8], square: Square, size: int) -> NDArray[np.uint8]:
-    """Cut a window out of pixels; beyond the picture its edge pixels are repeated.
+    """Cut a window out of pixels; beyond the picture lies its blurred mirror image.
 
     Args:
         pixels: uint8 (H, W, 3).

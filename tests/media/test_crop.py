@@ -29,15 +29,40 @@ def test_a_square_within_the_picture_is_a_slice():
     assert torch.equal(cut_square(cut_square(picture, outer), inner.within(outer)), cut_square(picture, inner))
 
 
-def test_edges_are_repeated_beyond_the_picture():
-    pixels = pattern(0, 6, 5)
-    found = copy_square(pixels, Square(-2, -3, 12), 12)
-    np.testing.assert_array_equal(found, np.pad(pixels, ((3, 4), (2, 4), (0, 0)), mode="edge"))
+def test_a_picture_is_mirrored_beyond_its_edges_and_blurred_far_from_them():
+    picture = torch.rand(1, 3, 120, 100, generator=torch.Generator().manual_seed(0))
+    found = cut_square(picture, Square(-100, -90, 300))[0]
+    torch.testing.assert_close(found[:, 90:210, 100:200], picture[0])
+    near = picture[0, :, :, :3].flip(2)
+    torch.testing.assert_close(found[:, 90:210, 97:100], near, atol=0.4, rtol=0)
+    assert torch.corrcoef(torch.stack([found[:, 90:210, 97:100].flatten(), near.flatten()]))[0, 1] > 0.9
+    assert found[:, 90:210, :80].std() < 0.25 * picture.std()
 
 
-def test_a_square_wholly_beyond_the_picture_is_its_corner():
+def test_no_row_or_column_is_repeated_beyond_the_picture():
+    found = copy_square(pattern(0), Square(-20, -20, 90), 90).astype(float)
+    for axis in (0, 1):
+        change = np.abs(np.diff(found, axis=axis)).max(axis=(1 - axis, 2))
+        assert (change == 0).sum() <= 2  # the mirror image begins with the outermost row or column itself
+
+
+def test_a_square_wholly_beyond_the_picture_has_its_mean_colour():
     pixels = pattern(0)
-    assert (copy_square(pixels, Square(500, 500, 4), 4) == pixels[-1, -1]).all()
+    found = copy_square(pixels, Square(500, 500, 640), 64)
+    np.testing.assert_allclose(found.mean((0, 1)), pixels.mean((0, 1)), atol=12)
+
+
+@pytest.mark.parametrize(
+    ("square", "expected"),
+    [
+        (Square(10, 20, 30), Square(10, 20, 30)),
+        (Square(-5, 90, 30), Square(0, 70, 30)),
+        (Square(60, -3, 30), Square(50, 0, 30)),
+        (Square(-40, -30, 160), Square(0, 10, 80)),
+    ],
+)
+def test_a_square_is_fitted_into_a_picture(square, expected):
+    assert square.fitted((100, 80)) == expected
 
 
 def test_pixels_come_back_from_a_tensor():

@@ -16,7 +16,6 @@ FloatArray = NDArray[np.float32]
 # In the triangles of a SourceMesh: those of the skin, then the eyes, the mouth, and the rings around the face.
 FIRST_EYE_TRIANGLE, FIRST_MOUTH_TRIANGLE, FIRST_RING_TRIANGLE = 852, 880, 898
 STILL = 1e-3  # pixels below which a vertex does not move
-TEAR = 1.5  # grid steps by which neighbouring source places must differ beyond a rigid motion
 
 
 @dataclass(frozen=True)
@@ -122,44 +121,3 @@ def sample(picture: Tensor, coordinates: Tensor) -> Tensor:
     size = coordinates.new_tensor([width, height])
     unit = (2 * coordinates + 1) / size - 1
     return F.grid_sample(picture, unit.to(picture.device), mode="bilinear", padding_mode="border", align_corners=False)
-
-
-def find_tears(displacement: FloatArray, cell: float) -> NDArray[np.bool_]:
-    """Find where the flow jumps because one part of the face hides another.
-
-    Args:
-        displacement: Flow (G, G, 2) in pixels.
-        cell: Pixels between grid points.
-
-    Returns:
-        Blocks of 2x2 grid points (G-1, G-1) between which the flow jumps.
-    """
-    corners = np.stack([displacement[y : y - 1 or None, x : x - 1 or None] for y in (0, 1) for x in (0, 1)])
-    return (np.ptp(corners, axis=0) > TEAR * cell).any(-1)
-
-
-def mend_tears(
-    frame: Tensor, picture: Tensor, still: FloatArray, displacement: FloatArray, is_torn: NDArray[np.bool_]
-) -> None:
-    """Where the flow jumps, mix the colours on both sides of the tear instead of the coordinates; in place.
-
-    Args:
-        frame: The warped frame (1, C, S, S), which is changed.
-        picture: The source (1, C, H, W).
-        still: The pixels' own places in the picture (S, S, 2).
-        displacement: Flow (G, G, 2) in pixels.
-        is_torn: Blocks (G-1, G-1), as `find_tears` gives them.
-    """
-    size, grid = len(still), len(displacement)
-    place = (np.arange(size) + 0.5) * grid / size - 0.5
-    block = np.clip(np.floor(place).astype(int), 0, grid - 2)
-    share = np.clip(place - block, 0, 1).astype(np.float32)
-    rows, columns = np.nonzero(is_torn[block[:, None], block])
-    colours = torch.zeros(frame.shape[1], len(rows), device=frame.device)
-    for down in (0, 1):
-        for right in (0, 1):
-            seen = still[rows, columns] + displacement[block[rows] + down, block[columns] + right]
-            weight = np.abs(1 - down - share[rows]) * np.abs(1 - right - share[columns])
-            seen_colours = sample(picture, torch.from_numpy(seen)[None, None])[0, :, 0]
-            colours += torch.from_numpy(weight).to(frame.device) * seen_colours
-    frame[0][:, rows, columns] = colours

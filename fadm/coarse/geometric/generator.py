@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fadm.coarse.geometric.background import Layers, split_layers
+from fadm.coarse.geometric.contours import find_folds, find_tears, mend_tears
 from fadm.coarse.geometric.eye_layers import draw_eyes
 from fadm.coarse.geometric.eyes import Eye, eye_chains, prepare_eyes
 from fadm.coarse.geometric.flow import (
@@ -15,10 +17,8 @@ from fadm.coarse.geometric.flow import (
     FIRST_MOUTH_TRIANGLE,
     MeshFlow,
     apply_affine,
-    find_tears,
     fit_affine,
     flow_of_mesh,
-    mend_tears,
     sample,
     upsample,
     view_grid,
@@ -46,6 +46,7 @@ class GeometricSource:
         picture: The source (1, 3, H, W), or (1, 4, H, W) with its alpha, which moves like a further colour.
         landmarks: Its landmarks (478, 3), in its pixels.
         mesh: The mesh that carries it.
+        layers: Its person and its background.
         mouth: The interior of its mouth.
         eyes: Its open eyes, taken apart.
         hidden: The side of the face that it hides, or None.
@@ -57,6 +58,7 @@ class GeometricSource:
     picture: Tensor
     landmarks: FloatArray
     mesh: SourceMesh
+    layers: Layers
     mouth: MouthInterior
     eyes: list[Eye]
     hidden: HiddenSide | None
@@ -99,6 +101,7 @@ def prepare_source(
         The prepared source.
     """
     mesh = build_source_mesh(landmarks, person, region)
+    layers = split_layers(picture, torch.from_numpy(person)[None, None].to(picture), region, view, size)
     mouth = paint_mouth_interior(picture[:, :3], landmarks)
     cells = view_grid(view, int(np.clip(size // 2, *GRID_RANGE)))
     hidden = find_hidden_side(picture[:, :3], landmarks)
@@ -108,7 +111,7 @@ def prepare_source(
     eyes = prepare_eyes(picture, landmarks)
     if hidden is not None:  # of an eye that is hidden, its mirror image is shown
         eyes = [eye for eye in eyes if hidden.share[eye_chains(eye.index)[0]].mean() < 0.5]
-    return GeometricSource(picture, landmarks, mesh, mouth, eyes, hidden, view, view_grid(view, size), cells)
+    return GeometricSource(picture, landmarks, mesh, layers, mouth, eyes, hidden, view, view_grid(view, size), cells)
 
 
 def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) -> CoarseFrame:
@@ -129,17 +132,20 @@ def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) ->
     is_open = _is_between(field, FIRST_MOUTH_TRIANGLE, len(topology.mouth_triangles()))
     revealed = _reveal_mouth(landmarks.numpy(), carried.numpy()) if is_open.any() else 0.0
     cell = source.view.side / len(source.cells)
-    confidence = measure_confidence(displacement, cell)
-    fields = upsample(np.dstack([displacement, confidence * (1 - 0.9 * revealed * is_open)]), len(source.pixels))
-    flow = torch.from_numpy(source.pixels)[None] + fields[:, :2].permute(0, 2, 3, 1)
-    frame = sample(source.picture, flow)
-    mend_tears(frame, source.picture, source.pixels, displacement, find_tears(displacement, cell))
+    rigidity = measure_confidence(displacement, cell) * (1 - 0.9 * revealed * is_open)
+    fields = upsample(np.dstack([displacement, rigidity]), len(source.pixels))
+    layers, is_torn = source.layers, find_tears(displacement, cell)
+    person = layers.move_person(fields[:, :2])
+    folds = find_folds(moved, mesh, field, is_torn)
+    mend_tears(person, layers.person, layers.corner, source.pixels, source.cells, displacement, is_torn, folds)
+    frame, confidence = layers.compose(person, fields[:, 2:])
     if source.hidden is not None:
         frame = show_hidden_side(source.hidden, frame, source.picture, field, mesh, moved, source.cells, source.pixels)
     draw_eyes(source.eyes, frame, source.picture, source.pixels, source.view, landmarks.numpy(), carried.numpy())
     if revealed:
         _show_mouth(source, frame, is_open, revealed, landmarks.numpy(), carried.numpy())
-    return CoarseFrame(frame[:, :3], flow, fields[:, 2:], frame[:, 3:] if frame.shape[1] > 3 else None)
+    flow = torch.from_numpy(source.pixels)[None] + fields[:, :2].permute(0, 2, 3, 1)
+    return CoarseFrame(frame[:, :3], flow, confidence, frame[:, 3:] if frame.shape[1] > 3 else None)
 
 
 def _add_ones(colours: Tensor) -> Tensor:
@@ -250,7 +256,7 @@ def measure_confidence(displacement: FloatArray, cell: float) -> FloatArray:
     """
     dy, dx = map(np.asarray, np.gradient(displacement, cell, axis=(0, 1)))
     a, b, c, d = 1 + dx[..., 0], dy[..., 0], dx[..., 1], 1 + dy[..., 1]
-    half_sum = np.hypot(a + d, c - b) / 2
-    half_difference = np.hypot(a - d, c + b) / 2
+    half_sum = np.sqrt((a + d) ** 2 + (c - b) ** 2) / 2
+    half_difference = np.sqrt((a - d) ** 2 + (c + b) ** 2) / 2
     smallest = half_sum - half_difference  # signed: negative where the flow folds
     return np.clip((smallest - 1 / 3) / (0.8 - 1 / 3), 0, 1).astype(np.float32)

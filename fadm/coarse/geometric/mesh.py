@@ -37,6 +37,7 @@ class SourceMesh:
     Attributes:
         vertices: All vertices (468 + R, 3), in the picture's pixels.
         triangles: Vertices of the triangles (F, 3).
+        edges: Edges between two triangles (E, 4): their ends, then the third vertex of either triangle.
         extend: Matrix (R, 468) that extends the head's motion to the ring vertices.
         outside: Distance of the ring vertices from the head's outline (R,), in pixels, 0 within it.
         min_falloff: Smallest distance over which their motion may fall to zero (R,), in pixels.
@@ -49,6 +50,7 @@ class SourceMesh:
 
     vertices: Tensor
     triangles: IntArray
+    edges: IntArray
     extend: Tensor
     outside: Tensor
     min_falloff: Tensor
@@ -118,9 +120,11 @@ def build_source_mesh(landmarks: FloatArray, person: FloatArray, region: Square)
     def per_ring(values: Sequence[FloatArray] | FloatArray) -> Tensor:
         return torch.from_numpy(np.broadcast_to(values, (len(rings), len(oval))).flatten().astype(np.float32))
 
+    triangles = np.concatenate([topology.surface_triangles(), _ring_triangles(len(rings))])
     return SourceMesh(
         vertices=torch.from_numpy(vertices),
-        triangles=np.concatenate([topology.surface_triangles(), _ring_triangles(len(rings))]),
+        triangles=triangles,
+        edges=shared_edges(triangles),
         extend=torch.from_numpy(_extend_affinely(vertices[: topology.NUM_SURFACE], vertices[topology.NUM_SURFACE :])),
         outside=per_ring([np.maximum(distance - outline, 0) for distance in distances]),
         min_falloff=per_ring(falloff),
@@ -182,6 +186,16 @@ def _ring_triangles(num_rings: int) -> IntArray:
         triangles.append(np.stack([inner, outer[following], inner[following]], 1))
         inner = outer
     return np.concatenate(triangles)
+
+
+def shared_edges(triangles: IntArray) -> IntArray:
+    """Edges between two triangles of (F, 3): both ends, then the third vertex of either (E, 4)."""
+    corners = np.concatenate([triangles, np.roll(triangles, 1, axis=1), np.roll(triangles, 2, axis=1)])
+    ends = np.sort(corners[:, :2], axis=1)
+    order = np.lexsort(ends.T)
+    ends, third = ends[order], corners[order, 2]
+    first = np.flatnonzero((ends[1:] == ends[:-1]).all(1))
+    return np.concatenate([ends[first], third[first, None], third[first + 1, None]], 1)
 
 
 def _extend_affinely(points: FloatArray, others: FloatArray) -> FloatArray:

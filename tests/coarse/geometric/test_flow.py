@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from fadm.coarse.geometric.flow import MeshFlow, find_tears, flow_of_mesh, mend_tears, sample, upsample, view_grid
+from fadm.coarse.geometric.flow import MeshFlow, flow_of_mesh, sample, upsample, view_grid
 from fadm.media.crop import Square
 
 SQUARE = np.array([[10, 20, 0], [30, 20, 0], [30, 44, 0], [10, 44, 0]], np.float32)
@@ -72,32 +72,6 @@ def test_sampling_is_bilinear_with_the_edges_repeated():
             picture[0, channel].numpy(), [places[..., 1], places[..., 0]], order=1, mode="nearest"
         )
         np.testing.assert_allclose(found[0, channel], expected, atol=1e-4)
-
-
-def test_tears_are_where_the_flow_jumps():
-    displacement = np.zeros((8, 8, 2), np.float32)
-    displacement[:, 5:, 0] = 10
-    is_torn = find_tears(displacement, cell=2.0)
-    assert is_torn.shape == (7, 7)
-    np.testing.assert_array_equal(is_torn, np.broadcast_to(np.arange(7) == 4, (7, 7)))
-    turned = np.deg2rad(30) * np.stack(np.meshgrid(np.arange(8), -np.arange(8)), -1)[..., ::-1] * 2.0
-    assert not find_tears(turned.astype(np.float32), cell=2.0).any()
-
-
-def test_a_tear_mixes_the_colours_of_its_sides():
-    """Black flows in from the left, white from the right; a grey picture lies between them."""
-    picture = torch.full((1, 3, 16, 48), 0.5)
-    picture[..., :16], picture[..., 32:] = 0.0, 1.0
-    displacement = np.zeros((16, 16, 2), np.float32)
-    displacement[:, 8:, 0] = 32
-    still = view_grid(Square(0, 0, 16), 32)
-    frame = torch.full((1, 3, 32, 32), 0.5)
-    mend_tears(frame, picture, still, displacement, find_tears(displacement, cell=1.0))
-    torn = frame[0, 0, 16]
-    place = still[16, :, 0]
-    is_torn = torch.from_numpy((place >= 7) & (place < 8))
-    np.testing.assert_allclose(torn[is_torn], place[is_torn.numpy()] - 7, atol=1e-5)
-    assert (torn[~is_torn] == 0.5).all()
 
 
 def test_triangles_name_vertices_that_exist():
