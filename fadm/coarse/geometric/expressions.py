@@ -25,7 +25,7 @@ NUM_STEPS = 2
 PRIOR = 0.3  # standard deviation of what a coefficient is corrected by
 LARGEST = 2.0  # greatest correction along a direction, in standard deviations
 LID_PRIOR, IRIS_PRIOR = 0.1, 0.04  # standard deviations of a lid's and an iris's correction, in model units
-NOISE = 0.05  # standard deviation of a coefficient as it is seen
+NOISE = 0.08  # standard deviation of a coefficient as it is seen
 RANGE = (0.01, 0.99)  # of coefficients whose logits are compared
 SLOPE_STEP = 0.1  # standard deviations along a direction over which its slopes are measured
 # Weights of the coefficients: those of movements that people see most, the small ones of jaw and mouth aside, the rest.

@@ -37,7 +37,9 @@ def transfer(driver: torch.Tensor, source: torch.Tensor, seen: torch.Tensor, res
     return moved.move(face, STILL, seen, rest)[0], fitted
 
 
-@pytest.mark.parametrize("names", [("jawOpen",), ("mouthSmileLeft", "mouthSmileRight"), ("mouthPucker",)])
+@pytest.mark.parametrize(
+    "names", [("mouthUpperUpLeft", "mouthUpperUpRight"), ("mouthSmileLeft", "mouthSmileRight"), ("mouthPucker",)]
+)
 def test_people_of_other_proportions_show_what_the_driver_shows(names):
     columns = [BLENDSHAPES.index(name) for name in names]
     driven, shown = [], []
@@ -51,7 +53,7 @@ def test_people_of_other_proportions_show_what_the_driver_shows(names):
             shown.append((see_blendshapes(landmarks) - see_blendshapes(fitted.landmarks))[0, columns])
     x, y = torch.stack(driven), torch.stack(shown)
     xx, xy, yy = (x * x).sum(), (x * y).sum(), (y * y).sum()
-    assert 0.7 < gain(xx, xy) < 1.2 and correlation(xx, xy, yy) > 0.85
+    assert 0.75 < gain(xx, xy) < 1.2 and correlation(xx, xy, yy) > 0.9
 
 
 @pytest.mark.parametrize("eye", [0, 1])
