@@ -18,6 +18,7 @@ from fadm.errors import FaceError, TurnedFaceError
 from fadm.face.coefficients import estimate_blendshapes
 from fadm.face.cuts import Change, Thumbnail, changed_share, mark_changes
 from fadm.face.landmarker import face_region
+from fadm.face.people import DOUBTS
 from fadm.face.region import count_turns
 from fadm.face.selection import choose_face
 from fadm.face.smoothing import OneEuroFilter
@@ -204,16 +205,27 @@ def extract_motion(
     attributes, is_tracked, identity = fitter.result()
     if not is_tracked.any():
         choose_face([], follower.choice, f"{follower.where} ({len(pts)} frames)")
+    numbers = torch.tensor(shots)
     return Motion(
         attributes,
-        is_tracked,
-        torch.tensor(shots),
+        _leave_out_fading(is_tracked, numbers),
+        numbers,
         identity,
         torch.tensor(pts),
         frames.time_base,
         frames.rate,
         torch.from_numpy(np.stack(blendshapes)),
     )
+
+
+def _leave_out_fading(is_tracked: Tensor, shot: Tensor) -> Tensor:
+    """Count the last faces of a person who is lost before another takes over as gaps (T,): they mix the two."""
+    kept = is_tracked.clone()
+    for number in range(int(shot[-1])):
+        frames = torch.nonzero(shot == number)[:, 0]
+        if not is_tracked[frames[-1]]:
+            kept[frames[is_tracked[frames]][1:][-DOUBTS:]] = False
+    return kept
 
 
 class _ShotFitter:

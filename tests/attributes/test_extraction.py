@@ -139,6 +139,16 @@ def test_a_person_who_takes_over_in_another_scene_is_followed_at_once():
     assert first == 4 + STEADY_FRAMES - 1 and follower.num_shots == 2
 
 
+def test_the_last_faces_before_another_person_takes_over_are_gaps():
+    script = [[FACE]] * 9 + [[LARGER_LEFT]] * 10
+    fading = [90] * 9 + [*range(100, 160, 10), 150, 150, 150, 150]
+    motion = extract_motion(make_source(fading), make_follower(script), MODEL)
+    assert motion.shot.tolist() == [0] * 13 + [1] * 6
+    assert motion.is_tracked.tolist() == [True] * 5 + [False] * 8 + [True] * 6
+    cut = extract_motion(make_source([90] * 9 + [250] * 10), make_follower(script), MODEL)
+    assert cut.shot.tolist() == [0] * 9 + [1] * 10 and cut.is_tracked.all()
+
+
 def test_who_is_hidden_by_somebody_else_is_followed_again():
     frames = [Frame(pixels, n, Fraction(n, 25)) for n, pixels in enumerate(passing(76, lambda n: 300 - 5 * n))]
     with FaceTracker() as tracker:
