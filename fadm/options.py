@@ -109,6 +109,11 @@ class RefineOptions:
     parts: str = option(
         "auto", "Renderer of mouth and eyes: name, weights file, or none. auto: the one that belongs to the renderer."
     )
+    commercial: bool = option(
+        False,
+        "Refuse weights whose terms forbid commercial use or are unknown. --renderer auto then takes fadm_open where "
+        "there is one.",
+    )
     attributes: str = option(
         "auto", "Attributes that condition the renderer: auto (as in its training), deca or landmarks."
     )

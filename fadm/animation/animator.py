@@ -273,14 +273,14 @@ class Animator:
         Raises:
             FadmError: The picture or the face cannot be used.
         """
+        chosen = AnimateOptions(**{f.name: getattr(options, f.name) for f in fields(EditOptions)}, relative=True)
+        check_choices(chosen, has_pictures=False, model=self.model)
         prepared = keep_alpha(self.prepare(source, options), alpha)
         if controls == FaceControls():
             return show_source(prepared)
         face = prepared.face
         changed = change_attributes(self.model, face.attributes, face.canonical, controls)
         motion = make_still_motion([face.attributes, changed], face.identity)
-        chosen = AnimateOptions(**{f.name: getattr(options, f.name) for f in fields(EditOptions)}, relative=True)
-        check_choices(chosen, has_pictures=False, model=self.model)
         networks = load_networks(chosen, self.device)
         animation, _ = self.follow(networks, prepared, AnchoredMotion(motion, {0: 0}, torch.arange(2)), chosen, None)
         refiner = build_refiner(networks, self.model, prepared, motion, self.device, is_animation=True)

@@ -65,19 +65,21 @@ def load_networks(options: RefineOptions, device: torch.device) -> Networks:
         The networks.
 
     Raises:
-        WeightsError: Weights are missing, damaged or of another kind.
+        WeightsError: Weights are missing, damaged or of another kind, or their terms are refused.
     """
     coarse = None
     if isinstance(options, AnimateOptions) and options.coarse != "geometric":
-        coarse = load_coarse(options.coarse).to(device)
+        coarse = load_coarse(options.coarse, commercial=options.commercial).to(device)
     name = choose_renderer(options)
     if name == "none":
         return Networks(coarse)
-    deca = load_deca().to(device) if choose_attributes(options) == "deca" else None
+    has_deca = choose_attributes(options) == "deca"
+    deca = load_deca(commercial=options.commercial).to(device) if has_deca else None
     render = render_options(options)
 
     def load(name: str) -> DiffusionRenderer:
-        return store_weights(load_renderer(name).to(device), choose_dtype(device, render.precision))
+        renderer = load_renderer(name, commercial=options.commercial)
+        return store_weights(renderer.to(device), choose_dtype(device, render.precision))
 
     parts = choose_parts(options)
     return Networks(coarse, load(name), None if parts == "none" else load(parts), deca, render)

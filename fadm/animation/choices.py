@@ -12,12 +12,14 @@ from fadm.rendering.presets import get_preset
 from fadm.weights.registry import describe_weights, named_files
 
 RENDERER_KIND, NETWORK_KINDS = "fadm", ("fomm", "face_vid2vid")
-DEFAULT_RENDERER = "fadm_small"
+DEFAULT_RENDERER, OPEN_RENDERER = "fadm_small", "fadm_open"
 TRACKING = ("driving_face", "smoothing", "rate")  # options that a motion file cannot follow any more
 
 
 def choose_renderer(options: RefineOptions) -> str:
     """Choose the renderer; `auto` is the shipped one for geometric coarse frames and for videos to enhance.
+
+    Where `--commercial` refuses the default, `auto` is the one trained on open terms alone, if it is there.
 
     Args:
         options: The user's options.
@@ -28,7 +30,11 @@ def choose_renderer(options: RefineOptions) -> str:
     if options.renderer != "auto":
         return options.renderer
     is_network = isinstance(options, AnimateOptions) and options.coarse != "geometric"
-    return "none" if is_network else DEFAULT_RENDERER
+    if is_network:
+        return "none"
+    if options.commercial and not describe_weights(DEFAULT_RENDERER).allows_commercial:
+        return OPEN_RENDERER if OPEN_RENDERER in named_files() else DEFAULT_RENDERER
+    return DEFAULT_RENDERER
 
 
 def choose_parts(options: RefineOptions) -> str:
@@ -56,15 +62,16 @@ def check_choices(options: AnimateOptions, *, has_pictures: bool, model: Landmar
 
     Raises:
         OptionError: Two options, or an option and the driver, contradict each other.
-        WeightsError: Weights are missing, or were trained with another face model.
+        WeightsError: Weights are missing, were trained with another face model, or their terms are refused.
         ConfigError: A weights file's configuration is invalid.
     """
     if not has_pictures:
         refuse_tracking(options)
     if options.gap == "source" and options.relative is False:
         raise OptionError("--gap source shows the anchor's pose as the source at rest; --absolute has no anchor")
-    kind = "geometric" if options.coarse == "geometric" else _kind_of(options.coarse, "--coarse", NETWORK_KINDS)
+    kind = options.coarse
     if kind != "geometric":
+        kind = _kind_of(kind, "--coarse", NETWORK_KINDS, options.commercial, "--coarse geometric")
         if not has_pictures:
             raise OptionError(f"--coarse {options.coarse} needs the driver's pictures; a motion file has none")
         changed = [f.name for f in fields(Gains) if getattr(options, f.name) != 1]
@@ -114,19 +121,22 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False, model: 
 
     Raises:
         OptionError: An option does not fit the renderer, or there is no renderer.
-        WeightsError: Weights are missing, or were trained with another face model.
+        WeightsError: Weights are missing, were trained with another face model, or their terms are refused.
         ConfigError: The weights' configuration is invalid.
     """
     renderer = choose_renderer(options)
     if renderer == "none":
         if is_needed:
             raise OptionError("--renderer none leaves nothing to do: leave it out, or name weights (fadm weights list)")
-        others = [f for f in fields(RefineOptions) if f.name not in ("renderer", "seed", "first_frame")]
+        others = [f for f in fields(RefineOptions) if f.name not in ("renderer", "commercial", "seed", "first_frame")]
         given = [f.name for f in others if getattr(options, f.name) != f.default]
         if given:
             raise OptionError(f"--{given[0].replace('_', '-')} is a renderer's option; name one with --renderer")
         return
-    _kind_of(renderer, "--renderer", (RENDERER_KIND,))
+    _kind_of(renderer, "--renderer", (RENDERER_KIND,), options.commercial, "" if is_needed else "--renderer none")
+    parts = choose_parts(options)
+    if parts != "none":
+        _kind_of(parts, "--parts", (RENDERER_KIND,), options.commercial, "--parts none")
     trained = choose_attributes(replace(options, attributes="auto"))
     if choose_attributes(options) != trained:
         raise OptionError(
@@ -134,7 +144,7 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False, model: 
             "whose numbers mean something else"
         )
     if trained == "deca":
-        _kind_of("deca", "--attributes", ("deca",))
+        _kind_of("deca", "--attributes", ("deca",), options.commercial)
     else:
         _check_face_model(renderer, model or load_landmark_model())
     settings, timesteps = render_options(options), _config_of(renderer).timesteps
@@ -217,9 +227,9 @@ def _config_of(renderer: str) -> RendererConfig:
     return config_from_dict(RendererConfig, weights.metadata["config"], source=str(weights.path))
 
 
-def _kind_of(name: str, flag: str, wanted: tuple[str, ...]) -> str:
-    """The kind of named weights. Raises OptionError for another kind, WeightsError when there are none."""
-    kind = describe_weights(name).kind
+def _kind_of(name: str, flag: str, wanted: tuple[str, ...], commercial: bool, instead: str = "") -> str:
+    """The kind of named weights. Raises OptionError for another kind, WeightsError for none or refused terms."""
+    kind = describe_weights(name, commercial=commercial, instead=instead).kind
     if kind not in wanted:
         raise OptionError(f"{flag} {name}: these weights are of kind {kind}, {' or '.join(wanted)} is needed")
     return kind

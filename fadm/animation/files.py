@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadm.animation.animator import Animator
-from fadm.animation.choices import check_choices, check_refinement, refuse_tracking
+from fadm.animation.choices import check_choices, check_refinement, choose_renderer, refuse_tracking
 from fadm.animation.driver import anchor_motion, open_driver
 from fadm.animation.enhancement import enhance_frames
 from fadm.animation.frames import show_source
@@ -85,9 +85,8 @@ def animate_file(
     if options.side_by_side:
         frames = _show_side_by_side(frames, prepared, driver)
     written = _write(output, frames, anchored.motion, audio, options.label, progress)
-    return summarize(
-        output, anchored.motion, written, driver, damaged, follower, motion.is_tracked, began, transparency
-    )
+    seen, renderer = motion.is_tracked, choose_renderer(options)
+    return summarize(output, anchored.motion, written, driver, damaged, follower, seen, began, transparency, renderer)
 
 
 def enhance_file(
@@ -127,7 +126,8 @@ def enhance_file(
     enhanced = enhance_frames(animator, frames, motion, options, portrait)
     written = _write(output, enhanced, motion, audio, options.label, progress)
     transparency = f"{ON_WHITE}; fadm enhance does not keep it" if is_transparent(frames) else "none"
-    return summarize(output, motion, written, frames, damaged, follower, motion.is_tracked, began, transparency)
+    seen, renderer = motion.is_tracked, choose_renderer(options)
+    return summarize(output, motion, written, frames, damaged, follower, seen, began, transparency, renderer)
 
 
 def edit_file(

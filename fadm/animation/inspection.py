@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from fadm.animation.face_drawing import draw_faces
 from fadm.animation.seen_face import SeenFace, measure_angles, measure_controls
-from fadm.attributes.deca_face import HeadNetworks, load_head_networks, read_deca_face
+from fadm.attributes.deca_face import (
+    MESH_WEIGHTS,
+    HeadNetworks,
+    load_head_networks,
+    read_deca_face,
+    refused_weights,
+)
 from fadm.attributes.landmark_model import LandmarkModel, fit_face, load_landmark_model
 from fadm.blendshapes import BLENDSHAPES
 from fadm.coarse.driver_crops import cut_face
@@ -33,8 +39,6 @@ from fadm.weights.registry import named_files
 Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
-MESH_WEIGHTS = {"deca": "DECA", "flame": "FLAME", "flame_landmarks": "FLAME's landmarks"}
-
 
 @dataclass(frozen=True)
 class Inspection:
@@ -47,6 +51,7 @@ class Inspection:
         faces: Its faces from the left.
         output: The annotated picture that was written, None if none was asked for.
         missing: What DECA's mesh lacks, because its weights are not imported.
+        refused: What it lacks because of its terms, for commercial use.
     """
 
     picture: str
@@ -55,6 +60,7 @@ class Inspection:
     faces: list[SeenFace]
     output: str | None
     missing: list[str]
+    refused: list[str]
 
     def report(self) -> str:
         """The faces in one line each, what was written, and what the mesh lacks."""
@@ -63,6 +69,8 @@ class Inspection:
         if self.missing:
             names = _join(self.missing)
             lines.append(f"importing {names} adds DECA's mesh with its landmarks: fadm weights import FILE")
+        if self.refused:
+            lines.append(f"--commercial leaves out {_join(self.refused)}; `fadm weights list` shows the terms")
         return "\n".join(lines)
 
     def describe(self) -> dict[str, Any]:
@@ -71,13 +79,16 @@ class Inspection:
         return {"picture": self.picture, "width": self.width, "height": self.height, "faces": faces}
 
 
-def inspect_file(picture: str | Path, output: str | Path | None = None, *, device: str = "auto") -> Inspection:
+def inspect_file(
+    picture: str | Path, output: str | Path | None = None, *, device: str = "auto", commercial: bool = False
+) -> Inspection:
     """Measure the faces of a picture file, and draw them into another if one is named.
 
     Args:
         picture: The picture.
         output: The annotated picture to write, in one of PICTURE_ENDINGS; None writes nothing.
         device: Device name such as cpu or cuda:0, for DECA.
+        commercial: Leave out what DECA's mesh needs where its terms forbid commercial use or are unknown.
 
     Returns:
         What was seen.
@@ -91,13 +102,14 @@ def inspect_file(picture: str | Path, output: str | Path | None = None, *, devic
         check_output(output)
         check_inputs_stay(output, picture)
     pixels = read_image(picture)
-    networks = load_head_networks(choose_device(device))
+    networks = load_head_networks(choose_device(device), commercial=commercial)
     faces = inspect_picture(pixels, networks=networks, where=f"picture '{picture}'")
     if output is not None:
         write_image(output, draw_faces(pixels, faces))
     height, width = pixels.shape[:2]
     missing = [name for weights, name in MESH_WEIGHTS.items() if weights not in named_files()]
-    return Inspection(str(picture), width, height, faces, None if output is None else str(output), missing)
+    refused = [MESH_WEIGHTS[weights] for weights in refused_weights()] if commercial else []
+    return Inspection(str(picture), width, height, faces, None if output is None else str(output), missing, refused)
 
 
 def inspect_picture(

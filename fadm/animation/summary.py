@@ -33,6 +33,7 @@ class Summary:
         missing_frames: Frames that the driver's header announces but the file does not hold.
         seconds: Duration of the work.
         transparency: What became of the source's transparency: none, kept, or the rest of a sentence about it.
+        renderer: Name or file of the weights that rendered the frames, or none.
     """
 
     output: str
@@ -48,12 +49,14 @@ class Summary:
     missing_frames: int
     seconds: float
     transparency: str = "none"
+    renderer: str = "none"
 
     def sentence(self) -> str:
         """Write the summary in one to three lines."""
         rate = float(Fraction(self.frames_per_second))
         said = f"{self.output}: {self.frames} frames of {self.width}x{self.height} at {rate:.3f} frames/s, "
-        said += f"sound {self.sound}, made in {self.seconds:.1f} s"
+        rendered = "" if self.renderer == "none" else f"rendered by {self.renderer}, "
+        said += f"sound {self.sound}, {rendered}made in {self.seconds:.1f} s"
         problems = {
             "without a face": self.frames_without_face,
             "on which the tracker failed": self.tracker_failures,
@@ -75,7 +78,8 @@ def summarize(
     follower: FaceFollower | None,
     is_tracked: Tensor,
     began: float,
-    transparency: str = "none",
+    transparency: str,
+    renderer: str,
 ) -> Summary:
     """Summarize what was written and what it was made from.
 
@@ -89,6 +93,7 @@ def summarize(
         is_tracked: Whether each of the driver's frames (T,) shows the followed face.
         began: When the work began, as `time.perf_counter` gives it.
         transparency: What became of the source's transparency.
+        renderer: What rendered the frames.
 
     Returns:
         The summary.
@@ -108,4 +113,5 @@ def summarize(
         missing_frames=max(0, announced - damaged - len(is_tracked)),
         seconds=round(time.perf_counter() - began, 2),
         transparency=transparency,
+        renderer=renderer,
     )

@@ -9,7 +9,9 @@ from fadm.attributes.deca import DECA, DECACode
 from fadm.attributes.flame import FLAME, FLAMELandmarks, project
 from fadm.attributes.loading import load_deca, load_flame, load_flame_landmarks
 from fadm.media.crop import Square
-from fadm.weights.registry import named_files
+from fadm.weights.registry import describe_weights, named_files
+
+MESH_WEIGHTS = {"deca": "DECA", "flame": "FLAME", "flame_landmarks": "FLAME's landmarks"}
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,12 @@ class DecaFace:
         return corner + (self.mesh.landmarks[:, :2] + 1) / 2 * self.window.side - 0.5
 
 
-def load_head_networks(device: torch.device) -> HeadNetworks | None:
+def load_head_networks(device: torch.device, *, commercial: bool = False) -> HeadNetworks | None:
     """Load those of DECA, FLAME and FLAME's landmarks that are imported.
 
     Args:
         device: Where they compute.
+        commercial: Leave out those whose terms forbid commercial use or are unknown.
 
     Returns:
         The networks, None without DECA.
@@ -84,12 +87,25 @@ def load_head_networks(device: torch.device) -> HeadNetworks | None:
     Raises:
         WeightsError: A file is damaged or of another kind than its name says.
     """
-    known = named_files()
+    known = named_files().keys() - (refused_weights() if commercial else ())
     if "deca" not in known:
         return None
     flame = load_flame().to(device) if "flame" in known else None
     landmarks = load_flame_landmarks().to(device) if "flame_landmarks" in known else None
     return HeadNetworks(load_deca().to(device), flame, landmarks)
+
+
+def refused_weights() -> list[str]:
+    """List those of the imported weights whose terms forbid commercial use or are unknown, as names.
+
+    Returns:
+        Some of the keys of `MESH_WEIGHTS`.
+
+    Raises:
+        WeightsError: A file is damaged.
+    """
+    imported = [name for name in MESH_WEIGHTS if name in named_files()]
+    return [name for name in imported if not describe_weights(name).allows_commercial]
 
 
 @torch.inference_mode()

@@ -26,6 +26,7 @@ from fadm.config import config_from_dict
 from fadm.errors import WeightsError
 from fadm.face import topology
 from fadm.face.landmarker import LANDMARK_MODEL
+from fadm.weights.registry import describe_weights
 from fadm.weights.store import hash_tensors, load_into, load_weights, save_weights
 
 NUMBERS = ("mean", "identity_basis", "expression_basis", "jaw_weights", "jaw_pivot")  # give them their meaning
@@ -301,22 +302,26 @@ def save_landmark_model(model: LandmarkModel, path: Path, metadata: Mapping[str,
     save_weights(path, tensors, config=asdict(model.config), metadata=told)
 
 
-def load_landmark_model(path: Path | None = None) -> LandmarkModel:
+def load_landmark_model(path: Path | None = None, *, commercial: bool = False) -> LandmarkModel:
     """Load a face model.
 
     Args:
         path: A .safetensors file; None for the model that comes with the package.
+        commercial: Refuse a model whose terms forbid commercial use or are unknown.
 
     Returns:
         The model.
 
     Raises:
-        WeightsError: The file is missing, damaged, no landmark model or one of another tracker's landmarks.
+        WeightsError: The file is missing, damaged, no landmark model or one of another tracker's landmarks, or its
+            terms are refused.
         ConfigError: Its configuration has unknown keys.
     """
     if path is None:
         with as_file(files("fadm.weights") / "landmark_model.safetensors") as embedded:
-            return load_landmark_model(embedded)
+            return load_landmark_model(embedded, commercial=commercial)
+    if commercial:
+        describe_weights(path, commercial=True)
     tensors, metadata = load_weights(path)
     known = metadata.get("landmark_model")
     if known != LANDMARK_MODEL:

@@ -22,9 +22,11 @@ def edit(
     controls, options = collect(FaceControls, given), collect(EditOptions, given)
 
     from fadm.animation.animator import Animator
+    from fadm.animation.choices import choose_renderer
     from fadm.animation.files import edit_file
 
     transparency = edit_file(Animator(device=device), source, output, controls, options)
-    typer.echo(f"{output}: written")
+    renderer = "none" if controls == FaceControls() else choose_renderer(options)
+    typer.echo(f"{output}: written" + ("" if renderer == "none" else f", rendered by {renderer}"))
     if transparency not in ("none", "kept"):
         typer.echo(f"the source's transparency is {transparency}")

@@ -16,9 +16,12 @@ def face(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all measures as one JSON document.")] = False,
     device: Device = "auto",
+    commercial: Annotated[
+        bool, typer.Option("--commercial", help="Leave out DECA's mesh where its terms do not allow commercial use.")
+    ] = False,
 ) -> None:
     """Show every face in PICTURE: its number for --face, landmarks, head angles, expression, and DECA's mesh."""
     from fadm.animation.inspection import inspect_file
 
-    seen = inspect_file(picture, output, device=device)
+    seen = inspect_file(picture, output, device=device, commercial=commercial)
     typer.echo(json.dumps(seen.describe()) if as_json else seen.report())

@@ -30,6 +30,13 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("-s", "--set", help="Change a key of the recipe, such as run.steps=2000; repeatable."),
 ]
+Commercial = Annotated[
+    bool,
+    typer.Option(
+        "--commercial",
+        help="Refuse data under other than open terms, and weights whose terms forbid commercial use or are unknown.",
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the recipe, model size, memory and training time; train nothing.")
 ]
@@ -51,9 +58,10 @@ def _add_command(kind: str, purpose: str) -> None:
         data: Shards = None,
         validation: Validation = None,
         change: Changes = None,
+        commercial: Commercial = False,
         dry_run: DryRun = False,
     ) -> None:
-        _train(kind, recipe, output, data, validation, change, dry_run)
+        _train(kind, recipe, output, data, validation, change, commercial, dry_run)
 
 
 for _kind, _purpose in KINDS.items():
@@ -67,6 +75,7 @@ def _train(
     data: list[Path] | None,
     validation: list[Path] | None,
     changes: list[str] | None,
+    is_commercial: bool,
     is_dry: bool,
 ) -> None:
     from functools import partial
@@ -74,12 +83,14 @@ def _train(
     from rich.console import Console
 
     from fadm.training.processes import join_processes
-    from fadm.training.recipes import read_recipe
+    from fadm.training.recipes import check_terms, read_recipe
     from fadm.training.run import estimate, train
 
     places = {"shards": data, "validation": validation}
     given = [f"data.{name}={[str(place) for place in shards]}" for name, shards in places.items() if shards]
     recipe = read_recipe(kind, path, [*given, *(changes or ())])
+    if is_commercial:
+        check_terms(recipe)
     console = Console(quiet=not join_processes().is_main_process, highlight=False, soft_wrap=True)
     announce = partial(console.print, markup=False)
     if is_dry:

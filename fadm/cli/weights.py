@@ -45,12 +45,12 @@ def list_all() -> None:
 
     from fadm.weights.registry import list_weights
 
-    table = Table("name", "kind", "size", "licence", "file")
+    table = Table("name", "kind", "size", "licence", "commercial", "file")
     for weights in list_weights():
         size = f"{weights.path.stat().st_size / 1e6:.1f} MB"
-        kind, licence = (weights.metadata.get(key, "") for key in ("kind", "licence"))
+        is_allowed = "yes" if weights.allows_commercial else "no"
         location = "(with the package)" if weights.is_embedded else str(weights.path)
-        table.add_row(*map(Text, (weights.name, kind, size, licence, location)))
+        table.add_row(*map(Text, (weights.name, weights.kind, size, weights.licence, is_allowed, location)))
     Console().print(table)
 
 

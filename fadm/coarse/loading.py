@@ -10,16 +10,18 @@ from fadm.weights.registry import load_network
 NETWORKS = {"fomm": (FOMMConfig, FOMM), "face_vid2vid": (FaceVid2VidConfig, FaceVid2Vid)}
 
 
-def load_coarse(name: str | Path) -> FOMM | FaceVid2Vid:
+def load_coarse(name: str | Path, *, commercial: bool = False) -> FOMM | FaceVid2Vid:
     """Load a trained coarse generator, in evaluation mode.
 
     Args:
         name: Name of the weights (`fadm weights list`), or a .safetensors file.
+        commercial: Refuse weights whose terms forbid commercial use or are unknown.
 
     Returns:
         The network that the weights belong to.
 
     Raises:
-        WeightsError: There is no such file, it holds another kind of network, or its tensors do not fit.
+        WeightsError: There is no such file, it holds another kind of network, its tensors do not fit, or its terms
+            are refused.
     """
-    return cast(FOMM | FaceVid2Vid, load_network(name, NETWORKS))
+    return cast(FOMM | FaceVid2Vid, load_network(name, NETWORKS, commercial=commercial))

@@ -19,19 +19,21 @@ def describe_clips(clips: Sequence[TrackedClip], weights: Sequence[str] = ()) ->
 
     Returns:
         `trained_on` (number of clips and identities), `tiers` (number of clips by the kind of their terms), `sources`
-        (with their terms), and the `licence` that follows.
+        (with their terms), the `licence` that follows, and whether it allows `commercial` use: `true` or `false`.
 
     Raises:
         WeightsError: Weights are unknown or cannot be read.
     """
-    licences = {name: describe_weights(name).licence for name in weights}
-    is_open = all(clip.info.get("tier") == "open" for clip in clips) and set(licences.values()) <= {OPEN}
+    described = {name: describe_weights(name) for name in weights}
+    has_open_data = all(clip.info.get("tier") == "open" for clip in clips)
+    is_open = has_open_data and all(other.allows_commercial for other in described.values())
     tiers = Counter(str(clip.info.get("tier", "not stated")) for clip in clips)
     sources = sorted({f"{clip.info.get('source', '?')}: {clip.info.get('terms', '?')}" for clip in clips})
-    sources += [f"weights {Path(name).stem}: {licence}" for name, licence in licences.items()]
+    sources += [f"weights {Path(name).stem}: {other.licence}" for name, other in described.items()]
     return {
         "trained_on": f"{len(clips)} clips of {len({clip.identity for clip in clips})} people",
         "tiers": ", ".join(f"{tier}: {number}" for tier, number in sorted(tiers.items())),
         "sources": "; ".join(sources),
         "licence": OPEN if is_open else "research and non-commercial use",
+        "commercial": "true" if is_open else "false",
     }

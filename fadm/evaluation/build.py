@@ -127,10 +127,8 @@ def build_evaluation(
     Raises:
         FadmError: Choices contradict each other, or weights cannot be used.
     """
-    extractors = FeatureExtractors(options.groups, Path(options.arcface) if options.arcface else None)
-    frames = ClipFrames(clips, extractors)
     method = _find_made(model, pairs)
-    kind = "" if method is not None or model == GEOMETRIC else describe_weights(model).kind
+    kind = "" if method is not None or model == GEOMETRIC else _kind_of(model, options)
     if kind not in ("", "fadm", *NETWORK_KINDS):
         raise OptionError(f"{model}: weights of kind {kind} make no pictures; name a renderer or a coarse generator")
     if kind != "fadm":
@@ -139,6 +137,8 @@ def build_evaluation(
             raise OptionError(
                 f"--{unused[0]} {getattr(options, unused[0])}: {model} is no renderer; leave the option out"
             )
+    extractors = _load_extractors(options)
+    frames = ClipFrames(clips, extractors)
     if method is None:
         variants = [_make_variant("rendered", model, options, options.steps, device, render)] if kind == "fadm" else []
         method = _build_method(model, pairs, options, variants, frames, extractors, device)
@@ -169,16 +169,29 @@ def build_ablation(
     Raises:
         FadmError: Choices contradict each other, or weights cannot be used.
     """
-    extractors = FeatureExtractors(options.groups, Path(options.arcface) if options.arcface else None)
-    frames, kind = ClipFrames(clips, extractors), describe_weights(model).kind
+    kind = _kind_of(model, options)
     if kind != "fadm":
         raise OptionError(f"{model}: an ablation is of a renderer; these are weights of kind {kind}")
+    extractors = _load_extractors(options)
+    frames = ClipFrames(clips, extractors)
     variants = [_make_variant(f"steps-{steps}", model, options, steps, device, render) for steps in options.step_counts]
     whole = variants[-1]
     for condition in options.conditions:
         variants.append(_switch_off(model, whole, condition))
     method = _build_method(model, pairs, options, variants, frames, extractors, device)
     return Evaluation(method, pairs, frames, extractors, options.groups)
+
+
+def _kind_of(model: str, options: MakeOptions) -> str:
+    """The kind of the weights that are measured. Raises WeightsError for none, or refused terms."""
+    return describe_weights(model, commercial=options.commercial).kind
+
+
+def _load_extractors(options: RunOptions | AblationOptions) -> FeatureExtractors:
+    """Load the networks of the metrics. Raises OptionError for one that states no terms, if they matter."""
+    if options.commercial and options.arcface:
+        raise OptionError(f"--commercial refuses --arcface {options.arcface}, which states no terms; leave one out")
+    return FeatureExtractors(options.groups, Path(options.arcface) if options.arcface else None)
 
 
 def _find_made(model: str, pairs: PairList) -> Method | None:
@@ -217,7 +230,8 @@ def _make_variant(
 def _refine_options(model: str, options: MakeOptions, steps: int | None) -> RefineOptions:
     assert isinstance(options, DrawOptions)
     chosen: dict[str, Any] = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength}
-    return RefineOptions(renderer=model, preset=options.preset, steps=steps, seed=options.seed, **chosen)
+    chosen |= {"preset": options.preset, "commercial": options.commercial}
+    return RefineOptions(renderer=model, steps=steps, seed=options.seed, **chosen)
 
 
 def _switch_off(model: str, whole: Variant, condition: str) -> Variant:
@@ -258,6 +272,7 @@ def _build_method(
     else:
         description["motion"] = _check_motion(options.motion, pairs)
         motion = {"relative": options.motion != "absolute", "anchor": "first" if options.motion == "first" else "auto"}
+    motion["commercial"] = options.commercial
     animate = clip_options(DEFAULT_CROP_SIZE, coarse=coarse, renderer="none", **motion)
     check_choices(animate, has_pictures=True)
     return AnimatedClips(animate, load_networks(animate, device), variants, description, animator, extractors.watch)

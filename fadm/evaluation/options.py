@@ -53,6 +53,7 @@ class MakeOptions:
     motion: str = option(
         "best", "Cross-identity motion: from the driver's best start frame, from the first one, or absolute."
     )
+    commercial: bool = _same_as_refining("commercial")
     preset: str = _same_as_refining("preset")
     sampler: str | None = _same_as_refining("sampler")
     eta: float | None = _same_as_refining("eta")

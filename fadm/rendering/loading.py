@@ -8,16 +8,19 @@ from fadm.rendering.renderer import DiffusionRenderer
 from fadm.weights.registry import load_network
 
 
-def load_renderer(name: str | Path) -> DiffusionRenderer:
+def load_renderer(name: str | Path, *, commercial: bool = False) -> DiffusionRenderer:
     """Load a renderer, in evaluation mode.
 
     Args:
         name: Name of the weights (`fadm weights list`), or a .safetensors file.
+        commercial: Refuse weights whose terms forbid commercial use or are unknown.
 
     Returns:
         The renderer.
 
     Raises:
-        WeightsError: There is no such file, it holds another kind of network, or its tensors do not fit.
+        WeightsError: There is no such file, it holds another kind of network, its tensors do not fit, or its terms
+            are refused.
     """
-    return cast(DiffusionRenderer, load_network(name, {"fadm": (RendererConfig, DiffusionRenderer)}))
+    kinds = {"fadm": (RendererConfig, DiffusionRenderer)}
+    return cast(DiffusionRenderer, load_network(name, kinds, commercial=commercial))

@@ -55,6 +55,11 @@ class CoarseOptions:
     pairs_per_still: int = 4
     validation_pairs_per_clip: int = 8
 
+    @property
+    def weights(self) -> list[str]:
+        """Names or files of the weights that make the pairs."""
+        return [self.generator] * (self.generator != "geometric") + ["deca"] * (self.attributes == "deca")
+
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers out of range."""
         numbers = dict.fromkeys(("pairs_per_still", "validation_pairs_per_clip"), (1, None))

@@ -12,6 +12,7 @@ from fadm.training.objectives.face_vid2vid import FaceVid2VidObjectiveConfig
 from fadm.training.objectives.fomm import FOMMObjectiveConfig
 from fadm.training.objectives.renderer import RendererObjectiveConfig
 from fadm.training.options import CoarseOptions, DataOptions, OptimizerOptions, RunOptions
+from fadm.weights.registry import describe_weights
 
 COARSE_OPTIMIZER = OptimizerOptions(betas=(0.5, 0.999))
 
@@ -127,3 +128,21 @@ def read_recipe(kind: str, path: str | Path, overrides: Iterable[str] = ()) -> R
     if given != kind:
         raise ConfigError(f"{path} is a recipe of kind {given!r}, not {kind!r}; use fadm train {given}")
     return config_from_dict(KINDS[kind], values, source=str(path))
+
+
+def check_terms(recipe: Recipe) -> None:
+    """Check that the terms of what a recipe takes allow commercial use of what it trains.
+
+    Args:
+        recipe: The recipe.
+
+    Raises:
+        ConfigError: It takes data under other than open terms.
+        WeightsError: The terms of weights that it starts from, learns from or makes frames with are refused.
+    """
+    if recipe.data.shards and recipe.data.tier != "open":
+        raise ConfigError(f"--commercial refuses data.tier = {recipe.data.tier!r}; give -s data.tier=open")
+    start = recipe.teacher if isinstance(recipe, DistillationRecipe) else recipe.run.start
+    coarse = [] if isinstance(recipe, FOMMRecipe | FaceVid2VidRecipe) else recipe.coarse.weights
+    for name in [*coarse, *([start] if start else [])]:
+        describe_weights(name, commercial=True)

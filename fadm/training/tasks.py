@@ -128,12 +128,11 @@ def _rendering_task(
     held_out_samples = held_out.samples(kind, VALIDATION_SEED, coarse.stills_share, is_jittered=False)
     validation = HeldOut(held_out_samples, run.validation_samples, render_batch(render), "coarse", run.precision)
     samples = train.samples(kind, run.seed, coarse.stills_share, is_jittered=data.is_jittered)
-    weights = weights + [coarse.generator] * (coarse.generator != "geometric")
-    weights = weights + ["deca"] * (coarse.attributes == "deca")
     metadata = {"kind": "fadm", "attributes": coarse.attributes}
     if coarse.attributes == "landmarks":
         metadata["face_model"] = hash_numbers(load_landmark_model())
-    return Task(objective, samples, validation, {"fadm": metadata | describe_clips(train.clips, weights)})
+    metadata |= describe_clips(train.clips, weights + coarse.weights)
+    return Task(objective, samples, validation, {"fadm": metadata})
 
 
 def _check_rendering(

@@ -15,6 +15,7 @@ from fadm.weights.store import load_into, load_weights, read_metadata
 
 EMBEDDED_FOLDER = Path(__file__).parent
 SUFFIX = ".safetensors"
+OPEN_LICENCES = ("Apache-2.0", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "MIT")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,13 @@ class NamedWeights:
     @property
     def licence(self) -> str:
         """Terms under which it may be used."""
-        return str(self.metadata.get("licence", "?"))
+        return str(self.metadata.get("licence", "not stated"))
+
+    @property
+    def allows_commercial(self) -> bool:
+        """Whether its terms allow commercial use: the metadata's `commercial`, else by the licence; unknown is no."""
+        stated = self.metadata.get("commercial")
+        return self.licence in OPEN_LICENCES if stated is None else stated == "true"
 
     @property
     def attributes(self) -> str:
@@ -86,36 +93,45 @@ def list_weights() -> list[NamedWeights]:
     return [NamedWeights(name, path, read_metadata(path)) for name, path in named_files().items()]
 
 
-def describe_weights(name: str | Path) -> NamedWeights:
+def describe_weights(name: str | Path, *, commercial: bool = False, instead: str = "") -> NamedWeights:
     """Read the metadata of a weights file.
 
     Args:
         name: Name of the weights, or a .safetensors file.
+        commercial: Refuse weights whose terms forbid commercial use or are unknown.
+        instead: What else the user can choose than other weights, to end that error with.
 
     Returns:
         The weights.
 
     Raises:
-        WeightsError: There is no such file, or it is damaged.
+        WeightsError: There is no such file, it is damaged, or its terms are refused.
     """
     path = find_weights(name)
-    return NamedWeights(path.stem, path, read_metadata(path))
+    weights = NamedWeights(path.stem, path, read_metadata(path))
+    if commercial and not weights.allows_commercial:
+        others = "others that `fadm weights list` marks for commercial use" + (f", or {instead}" if instead else "")
+        raise WeightsError(f"--commercial refuses {name}, whose terms are: {weights.licence}; choose {others}")
+    return weights
 
 
-def load_network(name: str | Path, classes: Mapping[str, tuple[type[Any], type[nn.Module]]]) -> nn.Module:
+def load_network(
+    name: str | Path, classes: Mapping[str, tuple[type[Any], type[nn.Module]]], *, commercial: bool = False
+) -> nn.Module:
     """Build the network of a weights file and load it, in evaluation mode.
 
     Args:
         name: Name of the weights, or a .safetensors file.
         classes: Configuration and network class by kind, of the kinds that the caller accepts.
+        commercial: Refuse weights whose terms forbid commercial use or are unknown.
 
     Returns:
         The network.
 
     Raises:
-        WeightsError: There is no such file, it is of another kind, or its tensors do not fit.
+        WeightsError: There is no such file, it is of another kind, its tensors do not fit, or its terms are refused.
     """
-    path = find_weights(name)
+    path = describe_weights(name, commercial=commercial).path
     state_dict, metadata = load_weights(path)
     kind = str(metadata.get("kind"))
     if kind not in classes:

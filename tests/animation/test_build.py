@@ -9,6 +9,7 @@ from fadm.animation.animator import Animator
 from fadm.animation.build import load_networks, sees_driver
 from fadm.animation.choices import (
     DEFAULT_RENDERER,
+    OPEN_RENDERER,
     check_choices,
     check_refinement,
     choose_renderer,
@@ -43,6 +44,7 @@ SENSIBLE = [
 ]
 NUM_FRAMES, SIZE = 2, 64
 CPU = torch.device("cpu")
+FREE = {"licence": "Apache-2.0"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,6 +53,8 @@ def home(tmp_path_factory):
     with tiny_networks(home):
         short = DiffusionRenderer(replace(RENDERER, timesteps=30))
         save_network(home, "short", short, TOLD_LANDMARKS)
+        save_network(home, "free", make_renderer(), TOLD_LANDMARKS | FREE)
+        save_network(home, "free_by_deca", make_renderer(), {"kind": "fadm"} | FREE)
         yield home
 
 
@@ -152,6 +156,16 @@ REFUSED = [
             ("preset", "paper"),
         )
     ),
+    ({"parts": "fomm"}, "--parts fomm: these weights are of kind fomm, fadm is needed"),
+    (
+        {"commercial": True},
+        "^--commercial refuses fadm_small, whose terms are: research and non-commercial use; choose others that "
+        "`fadm weights list` marks for commercial use, or --renderer none$",
+    ),
+    ({"commercial": True, "renderer": BY_LANDMARKS}, "refuses by_landmarks, whose terms are: not stated; .*none$"),
+    ({"commercial": True, "renderer": "free", "parts": "short"}, "refuses short, .*, or --parts none$"),
+    ({"commercial": True, "coarse": "fomm"}, "refuses fomm, .*, or --coarse geometric$"),
+    ({"commercial": True, "renderer": "free_by_deca"}, "refuses deca, whose terms are: not stated; "),
 ]
 
 
@@ -209,6 +223,37 @@ def test_enhancing_needs_a_renderer():
 def test_a_fresh_install_renders(options, expected):
     assert choose_renderer(options) == expected
     assert not sees_driver(load_networks(AnimateOptions(), CPU))  # a motion file is enough
+
+
+def test_weights_of_free_terms_are_used_commercially(animator, sources, motion):
+    for renderer in ("free", "none"):
+        options = AnimateOptions(renderer=renderer, commercial=True, crop=True, size=SIZE)
+        assert len(render(animator, sources, motion, options)) == NUM_FRAMES
+
+
+@pytest.mark.parametrize("given", [{}, {"coarse": "fomm"}, {"renderer": "free", "parts": "short"}])
+def test_refused_weights_are_not_loaded_either(given):
+    with pytest.raises(WeightsError, match="--commercial refuses"):
+        load_networks(AnimateOptions(commercial=True, **given), CPU)
+
+
+def test_enhancing_cannot_do_without_a_renderer_of_free_terms():
+    with pytest.raises(WeightsError, match=r"--commercial refuses fadm_small, .* for commercial use$"):
+        check_refinement(EnhanceOptions(commercial=True), is_needed=True)
+    check_refinement(EnhanceOptions(commercial=True, renderer="free"), is_needed=True)
+
+
+def test_auto_takes_the_renderer_of_open_terms_where_only_that_one_may_be_used(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("FADM_HOME", str(tmp_path))
+    commercial = EnhanceOptions(commercial=True)
+    assert choose_renderer(commercial) == DEFAULT_RENDERER  # there is no other to take
+    save_network(tmp_path, OPEN_RENDERER, make_renderer(), TOLD_LANDMARKS | FREE)
+    assert choose_renderer(commercial) == OPEN_RENDERER
+    check_refinement(commercial, is_needed=True)
+    assert choose_renderer(EnhanceOptions()) == DEFAULT_RENDERER
+    assert choose_renderer(EnhanceOptions(commercial=True, renderer=DEFAULT_RENDERER)) == DEFAULT_RENDERER
+    save_network(tmp_path, DEFAULT_RENDERER, make_renderer(), TOLD_LANDMARKS | FREE)
+    assert choose_renderer(commercial) == DEFAULT_RENDERER
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from fadm.errors import FadmError, OptionError, OutputError
 from fadm.media.crop import resize_pixels
 from fadm.media.image import read_image, write_image
 from fadm.media.reader import open_frames
-from fadm.options import AnimateOptions, MotionOptions, SourceOptions
+from fadm.options import AnimateOptions, EditOptions, MotionOptions
 from tests.clips import BLANK, carphone_frames, inspect_video, write_clip
 from tests.media.samples import ASTRONAUT, add_track
 
@@ -69,7 +69,7 @@ def test_summary_tells_what_was_made(animator, clip, tmp_path):
     assert Fraction(summary.frames_per_second) == 25 and summary.sound == "aac, copied"
     assert progress.stages == [["tracking", 4, 4], ["rendering", 4, 4]]
     assert summary.sentence().startswith(f"{tmp_path}/a.mp4: 4 frames of 64x64 at 25.000 frames/s, sound aac, copied")
-    assert json.loads(json.dumps(vars(summary)))["seconds"] > 0
+    assert json.loads(json.dumps(vars(summary)))["seconds"] > 0 and summary.renderer == "fadm_small"
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.webm", "a.gif", "pictures/"])
@@ -186,15 +186,16 @@ def test_side_by_side_of_a_cut_out_portrait(animator, clip, cut_out, tmp_path):
 
 
 def test_an_edited_portrait_keeps_its_transparency(animator, cut_out, tmp_path):
-    assert edit_file(animator, cut_out, tmp_path / "a.png", FaceControls(smile=1), SourceOptions()) == "kept"
+    assert edit_file(animator, cut_out, tmp_path / "a.png", FaceControls(smile=1), EditOptions()) == "kept"
     made, given = np.asarray(Image.open(tmp_path / "a.png")), np.asarray(Image.open(cut_out))
     assert np.abs(made[..., 3].astype(int) - given[..., 3]).mean() < 1
-    said = edit_file(animator, cut_out, tmp_path / "a.jpg", FaceControls(smile=1), SourceOptions())
+    said = edit_file(animator, cut_out, tmp_path / "a.jpg", FaceControls(smile=1), EditOptions())
     assert said == "drawn on white; .png and .webp keep it"
 
 
 def test_summary_names_only_the_problems_that_there_were():
     fine = Summary("a.mp4", 4, 64, 48, "30000/1001", "none", 1, 0, 0, 0, 0, 1.0)
+    assert replace(fine, renderer="small").sentence().endswith("sound none, rendered by small, made in 1.0 s")
     assert fine.sentence() == "a.mp4: 4 frames of 64x48 at 29.970 frames/s, sound none, made in 1.0 s"
     poor = replace(fine, frames_without_face=2, damaged_frames=1)
     assert poor.sentence().endswith("\ndriver's frames: 2 without a face, 1 damaged and left out")
@@ -293,7 +294,7 @@ def test_an_input_is_never_overwritten(tmp_path, clip):
     portrait = tmp_path / "portrait.png"
     portrait.write_bytes(Path(ASTRONAUT).read_bytes())
     with pytest.raises(OutputError, match="would be lost"):
-        edit_file(make_idle_animator(), portrait, portrait, FaceControls(), SourceOptions())
+        edit_file(make_idle_animator(), portrait, portrait, FaceControls(), EditOptions())
     with pytest.raises(OutputError, match="inside one"):
         animate_file(make_idle_animator(), ASTRONAUT, tmp_path, tmp_path / "portrait.png", OPTIONS)
 

@@ -75,6 +75,9 @@ MISTAKES = [
     ("run unmoved --data {shard} -o {shard_folder}", "holds other files"),
     ("ablation geometric --data {shard} -o {out}", "no weights are named 'geometric'"),
     ("compare {empty}", "holds no run"),
+    ("run fadm_small --data {shard} -o {out} --commercial", "--commercial refuses fadm_small, whose terms are: res"),
+    ("ablation fadm_small --data {shard} -o {out} --commercial", "--commercial refuses fadm_small, whose terms are:"),
+    ("run geometric --data {shard} -o {out} --arcface a.onnx --commercial", "--commercial refuses --arcface a.onnx,"),
 ]
 
 

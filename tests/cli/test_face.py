@@ -44,6 +44,15 @@ def test_json_and_picture_with_deca(tmp_path, capsys):
     assert Image.open(tmp_path / "out.webp").format == "WEBP"
 
 
+def test_commercial_use_leaves_out_what_its_terms_forbid(tmp_path, capsys):
+    with imported_heads(tmp_path / "home"):
+        assert run_fadm("face", ASTRONAUT, "--commercial", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["faces"][0]["deca"] is None
+        assert run_fadm("face", ASTRONAUT, "--commercial") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "--commercial leaves out DECA, FLAME and FLAME's landmarks; `fadm weights list` shows the terms"
+
+
 @pytest.mark.parametrize(
     ("content", "output", "message"),
     [

@@ -163,6 +163,8 @@ CASES = [
     ("edit {files}/face.png -o a.png --smile 3", "--smile 3: give a number from -2 to 2"),
     ("edit {files}/face.png -o a.png --yaw left", "--yaw 'left': give a number"),
     ("edit {files}/blue.png -o a.png", NO_FACE),
+    *((f"{command} --commercial", "--commercial refuses fadm_small, whose terms are: research and non-commercial use")
+      for command in (ANIMATE, "enhance {files}/clip.mp4 -o old.mp4 --quiet", "edit {files}/face.png -o a.png")),
     ("motion extract {files}/clip.mp4 -o old.mp4 --quiet", "a motion file's name ends in .json, .npz or .csv"),
     ("motion extract {files}/clip.mp4 -o nowhere/a.json --quiet", "does not exist; create it first"),
     ("motion extract {files}/blank.mp4 -o a.json --quiet", NO_FACE),

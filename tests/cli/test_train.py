@@ -141,3 +141,27 @@ def test_a_mistake_is_one_line_and_nothing_is_made(tmp_path, capsys, recipe, lin
     assert run_fadm("train", *line.format(**names).split()) == 2
     assert error_line(capsys).startswith(said.format(**names))
     assert not names["out"].exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("run.start=fadm_small", "--commercial refuses fadm_small, whose terms are: research and non-commercial use"),
+        ("coarse.generator=fadm_small", "--commercial refuses fadm_small, whose terms are"),
+        ("data.shards=['a.tar']", "--commercial refuses data.tier = 'all'; give -s data.tier=open"),
+    ],
+)
+def test_terms_that_forbid_commercial_use_are_refused(tmp_path, capsys, recipe, change, message):
+    assert run_fadm("train", "renderer", recipe, "-o", tmp_path / "run", "--commercial", "-s", change) == 2
+    assert error_line(capsys).startswith(message)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_on_open_terms_is_commercial(tmp_path, capsys, recipe):
+    assert run_fadm("train", "renderer", recipe, "-o", tmp_path / "run", "--commercial") == 0
+    assert read_metadata(tmp_path / "run" / "fadm-best.safetensors")["commercial"] == "true"
+    line = ("train", "distill", tmp_path / "distill.toml", "-o", tmp_path / "other", "--commercial")
+    (tmp_path / "distill.toml").write_text('kind = "distill"\nteacher = "fadm_small"\n')
+    capsys.readouterr()
+    assert run_fadm(*line) == 2
+    assert error_line(capsys).startswith("--commercial refuses fadm_small")

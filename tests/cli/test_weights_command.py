@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -32,6 +33,9 @@ def test_import_says_what_it_made(imported):
 def test_list_shows_kind_and_licence():
     listed = runner.invoke(app, ["list"], catch_exceptions=False).stdout
     assert "flame" in listed and "non-commercial" in listed
+    by_name = {line.split()[1]: line for line in listed.splitlines() if line.startswith("│")}
+    assert re.search("Apache-2.0 *│ yes ", by_name["landmark_model"])
+    assert all(" no " in by_name[name] for name in ("flame", "fadm_small"))
 
 
 def test_show_prints_the_configuration():

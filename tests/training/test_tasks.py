@@ -81,6 +81,7 @@ def test_a_renderers_task_is_complete(recipe):
         "tiers": "open: 2",
         "sources": "synthetic faces of the package's landmark model: Apache-2.0",
         "licence": "Apache-2.0",
+        "commercial": "true",
     }
     assert task.samples[0]["coarse"].shape == (3, SIDE, SIDE)
     assert not torch.equal(task.samples[0]["seed"], task.samples[1]["seed"])

@@ -1,14 +1,19 @@
+import re
+
 import pytest
 import torch
 
+from fadm.attributes.landmark_model import load_landmark_model
+from fadm.attributes.loading import load_deca, load_flame, load_flame_landmarks
 from fadm.coarse.loading import load_coarse
 from fadm.errors import WeightsError
+from fadm.rendering.loading import load_renderer
 from fadm.weights import registry
 from fadm.weights.store import save_weights
 
 
-def save_named(folder, name, kind="toy"):
-    save_weights(folder / f"{name}.safetensors", {"a": torch.ones(1)}, config={}, metadata={"kind": kind})
+def save_named(folder, name, kind="toy", **told):
+    save_weights(folder / f"{name}.safetensors", {"a": torch.ones(1)}, config={}, metadata={"kind": kind} | told)
 
 
 @pytest.fixture
@@ -58,3 +63,44 @@ def test_unknown_names_get_near_matches(folders):
 def test_models_of_unknown_kind_are_not_built(folders):
     with pytest.raises(WeightsError, match=r"these weights are of kind toy, fomm or face_vid2vid is needed"):
         load_coarse("small")
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"licence": "Apache-2.0"}, True),
+        ({"licence": "MIT"}, True),
+        ({"licence": "by agreement", "commercial": "true"}, True),
+        ({"licence": "Apache-2.0", "commercial": "false"}, False),
+        ({"licence": "research and non-commercial use"}, False),
+        ({"licence": "Apache-2.0 for the code, CC BY-NC for the weights"}, False),
+        ({"licence": "MIT", "commercial": "perhaps"}, False),
+        ({}, False),
+    ],
+)
+def test_terms_that_are_not_known_to_allow_commercial_use_are_refused(folders, told, expected):
+    save_named(folders / "package", "told", **told)
+    assert registry.describe_weights("told").allows_commercial == expected
+    if expected:
+        assert registry.describe_weights("told", commercial=True).name == "told"
+        return
+    terms = re.escape(told.get("licence", "not stated"))
+    refused = f"^--commercial refuses told, whose terms are: {terms}; choose others that `fadm weights list` marks"
+    with pytest.raises(WeightsError, match=refused + ".*, or --renderer none$"):
+        registry.describe_weights("told", commercial=True, instead="--renderer none")
+    with pytest.raises(WeightsError, match=refused + " for commercial use$"):
+        registry.load_network("told", {}, commercial=True)
+
+
+def test_what_comes_with_the_package_says_its_terms():
+    load_landmark_model(commercial=True)
+    with pytest.raises(WeightsError, match="fadm_small, whose terms are: research and non-commercial use"):
+        load_renderer("fadm_small", commercial=True)
+
+
+def test_loaders_refuse_terms(folders):
+    for load in (load_renderer, load_coarse, load_deca, load_flame, load_flame_landmarks):
+        with pytest.raises(WeightsError, match="--commercial refuses small, whose terms are: not stated"):
+            load("small", commercial=True)
+    with pytest.raises(WeightsError, match=r"--commercial refuses .*small\.safetensors, whose terms are: not stated"):
+        load_landmark_model(folders / "package" / "small.safetensors", commercial=True)

@@ -14,7 +14,7 @@ from fadm.config import config_from_dict, config_to_dict
 from fadm.errors import OptionError, WeightsError
 from fadm.weights import registry
 from fadm.weights.reading import read_tensors
-from fadm.weights.released.kinds import KINDS, RELEASED_LICENCE, Kind
+from fadm.weights.released.kinds import KINDS, Kind
 from fadm.weights.renaming import describe_differences, rename, shapes_of
 from fadm.weights.store import save_weights
 
@@ -63,7 +63,7 @@ def import_weights(source: Path, name: str | None = None) -> ImportedWeights:
     metadata = {
         "kind": kind,
         "title": KINDS[kind].title,
-        "licence": RELEASED_LICENCE,
+        "licence": KINDS[kind].licence,
         "source": source.name,
         "source_sha256": _hash_file(source),
     }

@@ -15,7 +15,7 @@ from fadm.rendering.options import RendererConfig
 from fadm.rendering.renderer import DiffusionRenderer
 from fadm.weights.released import deca, face_vid2vid, fadm, flame, flame_landmarks, fomm
 
-RELEASED_LICENCE = "its authors' terms: non-commercial use only"
+MAX_PLANCK = "Max Planck Institute's licence of DECA: non-commercial research, education and art only"
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Kind:
 
     Attributes:
         title: Name for messages.
+        licence: What the authors say of the weights' terms; none of these are terms that allow commercial use.
         entries: First parts of the keys that belong to the model; other entries of a file (optimizers, discriminators,
             counters) are left out. A file belongs to the first kind in KINDS of which it has the first entry.
         table: The renaming table.
@@ -32,6 +33,7 @@ class Kind:
     """
 
     title: str
+    licence: str
     entries: tuple[str, ...]
     table: ModuleType
     config: type[Any]
@@ -41,6 +43,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "fadm": Kind(
         title="FADM diffusion model",
+        licence="not stated by its authors; trained on VoxCeleb with DECA, non-commercial",
         entries=("condition_conv", "time_mlp", "downs", "mid", "ups", "final_conv"),
         table=fadm,
         config=RendererConfig,
@@ -48,6 +51,7 @@ KINDS: dict[str, Kind] = {
     ),
     "face_vid2vid": Kind(
         title="Face vid2vid",
+        licence="not stated by its authors; trained on VoxCeleb",
         entries=("he_estimator", "kp_detector", "generator"),
         table=face_vid2vid,
         config=FaceVid2VidConfig,
@@ -55,6 +59,7 @@ KINDS: dict[str, Kind] = {
     ),
     "fomm": Kind(
         title="first order motion model",
+        licence="not stated for the weights, which are trained on VoxCeleb; MIT for their code",
         entries=("kp_detector", "generator"),
         table=fomm,
         config=FOMMConfig,
@@ -62,6 +67,7 @@ KINDS: dict[str, Kind] = {
     ),
     "deca": Kind(
         title="DECA",
+        licence=MAX_PLANCK,
         entries=("E_flame", "E_detail", "D_detail"),
         table=deca,
         config=DECAConfig,
@@ -69,6 +75,7 @@ KINDS: dict[str, Kind] = {
     ),
     "flame": Kind(
         title="FLAME head model",
+        licence="differs by version, see FLAME's site; non-commercial unless it says otherwise",
         entries=("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table"),
         table=flame,
         config=FLAMEConfig,
@@ -76,6 +83,7 @@ KINDS: dict[str, Kind] = {
     ),
     "flame_landmarks": Kind(
         title="FLAME landmark embedding",
+        licence=MAX_PLANCK,
         entries=tuple(
             f"{group}_lmk_{part}" for group in ("static", "dynamic", "full") for part in ("faces_idx", "bary_coords")
         ),

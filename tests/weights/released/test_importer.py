@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from fadm.coarse.loading import load_coarse
 from fadm.errors import OptionError, WeightsError
 from fadm.rendering.conditions import Conditions
 from fadm.rendering.loading import load_renderer
+from fadm.weights.registry import NamedWeights
 from fadm.weights.released.importer import import_weights
 from fadm.weights.released.kinds import KINDS
 from fadm.weights.store import read_metadata, verify_weights
@@ -169,3 +171,9 @@ def test_code_in_a_released_file_is_refused_by_its_importer(tmp_path, weights_ho
     assert run_fadm("weights", "import", tmp_path / name) == 2
     assert "refused, nothing of it ran" in error_line(capsys)
     assert not mark.exists() and not list(weights_home.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_released_model_states_terms_that_allow_commercial_use(kind):
+    told = {"kind": kind, "licence": KINDS[kind].licence}
+    assert KINDS[kind].licence and not NamedWeights(kind, Path(f"{kind}.safetensors"), told).allows_commercial
