@@ -144,7 +144,7 @@ class GeometricAnimation:
         if self._anchored.camera is not None:
             driving = replace(driving, camera=self._anchored.camera[[index]])
         landmarks, carried = self._transfer_of(shot).move(driving, anchor, self._blendshapes[[index]], blendshapes)
-        return landmarks[0], carried[0]
+        return torch.lerp(landmarks[0], carried[0], self.generator.state.held), carried[0]
 
     def draw(self, index: int, driving: Tensor | None) -> DrawnFrame:
         """See `CoarseAnimation`."""

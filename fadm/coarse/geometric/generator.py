@@ -23,6 +23,7 @@ from fadm.coarse.geometric.flow import (
     upsample,
     view_grid,
 )
+from fadm.coarse.geometric.glasses import find_glasses, frame_shares
 from fadm.coarse.geometric.hidden import HiddenSide, find_hidden_side, show_hidden_side
 from fadm.coarse.geometric.interior import MouthInterior, paint_mouth_interior
 from fadm.coarse.geometric.mesh import SourceMesh, build_source_mesh
@@ -47,6 +48,7 @@ class GeometricSource:
         landmarks: Its landmarks (478, 3), in its pixels.
         mesh: The mesh that carries it.
         layers: Its person and its background.
+        held: Share of each landmark (478, 1) that glasses hold: it moves with the head alone.
         mouth: The interior of its mouth.
         eyes: Its open eyes, taken apart.
         hidden: The side of the face that it hides, or None.
@@ -59,6 +61,7 @@ class GeometricSource:
     landmarks: FloatArray
     mesh: SourceMesh
     layers: Layers
+    held: Tensor
     mouth: MouthInterior
     eyes: list[Eye]
     hidden: HiddenSide | None
@@ -102,6 +105,7 @@ def prepare_source(
     """
     mesh = build_source_mesh(landmarks, person, region)
     layers = split_layers(picture, torch.from_numpy(person)[None, None].to(picture), region, view, size)
+    held = torch.from_numpy(find_glasses(picture[:, :3], landmarks) * frame_shares(landmarks))[:, None]
     mouth = paint_mouth_interior(picture[:, :3], landmarks)
     cells = view_grid(view, int(np.clip(size // 2, *GRID_RANGE)))
     hidden = find_hidden_side(picture[:, :3], landmarks)
@@ -111,7 +115,9 @@ def prepare_source(
     eyes = prepare_eyes(picture, landmarks)
     if hidden is not None:  # of an eye that is hidden, its mirror image is shown
         eyes = [eye for eye in eyes if hidden.share[eye_chains(eye.index)[0]].mean() < 0.5]
-    return GeometricSource(picture, landmarks, mesh, layers, mouth, eyes, hidden, view, view_grid(view, size), cells)
+    return GeometricSource(
+        picture, landmarks, mesh, layers, held, mouth, eyes, hidden, view, view_grid(view, size), cells
+    )
 
 
 def drive_source(source: GeometricSource, landmarks: Tensor, carried: Tensor) -> CoarseFrame:

@@ -5,7 +5,7 @@ import torch
 
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import load_landmark_model, pose_landmarks
-from fadm.coarse.geometric import eyes
+from fadm.coarse.geometric import eyes, generator
 from fadm.coarse.geometric.generator import drive_source, prepare_source
 from fadm.coarse.geometric.hidden import find_hidden_side, measure_facing
 from fadm.face import topology
@@ -63,6 +63,7 @@ def test_the_hidden_cheek_comes_into_view_without_the_background():
 
 
 def test_no_tensor_stays_behind_on_another_device(monkeypatch):
+    monkeypatch.setattr(generator, "find_glasses", lambda picture, landmarks: 0.0)
     monkeypatch.setattr(eyes, "_read", lambda picture, frame, local: np.full((*local.shape[:-1], 3), 0.5))
     turned = turned_face(35)
     picture = painted(turned).to("meta")
