@@ -27,10 +27,22 @@ TOLD_LANDMARKS = {  # metadata of renderers that are trained with the landmark m
     "attributes": "landmarks",
     "face_model": hash_numbers(load_landmark_model()),
 }
+PARTS = "mouth_and_eyes"  # a renderer of parts
 RENDERER = RendererConfig(
     unet=UNetConfig(channels=4, multipliers=(1,) * 6, residual_blocks=1, attention_levels=(), norm_groups=2),
     conditioner=ConditionerConfig(time_channels=4, channels=2),
     prediction="x0",  # an untrained network's noise would leave nothing of the conditions
+)
+PART_RENDERER = RendererConfig(
+    unet=UNetConfig(
+        in_channels=11, channels=4, multipliers=(1,), residual_blocks=1, attention_levels=(), norm_groups=2
+    ),
+    conditioner=ConditionerConfig(time_channels=4),
+    prediction="x0",
+    use_coarse=True,
+    use_source=True,
+    use_condition=False,
+    use_contours=True,
 )
 FACE_VID2VID = replace(test_face_vid2vid.TINY, num_keypoints=4, volume_depth=2)
 
@@ -59,7 +71,7 @@ def make_deca() -> DECA:
 
 @contextmanager
 def tiny_networks(home: Path) -> Iterator[None]:
-    """Make `home` the place of the weights: fomm, face_vid2vid, deca and the two renderers."""
+    """Make `home` the place of the weights: fomm, face_vid2vid, deca and the renderers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FADM_HOME", str(home))
         patch.setattr("fadm.attributes.deca.DECAEncoder", TinyEncoder)
@@ -67,6 +79,7 @@ def tiny_networks(home: Path) -> Iterator[None]:
         save_network(home, "face_vid2vid", test_face_vid2vid.make_tiny(FACE_VID2VID), {"kind": "face_vid2vid"})
         save_network(home, "deca", make_deca(), {"kind": "deca"})
         save_network(home, BY_LANDMARKS, make_renderer(), TOLD_LANDMARKS)
+        save_network(home, PARTS, DiffusionRenderer(PART_RENDERER), TOLD_LANDMARKS)
         save_network(home, BY_DECA, make_renderer(), {"kind": "fadm"})  # as importing a released file leaves it
         yield
 

@@ -6,7 +6,7 @@ from typing import Any
 from fadm.attributes.landmark_model import LandmarkModel, hash_numbers, load_landmark_model
 from fadm.config import config_from_dict
 from fadm.errors import OptionError, WeightsError
-from fadm.options import AnimateOptions, Gains, MotionOptions, RefineOptions
+from fadm.options import AnimateOptions, EnhanceOptions, Gains, MotionOptions, RefineOptions
 from fadm.rendering.options import RendererConfig, RenderOptions
 from fadm.rendering.presets import get_preset
 from fadm.weights.registry import describe_weights, named_files
@@ -40,6 +40,8 @@ def choose_renderer(options: RefineOptions) -> str:
 def choose_parts(options: RefineOptions) -> str:
     """Choose the renderer of mouth and eyes; `auto` is the one that belongs to the renderer, NAME_parts, if it has one.
 
+    Only geometric frames come with the landmarks that it needs.
+
     Args:
         options: The user's options, with a renderer.
 
@@ -49,7 +51,7 @@ def choose_parts(options: RefineOptions) -> str:
     if options.parts != "auto":
         return options.parts
     name = f"{choose_renderer(options)}_parts"
-    return name if name in named_files() else "none"
+    return name if _has_landmarks(options) and name in named_files() else "none"
 
 
 def check_choices(options: AnimateOptions, *, has_pictures: bool, model: LandmarkModel | None = None) -> None:
@@ -134,9 +136,9 @@ def check_refinement(options: RefineOptions, *, is_needed: bool = False, model: 
             raise OptionError(f"--{given[0].replace('_', '-')} is a renderer's option; name one with --renderer")
         return
     _kind_of(renderer, "--renderer", (RENDERER_KIND,), options.commercial, "" if is_needed else "--renderer none")
-    parts = choose_parts(options)
-    if parts != "none":
-        _kind_of(parts, "--parts", (RENDERER_KIND,), options.commercial, "--parts none")
+    if _config_of(renderer).use_contours:
+        raise OptionError(f"--renderer {renderer}: it draws mouth and eyes alone; name it with --parts")
+    _check_parts(options, model)
     trained = choose_attributes(replace(options, attributes="auto"))
     if choose_attributes(options) != trained:
         raise OptionError(
@@ -210,6 +212,27 @@ def choose_attributes(options: RefineOptions) -> str:
     if options.attributes != "auto":
         return options.attributes
     return describe_weights(choose_renderer(options)).attributes
+
+
+def _check_parts(options: RefineOptions, model: LandmarkModel | None) -> None:
+    """Check the renderer of mouth and eyes. Raises OptionError or WeightsError for one that does not fit."""
+    parts = choose_parts(options)
+    if parts == "none":
+        return
+    if not _has_landmarks(options):
+        raise OptionError(f"--parts {parts}: mouth and eyes are known in geometric frames alone; leave it out")
+    _kind_of(parts, "--parts", (RENDERER_KIND,), options.commercial, "--parts none")
+    if not _config_of(parts).use_contours:
+        raise OptionError(f"--parts {parts}: this renderer draws whole frames; name it with --renderer")
+    if choose_attributes(options) != "landmarks":
+        raise OptionError(f"--parts {parts} needs the landmark model's attributes; {options.renderer} is told others")
+    _check_face_model(parts, model or load_landmark_model())
+
+
+def _has_landmarks(options: RefineOptions) -> bool:
+    """Whether the frames that are rendered come with landmarks."""
+    is_geometric = not isinstance(options, AnimateOptions) or options.coarse == "geometric"
+    return is_geometric and not isinstance(options, EnhanceOptions)
 
 
 def _check_face_model(renderer: str, model: LandmarkModel) -> None:

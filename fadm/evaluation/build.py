@@ -9,7 +9,7 @@ import torch
 
 from fadm.animation.animator import Animator
 from fadm.animation.build import load_networks
-from fadm.animation.choices import NETWORK_KINDS, check_choices, check_refinement
+from fadm.animation.choices import NETWORK_KINDS, check_choices, check_refinement, choose_parts
 from fadm.data.clips import clip_options
 from fadm.data.shards import TrackedClip, find_shards, read_tracked_clips
 from fadm.errors import InputError, OptionError
@@ -230,7 +230,12 @@ def _make_variant(
 def _refine_options(model: str, options: MakeOptions, steps: int | None) -> RefineOptions:
     assert isinstance(options, DrawOptions)
     chosen: dict[str, Any] = {"sampler": options.sampler, "eta": options.eta, "strength": options.strength}
-    chosen |= {"preset": options.preset, "commercial": options.commercial}
+    parts = options.parts
+    if options.coarse != GEOMETRIC:
+        if parts not in ("auto", "none"):
+            raise OptionError(f"--parts {parts}: mouth and eyes are known in geometric frames alone; leave it out")
+        parts = "none"
+    chosen |= {"parts": parts, "preset": options.preset, "commercial": options.commercial}
     return RefineOptions(renderer=model, steps=steps, seed=options.seed, **chosen)
 
 
@@ -260,7 +265,9 @@ def _build_method(
     coarse_name = Path(coarse).resolve().name if is_folder else coarse
     description: dict[str, Any] = {"method": model if coarse in (GEOMETRIC, model) else f"{model} over {coarse_name}"}
     named = {model} if is_folder else {model, coarse}
-    description["weights"] = {name: describe_weights(name).sha256 for name in named - {GEOMETRIC}}
+    if variants:
+        named.add(choose_parts(_refine_options(model, options, None)))
+    description["weights"] = {name: describe_weights(name).sha256 for name in named - {GEOMETRIC, "none"}}
     description["variants"] = {variant.stage: vars(variant.networks.render) for variant in variants}
     animator = Animator(device=str(device), make_tracker=frames.faces.make_tracker, model=extractors.model)
     if is_folder:

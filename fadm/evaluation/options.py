@@ -53,6 +53,7 @@ class MakeOptions:
     motion: str = option(
         "best", "Cross-identity motion: from the driver's best start frame, from the first one, or absolute."
     )
+    parts: str = _same_as_refining("parts")
     commercial: bool = _same_as_refining("commercial")
     preset: str = _same_as_refining("preset")
     sampler: str | None = _same_as_refining("sampler")
@@ -103,6 +104,7 @@ class RunOptions(DrawOptions, MakeOptions, MeasureOptions):
 class AblationOptions(DrawOptions, MakeOptions, MeasureOptions):
     """Options of an ablation: one renderer with several numbers of steps, and without some of its conditions."""
 
+    parts: str = option("none", "Renderer of mouth and eyes: none shows what the renderer itself does.")
     steps: str = option("1,2,4,8", "Numbers of sampling steps, with commas.")
     without: str = option(
         "", f"Conditions to switch off one at a time, at the largest number of steps: {', '.join(CONDITIONS)}."

@@ -12,6 +12,7 @@ from fadm.animation.choices import (
     OPEN_RENDERER,
     check_choices,
     check_refinement,
+    choose_parts,
     choose_renderer,
     render_options,
 )
@@ -21,7 +22,7 @@ from fadm.attributes.landmark_model import LandmarkModel
 from fadm.attributes.motion_files import save_motion
 from fadm.errors import FadmError, OptionError, WeightsError
 from fadm.media.reader import open_frames
-from fadm.options import AnimateOptions, EnhanceOptions
+from fadm.options import AnimateOptions, EditOptions, EnhanceOptions
 from fadm.rendering.presets import get_preset
 from fadm.rendering.renderer import DiffusionRenderer
 from tests.clips import carphone_frames, write_clip
@@ -29,6 +30,8 @@ from tests.media.samples import ASTRONAUT
 from tests.tiny_networks import (
     BY_DECA,
     BY_LANDMARKS,
+    PART_RENDERER,
+    PARTS,
     RENDERER,
     TOLD_LANDMARKS,
     make_renderer,
@@ -156,6 +159,13 @@ REFUSED = [
             ("preset", "paper"),
         )
     ),
+    ({"renderer": PARTS}, f"--renderer {PARTS}: it draws mouth and eyes alone; name it with --parts"),
+    ({"parts": BY_LANDMARKS}, f"--parts {BY_LANDMARKS}: this renderer draws whole frames; name it with --renderer"),
+    (
+        {"renderer": BY_DECA, "parts": PARTS},
+        f"--parts {PARTS} needs the landmark model's attributes; {BY_DECA}",
+    ),
+    ({"renderer": BY_LANDMARKS, "coarse": "fomm", "parts": PARTS}, f"--parts {PARTS}: mouth and eyes are known in geo"),
     ({"parts": "fomm"}, "--parts fomm: these weights are of kind fomm, fadm is needed"),
     (
         {"commercial": True},
@@ -223,6 +233,19 @@ def test_enhancing_needs_a_renderer():
 def test_a_fresh_install_renders(options, expected):
     assert choose_renderer(options) == expected
     assert not sees_driver(load_networks(AnimateOptions(), CPU))  # a motion file is enough
+
+
+def test_a_renderers_own_parts_are_drawn_in_geometric_frames(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("FADM_HOME", str(tmp_path))
+    save_network(tmp_path, "mine", make_renderer(), TOLD_LANDMARKS)
+    assert choose_parts(AnimateOptions(renderer="mine")) == "none"
+    save_network(tmp_path, "mine_parts", DiffusionRenderer(PART_RENDERER), TOLD_LANDMARKS)
+    assert choose_parts(AnimateOptions(renderer="mine")) == "mine_parts"
+    assert choose_parts(EditOptions(renderer="mine")) == "mine_parts"
+    assert load_networks(AnimateOptions(renderer="mine"), CPU).parts is not None
+    for other in (AnimateOptions(renderer="mine", coarse="fomm"), EnhanceOptions(renderer="mine")):
+        assert choose_parts(other) == "none"
+    assert choose_parts(AnimateOptions(renderer="mine", parts="none")) == "none"
 
 
 def test_weights_of_free_terms_are_used_commercially(animator, sources, motion):
