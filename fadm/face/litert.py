@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fadm.face.models import model_path
@@ -40,10 +41,20 @@ class Model:
 
         Returns:
             The outputs in the model's order.
+
+        Raises:
+            ValueError: The input has another shape.
         """
-        self._interpreter.set_tensor(self._input, values)
+        self._fill(values)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+    def _fill(self, values: FloatArray) -> None:
+        """Copy the input into the model's memory by torch, which copies views several times quicker than LiteRT."""
+        held = self._interpreter.tensor(self._input)()
+        if values.shape != held.shape:
+            raise ValueError(f"expected an input of the shape {held.shape}, got {values.shape}")
+        torch.from_numpy(held).copy_(torch.from_numpy(values))
 
 
 class ModelPerThread:

@@ -153,7 +153,7 @@ def cut_region(pixels: Pixels, region: Region, size: int, *, padding: str = "bor
         padding: What lies beyond the picture: its edge (`border`) or black (`zeros`).
 
     Returns:
-        The region (1, size, size, 3), float32 in [0, 1].
+        The region (1, size, size, 3), float32 in [0, 1]; a view of its three colours, one after the other.
     """
     height, width = pixels.shape[:2]
     cos, sin = math.cos(region.angle), math.sin(region.angle)
@@ -172,7 +172,7 @@ def cut_region(pixels: Pixels, region: Region, size: int, *, padding: str = "bor
     grid = torch.view_as_real(across + down[:, None])[None]
     picture = torch.from_numpy(part).permute(2, 0, 1)[None].float()
     cut = F.grid_sample(picture, grid, mode="bilinear", padding_mode=padding, align_corners=False)
-    return cut.mul_(1 / 255).permute(0, 2, 3, 1).contiguous().numpy()
+    return cut.mul_(1 / 255).permute(0, 2, 3, 1).numpy()
 
 
 def shrink(pixels: Pixels, factor: int) -> Pixels:
