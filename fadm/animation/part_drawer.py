@@ -10,7 +10,16 @@ from fadm.coarse.source import PreparedSource
 from fadm.media.crop import to_tensor
 from fadm.rendering.conditions import Conditions, inference_conditions
 from fadm.rendering.options import RenderOptions
-from fadm.rendering.parts import WINDOW, cut_part, draw_contours, native_size, part_regions, region_within, set_part
+from fadm.rendering.parts import (
+    WINDOW,
+    cut_part,
+    draw_contours,
+    limit_attributes,
+    native_size,
+    part_regions,
+    region_within,
+    set_part,
+)
 from fadm.rendering.renderer import DiffusionRenderer
 from fadm.rendering.repair import apply_repair, resize
 
@@ -48,7 +57,8 @@ class PartDrawer:
         for i, (drawn, view) in enumerate(zip(frames, rendered, strict=True)):
             if drawn.landmarks is not None:
                 one = slice(i, i + 1)
-                attributes = conditions.attributes_source[one], conditions.attributes_driving[one]
+                source, driving = conditions.attributes_source[one], conditions.attributes_driving[one]
+                attributes = source, limit_attributes(source, driving)
                 self._draw(drawn, view, attributes, first + i)
 
     def _draw(self, drawn: DrawnFrame, view: Tensor, attributes: tuple[Tensor, Tensor], number: int) -> None:

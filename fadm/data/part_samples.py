@@ -9,7 +9,7 @@ import torch
 from fadm.data.datasets import RendererSamples, Sample, jitter_colors, to_channels
 from fadm.face.region import Region
 from fadm.media.crop import to_pixels, to_tensor
-from fadm.rendering.parts import WINDOW, cut_part, draw_contours, part_regions
+from fadm.rendering.parts import WINDOW, cut_part, draw_contours, limit_attributes, part_regions
 
 CHANCES = (0.5, 0.25, 0.25)  # of mouth, right and left eye
 SHIFT, ZOOM, TURN = 0.05, 0.1, 0.1  # jitter of the windows: in sides, share of the side, radians
@@ -39,13 +39,14 @@ class PartSamples(RendererSamples):
         pictures = {name: to_pixels(cut_part(to_tensor(p), where[part], WINDOW)) for name, (p, where) in cuts.items()}
         if self.is_jittered:
             pictures = jitter_colors(pictures, rng)
+        source_attributes, driving_attributes = torch.from_numpy(pair.attributes).split(1)
         contours = torch.cat([draw_contours(own, own_regions)[part], draw_contours(moved, regions)[part]])
         return {name: to_channels(pixels) for name, pixels in pictures.items()} | {
             "contours": contours,
             "attention": (contours[1:] > 0).byte() * 255,
             "confidence": torch.full((1, WINDOW, WINDOW), 255, dtype=torch.uint8),
-            "attributes_source": torch.from_numpy(pair.attributes[0]),
-            "attributes_driving": torch.from_numpy(pair.attributes[1]),
+            "attributes_source": source_attributes[0],
+            "attributes_driving": limit_attributes(source_attributes, driving_attributes)[0],
             "seed": torch.tensor(int(rng.integers(2**62))),
         }
 

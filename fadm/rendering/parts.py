@@ -28,6 +28,7 @@ MOUTH_SIDE, EYE_SIDE = 1.2, 0.8  # sides of the windows over the distance of the
 MOUTH_DROP = 0.12  # how far the mouth's window lies below its corners, in its sides: the jaw opens downwards
 LIPS, OPENING, IRIS = 85, 170, 255  # of 255: what the contours show
 SOLID = 0.6  # share of a window's half side up to which the frame shows the window alone
+LARGEST_CHANGE = 4.0  # length of the change of attributes beyond which the renderer is told no more
 FINE = 2  # pixels along each side into which a pixel of the contours is divided
 
 
@@ -118,6 +119,21 @@ def draw_contours(landmarks: FloatArray, regions: Sequence[Region]) -> Tensor:
         opening, disc = (_draw(region, [shape]) for shape in ((lids, OPENING), (_circle(landmarks[list(iris)]), IRIS)))
         drawings.append(np.where(opening > 0, np.maximum(opening, np.minimum(disc, _double(opening))), 0))
     return torch.from_numpy(np.stack(drawings)[:, None].astype(np.uint8))
+
+
+def limit_attributes(source: Tensor, driving: Tensor) -> Tensor:
+    """Shorten the change of attributes, so that expressions of any strength are like those of the training.
+
+    Args:
+        source: The source's expression and pose (B, 56).
+        driving: The driver's (B, 56).
+
+    Returns:
+        Driving attributes (B, 56) whose difference to the source's is at most LARGEST_CHANGE long.
+    """
+    change = driving - source
+    length = change.norm(dim=1, keepdim=True).clamp(min=1e-8)
+    return source + change * (LARGEST_CHANGE / length).clamp(max=1)
 
 
 def _double(values: NDArray[np.uint8]) -> NDArray[np.float32]:

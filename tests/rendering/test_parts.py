@@ -14,11 +14,13 @@ from fadm.media.crop import Square
 from fadm.rendering.parts import (
     IRIS,
     LARGEST,
+    LARGEST_CHANGE,
     LIPS,
     OPENING,
     WINDOW,
     cut_part,
     draw_contours,
+    limit_attributes,
     native_size,
     part_regions,
     region_within,
@@ -103,6 +105,14 @@ def test_contours_show_lips_openings_and_irises():
     dropped[list(INNER_LOWER_LIP[1:-1]), 1] += 10
     opened = draw_contours(dropped, regions)[0, 0].numpy()
     assert (opened == OPENING).sum() > 2 * (mouth == OPENING).sum()
+
+
+def test_strong_expressions_are_told_as_moderate_ones_of_the_same_kind():
+    source, change = torch.ones(2, 56), torch.zeros(2, 56)
+    change[0, 3], change[1, 5] = 0.5, 100
+    limited = limit_attributes(source, source + change) - source
+    assert limited[0, 3] == pytest.approx(0.5) and limited[1, 5] == pytest.approx(LARGEST_CHANGE)
+    assert limited.count_nonzero() == 2
 
 
 def test_a_closed_eye_shows_no_iris():

@@ -92,7 +92,7 @@ def test_pairs_hold_what_animation_gives_the_renderer(faces):
         given.append((conditions, views[0].confidence))
         return [view.picture for view in views]
 
-    options = clip_options(SIDE, placement="clip", renderer="fadm_small")
+    options = clip_options(SIDE, placement="clip", renderer="fadm_small", parts="none")
     animator = Animator(device="cpu", make_tracker=known.make_tracker)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fadm.animation.refiner.render_views", keep)
