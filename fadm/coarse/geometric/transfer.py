@@ -10,6 +10,7 @@ from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel, pose_landmarks
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from fadm.coarse.geometric.expressions import ExpressionSolver
+from fadm.coarse.geometric.mouth import JAW_OPEN, carry_opening, jaw_displacement
 from fadm.face import topology
 from fadm.options import Gains
 
@@ -49,6 +50,7 @@ class MotionTransfer:
         self.mouth_scale = (_mouth_width(self.source_neutral) / _mouth_width(self.driver_neutral)).clamp(0.6, 1.6)
         self.eye_scale = _eye_widths(self.source_neutral) / _eye_widths(self.driver_neutral)
         self.mouth_share, self.brow_share = region_shares(model.mean)
+        self.jaw_opening = jaw_displacement(model)
 
     def move(
         self,
@@ -78,23 +80,32 @@ class MotionTransfer:
         reference = source.attributes if anchor is None else anchor
         head, camera = self._move_head(driving, reference, anchor is None)
         posed = FaceAttributes(driving.expression, torch.cat([head, driving.jaw], 1), camera, driving.gaze)
-        guess = self._transfer_change(driving, anchor, full)
         rest = self.solver.rest
-        change = blendshapes - (rest if anchor_blendshapes is None else anchor_blendshapes)
+        driver_rest = rest if anchor_blendshapes is None else anchor_blendshapes
+        wanted = rest + blendshapes - driver_rest
+        jaw_open = carry_opening(*(part[:, JAW_OPEN] for part in (rest, blendshapes, driver_rest)))
+        widening = (jaw_open - wanted[:, JAW_OPEN])[:, None, None] * self.jaw_opening
+        wanted[:, JAW_OPEN] = jaw_open
+        guess = self._transfer_change(driving, anchor, widening, full)
         seen = 1.0 if self.reach is None else SEEN_SHARE
-        correction = self.solver.correct(guess, posed, rest + change, seen)
-        shape = guess if gains == full else self._transfer_change(driving, anchor, gains)
+        correction = self.solver.correct(guess, posed, wanted, seen)
+        shape = guess if gains == full else self._transfer_change(driving, anchor, widening, gains)
         shape = _part_lips(_meet_lids(shape + self._factors(gains) * correction))
         return pose_landmarks(shape, posed), pose_landmarks(source.canonical, posed)
 
-    def _transfer_change(self, driving: FaceAttributes, anchor: FaceAttributes | None, gains: Gains) -> Tensor:
-        """Move the source's face (B, 478, 3) by the change of the driver's landmarks, scaled to its proportions."""
+    def _transfer_change(
+        self, driving: FaceAttributes, anchor: FaceAttributes | None, widening: Tensor, gains: Gains
+    ) -> Tensor:
+        """Move the source's face (B, 478, 3) by the change of the driver's landmarks, scaled to its proportions.
+
+        `widening` (B, 478, 3) is how the jaw opens farther than the driver's.
+        """
         reference = self.source.attributes if anchor is None else anchor
         rest = self.model.displacement(reference.expression, reference.jaw)
         motion = self.model.displacement(driving.expression, driving.jaw) - rest
         share = gains.mouth_gain * self.mouth_scale * self.mouth_share + gains.brows_gain * self.brow_share
         share = share + gains.eyes_gain * (1 - self.mouth_share - self.brow_share)
-        shape = self.source.canonical + share[:, None] * motion
+        shape = self.source.canonical + share[:, None] * motion + gains.mouth_gain * widening
         driver_rest = None if anchor is None else self.driver_neutral + rest
         shape = self._open_lids(shape, self.driver_neutral + rest + motion, driver_rest, gains.eyes_gain)
         own_neutral = self.source_neutral if anchor is None else self.driver_neutral

@@ -56,6 +56,17 @@ def test_people_of_other_proportions_show_what_the_driver_shows(names):
     assert 0.75 < gain(xx, xy) < 1.2 and correlation(xx, xy, yy) > 0.9
 
 
+def test_an_open_mouth_gapes_no_wider_than_the_drivers():
+    column = BLENDSHAPES.index("jawOpen")
+    opened, closed = express(jawOpen=0.6), STILL
+    source = fit_face(MODEL, build_faces(opened, PEOPLE[1], MODEL)[0])
+    own = see_blendshapes(source.landmarks)[0, column]
+    moved = MotionTransfer(MODEL, source, build_solver(MODEL, source), Gains(), PEOPLE[0], reach=None)
+    seen, rest = (see_blendshapes(build_faces(face, PEOPLE[0], MODEL)) for face in (opened, closed))
+    found = see_blendshapes(moved.move(opened, closed, seen, rest)[0])[0, column]
+    assert max(own, seen[0, column]) - 0.05 < found < max(own, seen[0, column]) + 0.2
+
+
 @pytest.mark.parametrize("eye", [0, 1])
 def test_a_wink_closes_one_eye(eye):
     """The attributes of a face hold hardly any winks; the coefficients do."""
