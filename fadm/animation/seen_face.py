@@ -109,6 +109,7 @@ class SeenFace:
             "pose": _round(self.attributes.pose[0]),
             "camera": _round(self.attributes.camera[0]),
             "gaze": _round(self.attributes.gaze[0]),
+            "lids": _round(self.attributes.lids[0]),
             "landmarks": _round(self.landmarks),
             "deca": None if self.deca is None else self._describe_deca(self.deca),
         }

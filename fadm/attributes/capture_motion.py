@@ -6,11 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fadm.attributes.directions import WIDEST_EYE
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.face_capture import FaceCapture
 from fadm.attributes.landmark_model import LandmarkModel, require_map
+from fadm.attributes.lids import measure_openings
 from fadm.attributes.motion import Motion
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
+from fadm.blendshapes import BLENDSHAPES
 
 CAMERA = (100.0, 128.0, 128.0)  # a take has no picture: the head's place and size stay the same
 EYE_RADIUS = 0.13  # of the eyeball, in distances between the outer corners of the eyes (12 of 90 mm)
@@ -37,7 +40,11 @@ def capture_to_motion(capture: FaceCapture, model: LandmarkModel) -> Motion:
     count = len(blendshapes)
     return Motion(
         FaceAttributes(
-            moved.expression, torch.cat([head, moved.jaw], 1), torch.tensor([CAMERA]).repeat(count, 1), moved.gaze
+            moved.expression,
+            torch.cat([head, moved.jaw], 1),
+            torch.tensor([CAMERA]).repeat(count, 1),
+            moved.gaze,
+            _find_lids(model, blendshapes, model.displacement(moved.expression, moved.jaw)),
         ),
         torch.from_numpy(capture.is_tracked),
         torch.zeros(count, dtype=torch.int64),
@@ -71,6 +78,16 @@ def motion_to_capture(motion: Motion, model: LandmarkModel) -> FaceCapture:
     rows = [np.array(torch.where(is_tracked[:, None], value, 0.0), np.float32) for value in values]
     pts = (motion.pts - motion.pts[0]).numpy()
     return FaceCapture(rows[0], rows[1], rows[2], is_tracked.numpy(), pts, motion.time_base)
+
+
+def _find_lids(model: LandmarkModel, blendshapes: Tensor, displacement: Tensor) -> Tensor:
+    """How much wider eyes are open by their coefficients (T, 52) than in displaced mean faces (T, 2)."""
+    closed, wide = (
+        blendshapes[:, [BLENDSHAPES.index(name + side) for side in ("Right", "Left")]]
+        for name in ("eyeBlink", "eyeWide")
+    )
+    change = WIDEST_EYE * wide - closed.clamp(max=1)
+    return change * measure_openings(model.mean[None]) - measure_openings(displacement)
 
 
 def angles_to_head(angles: Tensor) -> Tensor:

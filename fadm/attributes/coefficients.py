@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import LandmarkModel, pose_landmarks
+from fadm.attributes.lids import widen_eyes
 from fadm.attributes.motion import Motion
 from fadm.blendshapes import NUM_BLENDSHAPES
 from fadm.face import topology
@@ -59,7 +60,7 @@ def build_faces(faces: FaceAttributes, identity: Tensor, model: LandmarkModel) -
         Landmarks (B, 478, 3) in pixels.
     """
     shape = model.shape(identity)
-    moved = shape + model.displacement(faces.expression, faces.jaw)
+    moved = widen_eyes(shape + model.displacement(faces.expression, faces.jaw), shape, faces.lids)
     for (upper, _, iris), shift in zip(topology.EYES, faces.gaze.split(2, dim=1), strict=True):
         ends, ring = [upper[0], upper[-1]], list(iris)
         change = (moved - shape)[:, ends].mean(1) + F.pad(shift, (0, 1))

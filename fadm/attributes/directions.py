@@ -157,6 +157,7 @@ def change_attributes(
         torch.cat([matrix_to_axis_angle(head), face.jaw + change.jaw], 1),
         face.camera,
         face.gaze + change.gaze,
+        face.lids,
     )
 
 

@@ -257,7 +257,7 @@ class _ShotFitter:
     def _fit(self) -> None:
         is_tracked = torch.tensor([face is not None for face in self._pending], dtype=torch.bool)
         count = len(self._pending)
-        rows = [torch.zeros(count, width) for width in (NUM_EXPRESSION, 6, 3, 4)]
+        rows = [torch.zeros(count, width) for width in (NUM_EXPRESSION, 6, 3, 4, 2)]
         if is_tracked.any():
             faces = torch.from_numpy(np.stack([face for face in self._pending if face is not None]))
             fitted, self._identity = self._model.fit(faces, self._identity)

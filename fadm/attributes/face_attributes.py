@@ -19,12 +19,15 @@ class FaceAttributes:
         camera: Scale in pixels per model unit, then x and y of the model's origin in pixels (B, 3).
         gaze: Shift of the right, then the left iris from its place between the corners of the eye (B, 4), x and y
             each, in model units.
+        lids: How much wider the right, then the left eye is open than by the expression (B, 2), in model units; a
+            wink, which the expression hardly holds, is here.
     """
 
     expression: Tensor
     pose: Tensor
     camera: Tensor
     gaze: Tensor
+    lids: Tensor
 
     @property
     def head(self) -> Tensor:

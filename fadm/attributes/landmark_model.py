@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from fadm.attributes.blendshape_map import BlendshapeMap, map_shapes
 from fadm.attributes.face_attributes import NUM_EXPRESSION, FaceAttributes
+from fadm.attributes.lids import measure_openings
 from fadm.attributes.rotation import (
     axis_angle_to_matrix,
     cross_matrix,
@@ -130,7 +131,8 @@ class LandmarkModel(nn.Module):
         residual, head, camera = self._fit_pose(landmarks, identity)
         motion = residual.flatten(1) @ self._solver(self._motion_basis()).T
         expression, jaw = motion[:, :-3], motion[:, -3:] * self.config.jaw_deviation
-        attributes = FaceAttributes(expression, torch.cat([head, jaw], 1), camera, self._gaze(residual))
+        lids = measure_openings(residual) - measure_openings(self.displacement(expression, jaw))
+        attributes = FaceAttributes(expression, torch.cat([head, jaw], 1), camera, self._gaze(residual), lids)
         return attributes, identity
 
     def explain_expression(self, residual: Tensor) -> Tensor:

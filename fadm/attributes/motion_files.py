@@ -112,10 +112,13 @@ def _round(array: np.ndarray) -> np.ndarray:
 
 
 def _check_motion(content: dict[str, Any], path: Path) -> Motion:
-    widths = {"expression": NUM_EXPRESSION, "pose": 6, "camera": 3, "gaze": 4}
+    widths = {"expression": NUM_EXPRESSION, "pose": 6, "camera": 3, "gaze": 4, "lids": 2}
     try:
-        floats = {n: torch.tensor(np.asarray(content[n], np.float32)) for n in (*widths, "identity")}
         integers = {n: torch.tensor(np.asarray(content[n], np.int64)) for n in ("shot", "pts")}
+        content = {
+            "lids": np.zeros((len(integers["pts"]), 2))
+        } | content  # in files of earlier versions the expression's
+        floats = {n: torch.tensor(np.asarray(content[n], np.float32)) for n in (*widths, "identity")}
         is_tracked = torch.tensor(np.asarray(content["is_tracked"], bool))
         time_base, rate = Fraction(str(content["time_base"])), Fraction(str(content["rate"]))
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:

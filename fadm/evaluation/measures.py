@@ -1,7 +1,7 @@
 """The metrics of an evaluation by name, and the measurement of one case against its reference."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -263,7 +263,7 @@ def fit_person(frames: Sequence[FrameFeatures], person: Tensor, extractors: Feat
     seen = points.isfinite().all(dim=2).all(dim=1)
     fitted, _ = extractors.model.fit(points.where(seen[:, None, None], extractors.model.mean), person)
     absent = torch.where(seen, 0.0, torch.nan)[:, None]
-    return FaceAttributes(*(part + absent for part in (fitted.expression, fitted.pose, fitted.camera, fitted.gaze)))
+    return FaceAttributes(*(getattr(fitted, field.name) + absent for field in fields(FaceAttributes)))
 
 
 def _landmarks(frames: Sequence[FrameFeatures]) -> Tensor:

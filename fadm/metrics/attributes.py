@@ -5,6 +5,8 @@ another face model, so these numbers compare only with each other. Their AED is 
 distance of identity embeddings: see `fadm.metrics.identity`.
 """
 
+from dataclasses import fields
+
 import torch
 from torch import Tensor
 
@@ -25,13 +27,11 @@ def fit_attributes(model: LandmarkModel, landmarks: Tensor) -> FaceAttributes:
     """
     seen = ~landmarks.isnan().any(dim=2).any(dim=1)
     if not seen.any():
-        return FaceAttributes(*(torch.full((len(landmarks), size), torch.nan) for size in (NUM_EXPRESSION, 6, 3, 4)))
+        return FaceAttributes(*(torch.full((len(landmarks), size), torch.nan) for size in (NUM_EXPRESSION, 6, 3, 4, 2)))
     fitted, _ = model.fit(landmarks[seen])
     rows = seen.long().cumsum(dim=0).clamp(min=1) - 1
     absent = torch.where(seen, 0.0, torch.nan)[:, None]
-    return FaceAttributes(
-        *(part[rows] + absent for part in (fitted.expression, fitted.pose, fitted.camera, fitted.gaze))
-    )
+    return FaceAttributes(*(getattr(fitted, field.name)[rows] + absent for field in fields(FaceAttributes)))
 
 
 def expression_distance_l1(a: FaceAttributes, b: FaceAttributes) -> Tensor:

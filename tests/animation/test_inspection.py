@@ -51,8 +51,15 @@ def test_faces_have_the_numbers_that_the_option_takes(group, seen):
 def test_a_face_is_described_by_numbers_alone(seen):
     described = seen[1].describe()
     assert described["face"] == 2 and described["is_large_enough"] and described["deca"] is None
-    sizes = {name: np.shape(described[name]) for name in ("expression", "pose", "camera", "gaze", "landmarks")}
-    assert sizes == {"expression": (50,), "pose": (6,), "camera": (3,), "gaze": (4,), "landmarks": (478, 3)}
+    sizes = {name: np.shape(described[name]) for name in ("expression", "pose", "camera", "gaze", "lids", "landmarks")}
+    assert sizes == {
+        "expression": (50,),
+        "pose": (6,),
+        "camera": (3,),
+        "gaze": (4,),
+        "lids": (2,),
+        "landmarks": (478, 3),
+    }
     box = described["box"]
     assert 510 < box["left"] < box["right"] < 1022 and 20 < box["top"] < box["bottom"] < 620
     assert list(described["angles"]) == ["yaw", "pitch", "roll"]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,7 +11,9 @@ from fadm.controls import FaceControls
 from tests.attributes.made_up import without_map
 
 MODEL = without_map(load_landmark_model())  # its faces move by the measures that are measured
-REST = FaceAttributes(torch.zeros(1, 50), torch.zeros(1, 6), torch.tensor([[100.0, 0, 0]]), torch.zeros(1, 4))
+REST = FaceAttributes(
+    torch.zeros(1, 50), torch.zeros(1, 6), torch.tensor([[100.0, 0, 0]]), torch.zeros(1, 4), torch.zeros(1, 2)
+)
 
 
 def make_face(controls: FaceControls) -> FittedFace:
@@ -50,4 +54,4 @@ def test_angles_are_measured_as_they_were_set(name):
 
 def test_angles_are_measured_of_attributes_with_a_pose():
     with pytest.raises(ValueError, match="not enough values"):
-        measure_angles(FaceAttributes(REST.expression, torch.zeros(1, 2), REST.camera, REST.gaze))
+        measure_angles(replace(REST, pose=torch.zeros(1, 2)))

@@ -28,6 +28,7 @@ def make_attributes(num_frames: int, *, seed: int = 0, expression: float = 1.0) 
         pose=torch.cat([head, jaw], 1),
         camera=torch.tensor([[90.0, 128, 120]]) + 3 * torch.randn(num_frames, 3, generator=generator),
         gaze=0.02 * torch.randn(num_frames, 4, generator=generator),
+        lids=torch.zeros(num_frames, 2),
     )
 
 

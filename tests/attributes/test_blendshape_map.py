@@ -27,7 +27,8 @@ MOUTH = [name.startswith("mouth") for name in BLENDSHAPES]
 
 def to_attributes(performance: Performance) -> FaceAttributes:
     expression, jaw, gaze = performance.numbers.split([50, 3, 4], 1)
-    return FaceAttributes(expression, torch.cat([torch.zeros_like(jaw), jaw], 1), torch.ones(len(jaw), 3), gaze)
+    pose, count = torch.cat([torch.zeros_like(jaw), jaw], 1), len(jaw)
+    return FaceAttributes(expression, pose, torch.ones(count, 3), gaze, torch.zeros(count, 2))
 
 
 @pytest.mark.parametrize(("part", "upper"), [("mouth", NOTHING), ("brow", EVERYTHING)])
@@ -74,9 +75,8 @@ def test_coefficients_come_back_from_the_faces_that_they_make():
     change = to_attributes(person)
     assert torch.equal(join_numbers(change), person.numbers)
     moved = learned.to_expression(person.blendshapes)
-    face = FaceAttributes(
-        moved.expression, torch.cat([torch.zeros(300, 3), moved.jaw], 1), torch.ones(300, 3), moved.gaze
-    )
+    pose = torch.cat([torch.zeros(300, 3), moved.jaw], 1)
+    face = FaceAttributes(moved.expression, pose, torch.ones(300, 3), moved.gaze, torch.zeros(300, 2))
     found = learned.to_coefficients(face)
     assert found.min() >= 0 and found.max() <= 1
     back = learned.to_change(found - learned.mean_blendshapes)  # 51 movements make 50 + 7 numbers

@@ -23,7 +23,9 @@ from tests.face.portraits import eye_openings
 MODEL = without_map(load_landmark_model())  # measures move its faces
 MAPPED = make_mapped_model(MODEL)
 GRADIENTS = measure_gradients(MODEL)
-REST = FaceAttributes(torch.zeros(1, 50), torch.zeros(1, 6), torch.tensor([[100.0, 128.0, 128.0]]), torch.zeros(1, 4))
+REST = FaceAttributes(
+    torch.zeros(1, 50), torch.zeros(1, 6), torch.tensor([[100.0, 128.0, 128.0]]), torch.zeros(1, 4), torch.zeros(1, 2)
+)
 
 
 def measure(displacement: torch.Tensor) -> dict[str, float]:

@@ -83,6 +83,15 @@ def test_names_may_stand_in_any_order_and_be_missing(tmp_path):
     assert read.count_nonzero() == 3
 
 
+def test_a_file_without_lids_is_read(tmp_path):
+    path = tmp_path / "motion.json"
+    save_motion(make_motion([T, T]), path)
+    content = json.loads(path.read_text())
+    assert np.shape(content.pop("lids")) == (2, 2)
+    path.write_text(json.dumps(content))
+    assert torch.equal(load_motion(path).attributes.lids, torch.zeros(2, 2))
+
+
 BAD_BLENDSHAPES = {
     "no names": ({"blendshape_names": None}, "missing or malformed"),
     "unknown": ({"blendshape_names": ["jawopen"]}, "'jawopen' is no blendshape, did you mean jawOpen"),

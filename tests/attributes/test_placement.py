@@ -18,7 +18,9 @@ def make_motion(x, size=None, shot=None) -> Motion:
     count = len(x)
     size = torch.ones(count) if size is None else torch.as_tensor(np.asarray(size), dtype=torch.float32)
     camera = torch.stack([SCALE * size, 100 + SCALE * x, torch.full((count,), 80.0)], 1)
-    attributes = FaceAttributes(torch.zeros(count, 50), torch.zeros(count, 6), camera, torch.zeros(count, 4))
+    attributes = FaceAttributes(
+        torch.zeros(count, 50), torch.zeros(count, 6), camera, torch.zeros(count, 4), torch.zeros(count, 2)
+    )
     shots = torch.zeros(count, dtype=torch.int64) if shot is None else torch.tensor(shot)
     identity, pts = torch.zeros(int(shots.max()) + 1, 40), torch.arange(count)
     is_tracked = torch.ones(count, dtype=torch.bool)

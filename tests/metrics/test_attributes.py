@@ -22,6 +22,7 @@ def make_attributes(expression=0.0, pose=(0.0,) * 6):
         pose=torch.tensor([pose]),
         camera=torch.ones(1, 3),
         gaze=torch.zeros(1, 4),
+        lids=torch.zeros(1, 2),
     )
 
 

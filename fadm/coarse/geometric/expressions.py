@@ -24,7 +24,7 @@ FloatArray = NDArray[np.floating]
 NUM_STEPS = 2
 PRIOR = 0.3  # standard deviation of what a coefficient is corrected by
 LARGEST = 2.0  # greatest correction along a direction, in standard deviations
-LID_PRIOR, IRIS_PRIOR = 0.1, 0.04  # standard deviations of a lid's and an iris's correction, in model units
+EYE_PRIOR = 0.04  # standard deviations of a lid's and an iris's correction, in model units
 NOISE = 0.08  # standard deviation of a coefficient as it is seen
 RANGE = (0.01, 0.99)  # of coefficients whose logits are compared
 SLOPE_STEP = 0.1  # standard deviations along a direction over which its slopes are measured
@@ -121,9 +121,9 @@ def _find_directions(model: LandmarkModel, neutral: Tensor) -> Tensor:
         moved[:, inside] = moved[:, [upper[0], upper[-1]]].mean(1, keepdim=True)
         profile = neutral[lid] - neutral[opposite]
         opened, turned = torch.zeros_like(neutral), torch.zeros(2, *neutral.shape)
-        opened[lid] = LID_PRIOR * profile / profile.norm(dim=1).mean()
+        opened[lid] = EYE_PRIOR * profile / profile.norm(dim=1).mean()
         for axis in (0, 1):
-            turned[axis, ring, axis] = IRIS_PRIOR
+            turned[axis, ring, axis] = EYE_PRIOR
         eyes += [opened[None], turned]
     return torch.cat([moved, *eyes])
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fadm.attributes.face_attributes import FaceAttributes
 from fadm.attributes.landmark_model import FittedFace, LandmarkModel, pose_landmarks
+from fadm.attributes.lids import LOWER, UPPER, measure_openings
 from fadm.attributes.rotation import axis_angle_to_matrix, matrix_to_axis_angle
 from fadm.coarse.geometric.expressions import ExpressionSolver
 from fadm.coarse.geometric.mouth import JAW_OPEN, carry_opening, jaw_displacement
@@ -49,6 +50,8 @@ class MotionTransfer:
         self.source_neutral = model.shape(source.identity)
         self.mouth_scale = (_mouth_width(self.source_neutral) / _mouth_width(self.driver_neutral)).clamp(0.6, 1.6)
         self.eye_scale = _eye_widths(self.source_neutral) / _eye_widths(self.driver_neutral)
+        self.usual, self.own_usual = measure_openings(self.driver_neutral), measure_openings(self.source_neutral)
+        self.own = measure_openings(source.canonical).clamp(min=0)
         self.mouth_share, self.brow_share = region_shares(model.mean)
         self.jaw_opening = jaw_displacement(model)
 
@@ -79,7 +82,9 @@ class MotionTransfer:
         source, gains, full = self.source, self.gains, Gains()
         reference = source.attributes if anchor is None else anchor
         head, camera = self._move_head(driving, reference, anchor is None)
-        posed = FaceAttributes(driving.expression, torch.cat([head, driving.jaw], 1), camera, driving.gaze)
+        posed = FaceAttributes(
+            driving.expression, torch.cat([head, driving.jaw], 1), camera, driving.gaze, driving.lids
+        )
         rest = self.solver.rest
         driver_rest = rest if anchor_blendshapes is None else anchor_blendshapes
         wanted = rest + blendshapes - driver_rest
@@ -90,7 +95,7 @@ class MotionTransfer:
         seen = 1.0 if self.reach is None else SEEN_SHARE
         correction = self.solver.correct(guess, posed, wanted, seen)
         shape = guess if gains == full else self._transfer_change(driving, anchor, widening, gains)
-        shape = _part_lips(_meet_lids(shape + self._factors(gains) * correction))
+        shape = _part_lips(_meet_lids(self._correct_lids(shape, self._factors(gains) * correction)))
         return pose_landmarks(shape, posed), pose_landmarks(source.canonical, posed)
 
     def _transfer_change(
@@ -106,12 +111,25 @@ class MotionTransfer:
         share = gains.mouth_gain * self.mouth_scale * self.mouth_share + gains.brows_gain * self.brow_share
         share = share + gains.eyes_gain * (1 - self.mouth_share - self.brow_share)
         shape = self.source.canonical + share[:, None] * motion + gains.mouth_gain * widening
-        driver_rest = None if anchor is None else self.driver_neutral + rest
-        shape = self._open_lids(shape, self.driver_neutral + rest + motion, driver_rest, gains.eyes_gain)
-        own_neutral = self.source_neutral if anchor is None else self.driver_neutral
-        gaze = _seen_gaze(driving.gaze, self.driver_neutral + rest + motion, self.driver_neutral)
-        gaze = gaze - _seen_gaze(reference.gaze, own_neutral + rest, own_neutral)
+        rest_openings = measure_openings(self.driver_neutral + rest)
+        openings = rest_openings + measure_openings(motion) + driving.lids
+        rest_openings = rest_openings + reference.lids
+        if anchor is None:
+            shape = self._open_lids(shape, openings, self.usual * self.own / self.own_usual, gains.eyes_gain)
+            rest_openings = rest_openings - self.usual + self.own_usual
+            rest_gaze = _seen_gaze(reference.gaze, rest_openings / self.own_usual)
+        else:
+            shape = self._open_lids(shape, openings, self._calibrate(rest_openings), gains.eyes_gain)
+            rest_gaze = _seen_gaze(reference.gaze, rest_openings / self.usual)
+        gaze = _seen_gaze(driving.gaze, openings / self.usual) - rest_gaze
         return self._turn_irises(_part_lips(shape), gains.gaze_gain * self.eye_scale * gaze)
+
+    def _correct_lids(self, shape: Tensor, correction: Tensor) -> Tensor:
+        """Add a correction (B, 478, 3) to a face; the less its eyes are open, the less their openings change."""
+        shares = (measure_openings(shape) / self.own.clamp(min=1e-6)).clamp(0, 1)[..., None, None]
+        correction = correction.clone()
+        correction[:, UPPER] = torch.lerp(correction[:, LOWER], correction[:, UPPER], shares)
+        return shape + correction
 
     def _factors(self, gains: Gains) -> Tensor:
         """Gain of each landmark's correction (478, 1)."""
@@ -142,35 +160,30 @@ class MotionTransfer:
             size, shift = _limit_size(size), _limit_length(shift, LARGEST_SHIFT * self.reach)
         return head, torch.cat([own.camera[:, :1] * size, own.camera[:, 1:] + shift], 1)
 
-    def _open_lids(self, shape: Tensor, driver: Tensor, driver_rest: Tensor | None, gain: float) -> Tensor:
+    def _open_lids(self, shape: Tensor, openings: Tensor, rest: Tensor, gain: float) -> Tensor:
         """Change each eye's opening by the driver's relative one, so that a blink closes eyes of any size.
 
-        `driver_rest` is the driver's face in its anchor frame, None for absolute motion.
+        `openings` (B, 2) are the driver's as they are tracked, `rest` (1, 2) its real ones in the anchor frame.
         """
+        rest = torch.maximum(rest, 0.5 * self.usual)
+        change = self._calibrate(openings) - rest
+        widening = (self.own_usual / self.usual) * (self.own / self.own_usual).clamp(max=1)
+        wanted = (self.own + gain * change * torch.where(change < 0, self.own / rest, widening)).clamp(min=0)
+        wanted = torch.minimum(wanted, torch.maximum(self.own, WIDEST * self.own_usual))
         shape = shape.clone()
-        for upper, lower, _ in topology.EYES:
-            inner_upper, inner_lower = list(upper[1:-1]), list(lower[1:-1])
-            usual = _opening(self.driver_neutral, inner_upper, inner_lower)
-            opening = _calibrate(_opening(driver, inner_upper, inner_lower), usual)
-            own = _opening(self.source.canonical, inner_upper, inner_lower).clamp(min=0)
-            if driver_rest is None:
-                rest = usual * own / _opening(self.source_neutral, inner_upper, inner_lower)
-            else:
-                rest = _calibrate(_opening(driver_rest, inner_upper, inner_lower), usual)
-            rest = torch.maximum(rest, 0.5 * usual)
-            own_usual = _opening(self.source_neutral, inner_upper, inner_lower)
-            change = opening - rest
-            change = change * torch.where(change < 0, own / rest, (own_usual / usual) * (own / own_usual).clamp(max=1))
-            wanted = (own + gain * change).clamp(min=0)
-            wanted = torch.minimum(wanted, torch.maximum(own, WIDEST * own_usual))
-            lids = shape[:, inner_upper] - shape[:, inner_lower]
-            lids[..., 1].clamp_(max=0)  # they meet and do not cross
-            present = -lids[..., 1].mean(1)
-            profile = self.source_neutral[:, inner_upper] - self.source_neutral[:, inner_lower]  # of an open eye
-            profile = profile * ((wanted - present).clamp(min=0) / own_usual)[:, None, None]
-            closing = (wanted / present.clamp(min=1e-6)).clamp(0, 1)[:, None, None]
-            shape[:, inner_upper] = shape[:, inner_lower] + closing * lids + profile
+        lids = shape[:, UPPER] - shape[:, LOWER]
+        lids[..., 1].clamp_(max=0)  # they meet and do not cross
+        present = -lids[..., 1].mean(2)
+        profile = self.source_neutral[:, UPPER] - self.source_neutral[:, LOWER]  # of an open eye
+        profile = profile * ((wanted - present).clamp(min=0) / self.own_usual)[..., None, None]
+        closing = (wanted / present.clamp(min=1e-6)).clamp(0, 1)[..., None, None]
+        shape[:, UPPER] = shape[:, LOWER] + closing * lids + profile
         return shape
+
+    def _calibrate(self, openings: Tensor) -> Tensor:
+        """Correct the driver's tracked openings (B, 2): landmarks of closed lids do not quite meet."""
+        slope = HALF_OPEN / (HALF_OPEN - CLOSED)
+        return torch.minimum(openings, slope * (openings - CLOSED * self.usual)).clamp(min=0)
 
     def _turn_irises(self, shape: Tensor, gaze: Tensor) -> Tensor:
         """Place both irises in a face (B, 478, 3): between the corners of the eyes as in the source, moved by gaze."""
@@ -228,33 +241,18 @@ def _mouth_width(shape: Tensor) -> Tensor:
     return (shape[:, topology.MOUTH_CORNERS[0]] - shape[:, topology.MOUTH_CORNERS[1]]).norm(dim=-1)
 
 
-def _opening(shape: Tensor, upper: list[int], lower: list[int]) -> Tensor:
-    """Mean height of an eye's opening (B,)."""
-    return (shape[:, lower, 1] - shape[:, upper, 1]).mean(1)
+def _seen_gaze(gaze: Tensor, openings: Tensor) -> Tensor:
+    """Gaze (B, 4), less the more the eyes close, by their openings over the usual ones (B, 2).
 
-
-def _calibrate(opening: Tensor, usual: Tensor) -> Tensor:
-    """Correct an eye's tracked opening (B,): landmarks of closed lids do not quite meet."""
-    slope = HALF_OPEN / (HALF_OPEN - CLOSED)
-    return torch.minimum(opening, slope * (opening - CLOSED * usual)).clamp(min=0)
-
-
-def _seen_gaze(gaze: Tensor, face: Tensor, neutral: Tensor) -> Tensor:
-    """Gaze (B, 4) of a face (B, 478, 3), less the more its eyes close: irises behind lids are only guessed."""
-    shares = []
-    for upper, lower, _ in topology.EYES:
-        inner_upper, inner_lower = list(upper[1:-1]), list(lower[1:-1])
-        opening = _opening(face, inner_upper, inner_lower) / _opening(neutral, inner_upper, inner_lower)
-        shares.append(((opening - CLOSED) / (HALF_OPEN - CLOSED)).clamp(0, 1))
-    return gaze * torch.stack(shares, 1).repeat_interleave(2, 1)
+    Irises behind lids are only guessed.
+    """
+    return gaze * ((openings - CLOSED) / (HALF_OPEN - CLOSED)).clamp(0, 1).repeat_interleave(2, 1)
 
 
 def _meet_lids(shape: Tensor) -> Tensor:
     """Let the upper lid meet the lower one where it would cross it."""
     shape = shape.clone()
-    for upper, lower, _ in topology.EYES:
-        inner_upper, inner_lower = list(upper[1:-1]), list(lower[1:-1])
-        shape[:, inner_upper, 1] = torch.minimum(shape[:, inner_upper, 1], shape[:, inner_lower, 1])
+    shape[:, UPPER, 1] = torch.minimum(shape[:, UPPER, 1], shape[:, LOWER, 1])
     return shape
 
 

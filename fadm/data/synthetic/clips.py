@@ -143,6 +143,7 @@ def _draw_attributes(num_frames: int, size: int, rng: np.random.Generator) -> Fa
         pose=torch.cat([move(HEAD_DEVIATION), jaw], 1),
         camera=size * camera - torch.tensor([0, 0.5, 0.5]),
         gaze=move(GAZE_DEVIATION, 0).repeat(1, 2),
+        lids=torch.zeros(num_frames, 2),
     )
 
 

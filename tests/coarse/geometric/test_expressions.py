@@ -1,11 +1,15 @@
 from dataclasses import replace
+from fractions import Fraction
 from itertools import permutations
 
+import numpy as np
 import pytest
 import torch
 
+from fadm.attributes.capture_motion import capture_to_motion
 from fadm.attributes.coefficients import build_faces, see_blendshapes
 from fadm.attributes.face_attributes import FaceAttributes
+from fadm.attributes.face_capture import FaceCapture
 from fadm.attributes.landmark_model import LandmarkModel, fit_face, load_landmark_model, pose_landmarks
 from fadm.blendshapes import BLENDSHAPES
 from fadm.coarse.geometric.expressions import LARGEST, build_solver
@@ -35,6 +39,11 @@ def transfer(driver: torch.Tensor, source: torch.Tensor, seen: torch.Tensor, res
     fitted = fit_face(MODEL, make_landmarks(MODEL, STILL, source)[0])
     moved = MotionTransfer(MODEL, fitted, build_solver(MODEL, fitted), Gains(), driver, reach=None)
     return moved.move(face, STILL, seen, rest)[0], fitted
+
+
+def opening_shares(moved: torch.Tensor, rest: torch.Tensor) -> list[float]:
+    """Openings of the right and the left eye, of those at rest; both faces (478, 3) look ahead."""
+    return [after / before for after, before in zip(eye_openings(moved), eye_openings(rest), strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -67,18 +76,41 @@ def test_an_open_mouth_gapes_no_wider_than_the_drivers():
     assert max(own, seen[0, column]) - 0.05 < found < max(own, seen[0, column]) + 0.2
 
 
-@pytest.mark.parametrize("eye", [0, 1])
-def test_a_wink_closes_one_eye(eye):
-    """The attributes of a face hold hardly any winks; the coefficients do."""
-    driver = build_faces(STILL, PEOPLE[0], MODEL)
-    winking = driver.clone()
+def wink(face: torch.Tensor, eye: int) -> torch.Tensor:
+    """A face whose right or left eye is as good as closed."""
     upper, lower, _ = topology.EYES[eye]
-    lids = list(upper[1:-1]), list(lower[1:-1])
-    winking[:, lids[0]] = winking[:, lids[1]] + 0.15 * (winking[:, lids[0]] - winking[:, lids[1]])
+    inner, opposite = list(upper[1:-1]), list(lower[1:-1])
+    face = face.clone()
+    face[:, inner] = face[:, opposite] + 0.15 * (face[:, inner] - face[:, opposite])
+    return face
+
+
+@pytest.mark.parametrize("eye", [0, 1])
+@pytest.mark.parametrize("source", [1, 2])
+def test_a_wink_closes_one_eye(eye, source):
+    driver = build_faces(STILL, PEOPLE[0], MODEL)
+    winking = wink(driver, eye)
     attributes = MODEL.fit(winking, PEOPLE[0])[0]
-    landmarks, fitted = transfer(PEOPLE[0], PEOPLE[1], see_blendshapes(winking), see_blendshapes(driver), attributes)
-    shares = [moved / own for moved, own in zip(*map(eye_openings, (landmarks[0], fitted.landmarks[0])), strict=True)]
-    assert shares[eye] < 0.6 and shares[1 - eye] > 0.85
+    landmarks, fitted = transfer(
+        PEOPLE[0], PEOPLE[source], see_blendshapes(winking), see_blendshapes(driver), attributes
+    )
+    shares = opening_shares(landmarks[0], fitted.landmarks[0])
+    assert abs(shares[eye]) < 0.02 and 0.8 < shares[1 - eye] < 1.1
+
+
+@pytest.mark.parametrize("eye", [0, 1])
+def test_a_take_winks(eye):
+    name = ("eyeBlinkRight", "eyeBlinkLeft")[eye]
+    blendshapes = np.zeros((2, len(BLENDSHAPES)), np.float32)
+    blendshapes[1, BLENDSHAPES.index(name)] = 1
+    angles, is_tracked = (np.zeros((2, size), np.float32) for size in (3, 4)), np.ones(2, bool)
+    take = FaceCapture(blendshapes, *angles, is_tracked, np.arange(2), Fraction(1, 30))
+    motion = capture_to_motion(take, MODEL)
+    fitted = fit_face(MODEL, make_landmarks(MODEL, STILL, PEOPLE[1])[0])
+    moved = MotionTransfer(MODEL, fitted, build_solver(MODEL, fitted), Gains(), motion.identity, reach=60.0)
+    faces = motion.attributes[[1]], motion.attributes[[0]], motion.blendshapes[[1]], motion.blendshapes[[0]]
+    shares = opening_shares(moved.move(*faces)[0][0], fitted.landmarks[0])
+    assert abs(shares[eye]) < 0.02 and 0.8 < shares[1 - eye] < 1.1
 
 
 def test_a_face_that_shows_what_is_wanted_stays():

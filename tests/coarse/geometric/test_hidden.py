@@ -22,7 +22,7 @@ def turned_face(yaw: float) -> np.ndarray:
     pose = torch.zeros(1, 6)
     pose[0, 1] = -np.deg2rad(yaw)
     camera = torch.tensor([[40.0, 64.0, 50.0]])
-    attributes = FaceAttributes(torch.zeros(1, 50), pose, camera, torch.zeros(1, 4))
+    attributes = FaceAttributes(torch.zeros(1, 50), pose, camera, torch.zeros(1, 4), torch.zeros(1, 2))
     return pose_landmarks(MODEL.mean[None], attributes)[0].numpy()
 
 

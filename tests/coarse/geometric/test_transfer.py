@@ -134,16 +134,15 @@ def test_the_head_grows_and_shrinks_within_a_range(factor, expected):
 def test_eyes_open_by_the_drivers_share(gain, driver, share):
     """The driver closes its eyes to a share of what they are at rest; tracked lids of closed eyes do not quite meet."""
     transfer = make_transfer()
-    own = SOURCE.canonical.clone()
-    moved = transfer._open_lids(own, scale_openings(transfer.driver_neutral, driver), transfer.driver_neutral, gain)
+    own = SOURCE.canonical
+    moved = transfer._open_lids(own, driver * transfer.usual, transfer.usual, gain)
     for found, expected in zip(eye_openings(moved[0].numpy()), eye_openings(own[0].numpy()), strict=True):
         assert found == pytest.approx(share * expected, rel=0.02, abs=1e-5)
 
 
 def test_eyes_open_no_wider_than_eyes_do():
     transfer = make_transfer()
-    wide, neutral = scale_openings(transfer.driver_neutral, 3.0), transfer.driver_neutral
-    moved = transfer._open_lids(SOURCE.canonical, wide, neutral, 1.0)
+    moved = transfer._open_lids(SOURCE.canonical, 3 * transfer.usual, transfer.usual, 1.0)
     openings = (eye_openings(face[0].numpy()) for face in (moved, transfer.source_neutral))
     for found, usual in zip(*openings, strict=True):
         assert found < 1.1 * WIDEST * usual
@@ -153,7 +152,7 @@ def test_lids_that_crossed_leave_no_slit():
     """The driver's expression alone would push the source's lids through each other."""
     transfer = make_transfer()
     crossed = scale_openings(SOURCE.canonical, -0.3)
-    moved = transfer._open_lids(crossed, scale_openings(transfer.driver_neutral, 0.1), transfer.driver_neutral, 1.0)
+    moved = transfer._open_lids(crossed, 0.1 * transfer.usual, transfer.usual, 1.0)
     assert max(map(abs, eye_openings(moved[0].numpy()))) < 1e-5
 
 
@@ -182,10 +181,9 @@ def test_a_source_with_closed_eyes_keeps_a_face():
 
 
 def test_the_gaze_of_closed_eyes_is_not_trusted():
-    neutral = make_transfer().driver_neutral
     gaze = torch.tensor([[0.1, 0.2, 0.3, 0.4]])
     for share, expected in ((0.1, 0.0), (0.6, 1.0)):
-        torch.testing.assert_close(_seen_gaze(gaze, scale_openings(neutral, share), neutral), expected * gaze)
+        torch.testing.assert_close(_seen_gaze(gaze, torch.tensor([[share, share]])), expected * gaze)
 
 
 def test_gaze_moves_the_irises_alone():
